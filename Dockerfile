@@ -1,0 +1,8 @@
+FROM python:3.11-slim-bookworm
+WORKDIR /hub
+COPY requirements/base.txt requirements/build.txt requirements/
+RUN pip install --no-cache-dir --require-hashes -r requirements/base.txt -r requirements/build.txt
+COPY . .
+RUN pip install --no-cache-dir --no-deps --no-build-isolation -e . && useradd --system hub
+USER hub
+CMD ["hub", "web"]

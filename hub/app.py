@@ -1,0 +1,75 @@
+"""The web application: what is mounted, and who listens to whom. Nothing else happens here.
+
+/hooks/…     the door for providers (`hub/inbox/door.py`), plain ASGI
+the rest     pages and JSON of the rooms (FastAPI)
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hub import health
+from hub.channels import pages as channels
+from hub.channels.hooks import ChannelBlocked
+from hub.connectors.registry import Registry
+from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
+from hub.core import pages
+from hub.core.hooks import Hooks
+from hub.core.settings import Settings
+from hub.core.telemetry import set_up_logging
+from hub.inbox import outbound
+from hub.inbox import pages as inbox
+from hub.inbox.door import Door
+from hub.organisations import pages as organisations
+from hub.runtime import open_runtime
+
+
+def subscribe(hooks: Hooks) -> Hooks:
+    """Who listens to whom, in the order of calling."""
+    hooks.subscribe(ConsentWithdrawn, outbound.stop_queued)
+    hooks.subscribe(PersonBlocked, outbound.stop_queued)
+    hooks.subscribe(ChannelBlocked, outbound.stop_channel)
+    return hooks
+
+
+class Hub:
+    """The ASGI application of one web process: `/hooks/` goes to the door, everything else to the rooms."""
+
+    def __init__(self, settings: Settings, connectors: Registry | None = None) -> None:
+        self._settings = settings
+        self._connectors = connectors
+        self._door: ASGIApp | None = None
+        self.web = FastAPI(title="Hub", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+        for room in (health, organisations, channels, inbox):
+            self.web.include_router(room.router)
+        pages.install(self.web, settings)
+
+    @asynccontextmanager
+    async def _lifespan(self, web: FastAPI) -> AsyncIterator[None]:
+        settings = self._settings
+        set_up_logging(settings)
+        async with open_runtime(
+            settings,
+            subscribe(Hooks()),
+            pool=settings.pool_web,
+            door_pool=settings.pool_door,
+            connectors=self._connectors,
+        ) as runtime:
+            web.state.runtime = runtime
+            self._door = Door(runtime)
+            runtime.live.start()
+            yield
+            self._door = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/hooks/") and self._door is not None:
+            await self._door(scope, receive, send)
+        else:
+            await self.web(scope, receive, send)
+
+
+def create_app() -> Hub:
+    """The application with settings from the environment: what uvicorn runs."""
+    return Hub(Settings())

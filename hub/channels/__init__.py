@@ -1,0 +1,1 @@
+"""Connected messenger accounts: settings, health, provider terms, kill switch, lanes' owner."""

@@ -1,0 +1,46 @@
+"""From a row to what a connector works with: the opened settings of a channel."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from hub.connectors.contract import Account, AnyConnector
+from hub.connectors.registry import Registry
+from hub.core.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChannel:
+    """A channel with its connector and its opened account. Holds secrets: never logged, never stored."""
+
+    organisation_id: UUID
+    channel_id: UUID
+    connector: AnyConnector
+    account: Account[Any]
+    per_second: float
+    """Messages per second that may leave: agreed for this account, else the messenger's usual limit."""
+
+    @property
+    def scope(self) -> str:
+        """Where an address of this channel means one person: the consent key's scope, '' for the whole messenger."""
+        return "" if self.connector.capabilities.address_scope == "messenger" else str(self.channel_id)
+
+
+def open_channel(vault: Vault, registry: Registry, row: Any) -> OpenChannel:
+    """Open the sealed settings of a channel row (organisation_id, id, connector, own_id, settings_sealed, secrets_sealed)."""
+    connector = registry.get(row["connector"])
+    place = {"organisation_id": row["organisation_id"], "table": "channel", "row_id": row["id"]}
+    settings = vault.open(row["settings_sealed"], column="settings_sealed", **place)
+    secrets = vault.open(row["secrets_sealed"], column="secrets_sealed", **place)
+    account = Account(
+        channel_id=row["id"],
+        settings=connector.settings.model_validate_json(settings),
+        own_id=row["own_id"],
+        webhook_secrets=tuple(json.loads(secrets)),
+    )
+    per_second = row["per_second"] or connector.capabilities.per_second
+    return OpenChannel(row["organisation_id"], row["id"], connector, account, per_second)
+
+
+ACCOUNT_COLUMNS = "organisation_id, id, connector, own_id, settings_sealed, secrets_sealed, per_second"

@@ -1,0 +1,12 @@
+"""What this room tells higher ones."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelBlocked:
+    """The kill switch was set (R-183): nothing of this channel may leave any more. Published in the same transaction."""
+
+    channel_id: UUID
+    reason: str

@@ -1,0 +1,194 @@
+"""`hub …`: what an operator types.
+
+hub serve      everything on one machine: own PostgreSQL and Valkey, web, worker (design: one supervisor, one data folder)
+hub demo       the same with a sample organisation and a Telegram simulator to play with
+hub web        one web process            hub worker     one worker process
+hub migrate    bring the database to the newest schema
+hub replay     put dead letters back into their lane
+hub sandbox    the simulators of the providers
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from hub.core.errors import HubError
+from hub.core.services import EmbeddedServices, ServicesError, running_urls
+from hub.core.settings import Settings
+from hub.core.supervisor import Child, Supervisor
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+SANDBOX_OFFSET = 1
+"""The demo's simulator listens on the hub's port plus this."""
+
+
+def say(text: str) -> None:
+    """Progress for the person at the terminal."""
+    print(text, flush=True)
+
+
+def read_settings() -> Settings:
+    """The settings, or a message that names the wrong variable and an exit."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            say(f"HUB_{str(problem['loc'][0]).upper()}: {problem['msg']}")
+        raise typer.Exit(2) from None
+
+
+def with_servers(settings: Settings) -> Settings:
+    """Settings whose URLs are set: from the environment, or from the servers that `hub serve` runs on this data folder."""
+    if settings.database_url and settings.redis_url:
+        return settings
+    try:
+        urls = running_urls(settings.data)
+    except ServicesError as error:
+        say(str(error))
+        raise typer.Exit(1) from None
+    return Settings(
+        database_url=settings.database_url or urls.database_url,
+        database_admin_url=settings.database_admin_url or urls.admin_url,
+        redis_url=settings.redis_url or urls.redis_url,
+    )
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema. Safe to repeat."""
+    settings = with_servers(read_settings())
+    _migrate(settings)
+    say("The database has the newest schema.")
+
+
+def _migrate(settings: Settings) -> None:
+    from hub.migrations.run import migrate as run_migrations
+    from hub.organisations.policy import sync_policies
+
+    url = settings.database_admin_url or settings.database_url
+    assert url is not None
+    run_migrations(url.get_secret_value())
+    asyncio.run(sync_policies(settings))
+
+
+@app.command()
+def web() -> None:
+    """One web process: pages, live streams and the door for webhooks."""
+    settings = with_servers(read_settings())
+    uvicorn.run(
+        "hub.app:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+        server_header=False,
+    )
+
+
+@app.command()
+def worker() -> None:
+    """One worker process: applies what came in, sends what is due, sweeps."""
+    import uvloop
+
+    from hub.worker import run_worker
+
+    settings = with_servers(read_settings())
+    uvloop.run(run_worker(settings))
+
+
+@app.command()
+def sandbox(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8001) -> None:
+    """The simulators of the providers, with a phone page to play the customer. Needs no database."""
+    uvicorn.run("hub.sandbox.app:create_sandbox_app", factory=True, host="127.0.0.1", port=port, log_level="warning")
+
+
+@app.command()
+def serve() -> None:
+    """Everything on one machine, until Ctrl-C."""
+    settings = read_settings()
+    asyncio.run(_supervise("serve", settings, {}, None))
+
+
+@app.command()
+def demo() -> None:
+    """Everything with a sample organisation and a Telegram simulator, until Ctrl-C."""
+    from hub.sandbox.demo import prepare
+
+    settings = read_settings()
+    sandbox_port = settings.port + SANDBOX_OFFSET
+    env = {"HUB_TRUSTED_HOSTS": f"127.0.0.1:{sandbox_port}"}
+    asyncio.run(_supervise("demo", settings, env, lambda with_urls: prepare(with_urls, sandbox_port, say)))
+
+
+async def _supervise(name: str, settings: Settings, env: dict[str, str], prepare: Callable[[Settings], object] | None) -> None:
+    """Start servers, migrate, start the children; leave when a signal comes."""
+    try:
+        async with Supervisor(name=name, data=settings.data, say=say) as supervisor:
+            env = dict(env)
+            if settings.database_url is None or settings.redis_url is None:
+                urls = await supervisor.start_services(EmbeddedServices(settings.data, say=say))
+                if settings.database_url is None:
+                    env |= {"HUB_DATABASE_URL": urls.database_url, "HUB_DATABASE_ADMIN_URL": urls.admin_url}
+                if settings.redis_url is None:
+                    env |= {"HUB_REDIS_URL": urls.redis_url}
+            os.environ.update(env)
+            settings = Settings()
+            say("Bringing the database to the newest schema …")
+            await asyncio.to_thread(_migrate, settings)
+            supervisor.start(Child("web", [sys.executable, "-m", "hub", "web"], env))
+            supervisor.start(Child("worker", [sys.executable, "-m", "hub", "worker"], env))
+            if prepare is not None:
+                sandbox_port = str(settings.port + SANDBOX_OFFSET)
+                supervisor.start(Child("sandbox", [sys.executable, "-m", "hub", "sandbox", "--port", sandbox_port], env))
+                preparing = asyncio.create_task(asyncio.to_thread(prepare, settings))
+                preparing.add_done_callback(lambda task: _tell(task, supervisor))
+            else:
+                say(f"Hub listens on {settings.base_url}. Ctrl-C ends it.")
+            await supervisor.wait()
+            say("Stopping …")
+    except ServicesError as error:
+        say(str(error))
+        raise typer.Exit(1) from None
+
+
+def _tell(task: "asyncio.Task[object]", supervisor: Supervisor) -> None:
+    """A demo that could not be prepared is told, not hidden behind running processes."""
+    if not task.cancelled() and task.exception() is not None:
+        say(f"The demo could not be prepared: {type(task.exception()).__name__}: {task.exception()}")
+        supervisor.stop()
+
+
+@app.command()
+def replay(
+    organisation: Annotated[str, typer.Argument(help="The organisation's name in addresses (slug).")],
+    delivery: Annotated[list[str] | None, typer.Argument(help="Ids of dead deliveries.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="All dead deliveries that arrived from this time on (UTC).")] = None,
+) -> None:
+    """Put dead letters back into their lane: some by id, or a range. What they say happens once all the same."""
+    from hub.inbox.commands import replay_dead_letters
+
+    if not delivery and since is None:
+        say("Name the deliveries or a time: hub replay ORGANISATION DELIVERY…, or hub replay ORGANISATION --since 2026-11-24")
+        raise typer.Exit(2)
+    settings = with_servers(read_settings())
+    try:
+        count = asyncio.run(replay_dead_letters(settings, organisation, delivery or [], since))
+    except HubError as error:
+        say(str(error))
+        raise typer.Exit(1) from None
+    say(f"{count} deliveries are back in their lane.")

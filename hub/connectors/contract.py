@@ -1,0 +1,201 @@
+"""What a connector is: a small typed core. Read an example beside it: `telegram/connector.py`.
+
+A connector turns bytes into events and a permitted message into one request. It knows no database, no queue, no clock and
+no other connector. Everything it can or cannot do stands in `capabilities`, as data.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, runtime_checkable
+from uuid import UUID
+
+from httpx import AsyncClient
+from pydantic import BaseModel, ConfigDict
+
+from hub.connectors.events import Event, Text
+
+
+class Settings(BaseModel):
+    """Base of a connector's settings: what a business types into the set-up form. Secrets are `SecretStr`.
+
+    Field titles and descriptions are catalogue keys (`channel.telegram.bot_token`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=Settings)
+S_co = TypeVar("S_co", bound=Settings, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request exactly as it came. `headers` have lower-case names; `body` is untouched bytes."""
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Account(Generic[S_co]):
+    """One business's connected account: the opened settings of one channel, and what `setup` learnt about it.
+
+    `webhook_secrets`: the newest first; two are valid while one is being replaced. `own_id` is the account's own id at the
+    provider (a bot's user id). No secret appears in the repr (I10).
+    """
+
+    channel_id: UUID
+    settings: S_co
+    own_id: str
+    webhook_secrets: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What the messenger can do, as data. Limits are the provider's, with its document named in the connector's README.
+
+    max_text            longest text of one message
+    text_unit           what `max_text` counts
+    confirms            statuses the provider ever reports for our messages, besides accepting them
+    reply_window_hours  free replies are allowed for this long after the person's last message; None: without end
+    address_scope       `messenger`: an address means the same person on every channel of this messenger; `channel`: only here
+    idempotent_sends    the provider takes a key that makes repeating an ambiguous send safe
+    per_second          messages the provider takes per second from one account
+    """
+
+    max_text: int
+    text_unit: Literal["utf16", "characters", "utf8"]
+    confirms: frozenset[Literal["sent", "delivered", "read"]]
+    reply_window_hours: int | None
+    address_scope: Literal["messenger", "channel"]
+    idempotent_sends: bool
+    per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundMessage:
+    """One part of one message, ready for one attempt.
+
+    `address` is the recipient's provider_user_id. `reply_to_key` is the key of the message this one answers.
+    `attempt_id` may serve as idempotency key where the provider takes one.
+    """
+
+    part_id: UUID
+    attempt_id: UUID
+    address: str
+    content: Text
+    reply_to_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The provider took the message. `status` says how far its word goes.
+
+    `keys` are the keys under which later events speak of it (the same form as `MessageReceived.key`); `at` is the provider's
+    time and `sequence` its order within a second, used to sort the thread.
+    """
+
+    status: Literal["accepted", "sent"]
+    keys: tuple[str, ...]
+    at: datetime
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupResult:
+    """What `setup` learnt: the account's own id, its public address (`@muster_optik_bot`), a title, and notes for the page
+    (catalogue keys, e.g. another system's webhook was replaced)."""
+
+    own_id: str
+    address: str
+    title: str
+    notes: tuple[str, ...] = ()
+
+
+PERMIT_SECONDS = 5.0
+"""How long a permit lives after its claim (design of the claim, `docs/architecture.md`)."""
+
+
+class PermitInvalid(RuntimeError):
+    """A permit was used twice, too late or for another message: an error of ours, never of the user."""
+
+
+class Permit:
+    """Leave to send one part of one message once. It has no constructor: only `hub.consent.permit` makes one (I4).
+
+    It lives 5 seconds, serves one attempt, cannot be copied or pickled.
+    """
+
+    __slots__ = ("_attempt_id", "_deadline", "_part_id", "_spent")
+    _attempt_id: UUID
+    _part_id: UUID
+    _deadline: float
+    _spent: bool
+
+    def __init__(self) -> None:
+        raise TypeError("a Permit is made only by hub.consent.permit")
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("a Permit has no subclasses")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Permit cannot be pickled or copied")
+
+    @property
+    def expired(self) -> bool:
+        return time.monotonic() > self._deadline
+
+    def spend(self, message: OutboundMessage) -> None:
+        """Use the permit up. The first line of every `Connector.send`; raises PermitInvalid before any request."""
+        if self._spent:
+            raise PermitInvalid("this permit was used before")
+        if message.attempt_id != self._attempt_id or message.part_id != self._part_id:
+            raise PermitInvalid("this permit is for another message")
+        if self.expired:
+            raise PermitInvalid("this permit is too old")
+        self._spent = True
+
+
+@runtime_checkable
+class Connector(Protocol[S]):
+    """One messenger. Instances hold no state: everything about an account comes in as `account`."""
+
+    connector: str
+    """Name of the folder; part of the webhook's address `/hooks/{connector}/{channel}`."""
+    label: str
+    """The messenger's name as people write it. A proper name, the same in every language."""
+    mark: str
+    """Name of the pictogram and colour in the pages (`tg`)."""
+    capabilities: Capabilities
+    settings: type[S]
+    keeps_headers: frozenset[str]
+    """Headers that `parse` needs and that are stored with the delivery; never one that carries a secret."""
+
+    def verify(self, request: RawRequest, account: Account[S]) -> None:
+        """Raise SignatureInvalid unless the provider sent exactly these bytes to this account. No IO, constant time.
+
+        An account without secret is never served: there is no soft mode.
+        """
+
+    def parse(self, request: RawRequest, account: Account[S]) -> Sequence[Event]:
+        """Bytes to events. Pure: no network, database or clock. Unknown kinds become Unrecognised or Unsupported, never an
+        error; MalformedPayload only for bytes that cannot be read at all."""
+
+    def split(self, content: Text) -> Sequence[Text]:
+        """The parts a message must be sent as, at least one. Pure. Raises UnsupportedContent for what cannot be expressed."""
+
+    async def send(self, permit: Permit, message: OutboundMessage, account: Account[S], http: AsyncClient) -> Receipt:
+        """One attempt, no retries inside. Spends the permit first. Raises a SendError that says what happens next."""
+
+    async def setup(self, account: Account[S], callback_url: str, http: AsyncClient) -> SetupResult:
+        """Check the credentials, register the webhook with the newest secret. Safe to repeat. Raises CredentialsRejected
+        naming the form field, or Unavailable."""
+
+    async def teardown(self, account: Account[S], http: AsyncClient) -> None:
+        """Take the webhook away. Tolerates that it is already gone or that the credentials no longer work."""
+
+
+AnyConnector = Connector[Any]

@@ -1,0 +1,86 @@
+"""What may go wrong between a provider and us, as a tree.
+
+ConnectorError
+  SignatureInvalid      the request does not come from the provider: 401, counted, not stored
+  MalformedPayload      the bytes cannot be read: the delivery becomes a dead letter with this cause
+  CredentialsRejected   the provider refuses the account's credentials; `field` names the form field
+  SendError             one attempt did not succeed; the class says what happens next:
+    RateLimited           again, not before `retry_after` seconds
+    Unavailable           again with back-off; the provider certainly did not take the message
+    AuthFailed            the channel needs attention; its queue pauses, the message stays queued
+    Rejected              final: the provider refused the message
+    UnsupportedContent    final, raised before any request: this messenger cannot express it
+    RecipientOptedOut     final, and consent records it
+    OutcomeUnknown        never repeated by itself (I5): a person decides
+"""
+
+from hub.core.errors import HubError
+
+
+class ConnectorError(HubError):
+    code = "connector_error"
+    http_status = 502
+
+
+class SignatureInvalid(ConnectorError):
+    code = "signature_invalid"
+    http_status = 401
+
+
+class MalformedPayload(ConnectorError):
+    code = "malformed_payload"
+    http_status = 400
+
+
+class CredentialsRejected(ConnectorError):
+    """`field` is the name of the settings field to mend."""
+
+    code = "credentials_rejected"
+    http_status = 422
+
+    def __init__(self, field: str, detail: str = "") -> None:
+        super().__init__(detail or f"rejected: {field}", field=field)
+        self.field = field
+
+
+class SendError(ConnectorError):
+    """One attempt that did not succeed. `provider_code` and `provider_text` are the provider's own words, free of secrets."""
+
+    code = "send_error"
+
+    def __init__(self, provider_code: str = "", provider_text: str = "") -> None:
+        super().__init__(f"{type(self).code} {provider_code}".strip())
+        self.provider_code = provider_code
+        self.provider_text = provider_text
+
+
+class RateLimited(SendError):
+    code = "rate_limited"
+
+    def __init__(self, retry_after: float, provider_code: str = "", provider_text: str = "") -> None:
+        super().__init__(provider_code, provider_text)
+        self.retry_after = retry_after
+
+
+class Unavailable(SendError):
+    code = "provider_unavailable"
+
+
+class AuthFailed(SendError):
+    code = "auth_failed"
+
+
+class Rejected(SendError):
+    code = "rejected"
+
+
+class UnsupportedContent(SendError):
+    code = "unsupported_content"
+
+
+class RecipientOptedOut(SendError):
+    code = "recipient_opted_out"
+
+
+class OutcomeUnknown(SendError):
+    code = "outcome_unknown"

@@ -1,0 +1,154 @@
+"""The database: roles and the unit of work. Every transaction of the hub starts in this file and nowhere else.
+
+A transaction runs as exactly one role, set with SET LOCAL ROLE before its first statement:
+
+    hub_app      the rooms, under forced row-level security; needs an organisation (I6)
+    hub_system   log-in and sessions, routing, and the lists of due work; sees no message
+    hub_door     appends raw deliveries, reads the routing view, nothing else
+    hub_owner    migrations only
+
+`unit_of_work` is for the rooms: `unit.session` is the SQLModel session, `unit.sql` the asyncpg connection of the same
+transaction for set-based statements. What has to happen last (ledger, then feed) is registered with `unit.before_commit`;
+nudges to the queue and to browsers run after the commit and may fail without harm.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+
+class Role(StrEnum):
+    APP = "hub_app"
+    SYSTEM = "hub_system"
+    DOOR = "hub_door"
+
+
+class Nudges(Protocol):
+    """What a transaction may set going once it has committed. `hub/core/queue.py` is the one implementation; neither call
+    raises: what it tells is found by the sweeper or by the next reader as well."""
+
+    async def announce(self, organisation_id: UUID, seq: int) -> None:
+        """The organisation's feed stands at `seq`."""
+
+    async def nudge_lane(self, organisation_id: UUID, channel_id: UUID, direction: str) -> None:
+        """The lane has something to do."""
+
+
+class Last(IntEnum):
+    """Order of what runs right before a commit: the heads are locked last and always in this order."""
+
+    LEDGER = 1
+    FEED = 2
+
+
+@dataclass(eq=False)
+class UnitOfWork:
+    """One transaction. `organisation_id` is None only for hub_system."""
+
+    session: AsyncSession
+    sql: Any  # asyncpg.Connection has no usable types
+    role: Role
+    organisation_id: UUID | None
+    nudges: Nudges
+    notes: dict[str, Any] = field(default_factory=dict)
+    """Room for what one closing step collects (`feed`, `ledger`), keyed by its module."""
+    _closing: dict[Last, Callable[["UnitOfWork"], Awaitable[None]]] = field(default_factory=dict)
+    _after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    @property
+    def tenant(self) -> UUID:
+        """The organisation this unit works in."""
+        if self.organisation_id is None:
+            raise RuntimeError("this unit of work has no organisation")
+        return self.organisation_id
+
+    def before_commit(self, last: Last, step: Callable[["UnitOfWork"], Awaitable[None]]) -> None:
+        """Run `step` once at the end of the transaction, however often it is registered."""
+        self._closing[last] = step
+
+    def after_commit(self, nudge: Callable[[], Awaitable[None]]) -> None:
+        """Run `nudge` once the commit is durable. It must not raise: what it tells is found by the sweeper as well."""
+        self._after.append(nudge)
+
+
+class Database:
+    """Pools of one process. `url` is the log-in of the application; it must not be a superuser in production."""
+
+    def __init__(self, url: str, nudges: Nudges, *, pool: int, door_pool: int = 0) -> None:
+        self._url = url
+        self._nudges = nudges
+        self._door_pool_size = door_pool
+        self.door_pool: Any = None
+        self.engine: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://" + url.split("://", 1)[1], pool_size=pool, max_overflow=0, pool_timeout=10
+        )
+
+    async def open(self) -> None:
+        """Connect the door's own pool; the engine connects on first use."""
+        if self._door_pool_size:
+            self.door_pool = await asyncpg.create_pool(self._url, min_size=0, max_size=self._door_pool_size)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        if self.door_pool is not None:
+            await self.door_pool.close()
+
+    @asynccontextmanager
+    async def unit_of_work(self, organisation_id: UUID) -> AsyncIterator[UnitOfWork]:
+        """A transaction of one organisation as hub_app. Commits at the end of the block, rolls back on any exception."""
+        async with self._transaction(Role.APP, organisation_id) as unit:
+            yield unit
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[UnitOfWork]:
+        """A transaction over organisations as hub_system: log-in, sessions, routing, lists of due work."""
+        async with self._transaction(Role.SYSTEM, None) as unit:
+            yield unit
+
+    @asynccontextmanager
+    async def _transaction(self, role: Role, organisation_id: UUID | None) -> AsyncIterator[UnitOfWork]:
+        async with self.engine.connect() as connection, connection.begin():
+            driver = await _enter(connection, role, organisation_id)
+            async with AsyncSession(bind=connection, expire_on_commit=False) as session:
+                unit = UnitOfWork(session, driver, role, organisation_id, self._nudges)
+                yield unit
+                await session.flush()
+                for last in sorted(unit._closing):
+                    await unit._closing[last](unit)
+                await session.flush()
+        for nudge in unit._after:
+            await nudge()
+
+    @asynccontextmanager
+    async def door(self) -> AsyncIterator[Any]:
+        """An asyncpg connection inside a transaction as hub_door. Used by the webhook door only."""
+        async with self.door_pool.acquire() as connection:
+            await connection.execute("BEGIN; SET LOCAL ROLE hub_door")
+            try:
+                yield connection
+            except BaseException:
+                await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
+
+
+async def _enter(connection: AsyncConnection, role: Role, organisation_id: UUID | None) -> Any:
+    """Take on the role and the organisation for this transaction, in one round trip; the asyncpg connection beneath.
+
+    `set_config('role', …, true)` is SET LOCAL ROLE; its first execution also begins the transaction.
+    """
+    tenant = "" if organisation_id is None else str(organisation_id)
+    await connection.exec_driver_sql(
+        "SELECT set_config('role', $1, true), set_config('app.tenant', $2, true)", (role.value, tenant)
+    )
+    driver = (await connection.get_raw_connection()).driver_connection
+    if driver is None:
+        raise RuntimeError("no driver connection")
+    return driver

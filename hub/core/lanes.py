@@ -1,0 +1,111 @@
+"""Lanes: one worker at a time works one direction of a channel.
+
+A lane is leased for 10 seconds of machine time; every batch renews the lease and checks the fence in its own transaction, so a
+worker that was thought dead can do no harm when it wakes. A nudge that finds the lease taken sets `wake`; the holder lets go only
+when `wake` is still false.
+"""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import BigInteger
+from sqlmodel import Field
+
+from hub.core.db import Database, UnitOfWork
+from hub.core.models import Tenant, one_of, refers, when
+
+LEASE = timedelta(seconds=10)
+
+
+class ChannelLane(Tenant, table=True):
+    """The lease of one direction of one channel. `fence` grows with each holder."""
+
+    __tablename__ = "channel_lane"
+    __table_args__ = (refers("channel_id", "channel"), one_of("direction", "in", "out"))
+    channel_id: UUID = Field(primary_key=True)
+    direction: str = Field(primary_key=True)
+    leased_by: UUID | None = None
+    lease_until: datetime | None = when(default=None, nullable=True)
+    fence: int = Field(default=0, sa_type=BigInteger)
+    wake: bool = False
+
+
+class LeaseLost(RuntimeError):
+    """Another worker holds the lane now; whatever this one was about to write must not be written."""
+
+
+def _machine_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Lane:
+    """A lease that is held."""
+
+    def __init__(self, database: Database, organisation_id: UUID, channel_id: UUID, direction: str, fence: int) -> None:
+        self._database = database
+        self.organisation_id = organisation_id
+        self.channel_id = channel_id
+        self.direction = direction
+        self.fence = fence
+
+    async def hold(self, unit: UnitOfWork) -> None:
+        """Renew inside a working transaction; raises LeaseLost if another worker has taken over."""
+        held = await unit.sql.fetchval(
+            """
+            UPDATE channel_lane SET lease_until = $5
+            WHERE organisation_id = $1 AND channel_id = $2 AND direction = $3 AND fence = $4
+            RETURNING true
+            """,
+            self.organisation_id,
+            self.channel_id,
+            self.direction,
+            self.fence,
+            _machine_now() + LEASE,
+        )
+        if not held:
+            raise LeaseLost
+
+    async def let_go(self) -> bool:
+        """Give the lane back. False when somebody asked for another look meanwhile: then it is still held."""
+        async with self._database.unit_of_work(self.organisation_id) as unit:
+            woken = await unit.sql.fetchval(
+                """
+                UPDATE channel_lane
+                SET wake = false,
+                    leased_by = CASE WHEN wake THEN leased_by END,
+                    lease_until = CASE WHEN wake THEN lease_until END
+                WHERE organisation_id = $1 AND channel_id = $2 AND direction = $3 AND fence = $4
+                RETURNING leased_by IS NOT NULL
+                """,
+                self.organisation_id,
+                self.channel_id,
+                self.direction,
+                self.fence,
+            )
+        return not woken
+
+
+async def take(database: Database, organisation_id: UUID, channel_id: UUID, direction: str, worker_id: UUID) -> Lane | None:
+    """Lease the lane, or ask its holder for another look and return None. None too when the channel is gone."""
+    now = _machine_now()
+    async with database.unit_of_work(organisation_id) as unit:
+        row = await unit.sql.fetchrow(
+            """
+            UPDATE channel_lane
+            SET wake = COALESCE(lease_until > $5, false),
+                fence = fence + CASE WHEN lease_until > $5 THEN 0 ELSE 1 END,
+                leased_by = CASE WHEN lease_until > $5 THEN leased_by ELSE $4 END,
+                lease_until = CASE WHEN lease_until > $5 THEN lease_until ELSE $6 END
+            WHERE organisation_id = $1 AND channel_id = $2 AND direction = $3
+            RETURNING fence, NOT wake AS mine
+            """,
+            organisation_id,
+            channel_id,
+            direction,
+            worker_id,
+            now,
+            now + LEASE,
+        )
+    if row is None or not row["mine"]:
+        return None
+    return Lane(database, organisation_id, channel_id, direction, row["fence"])

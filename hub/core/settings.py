@@ -1,0 +1,54 @@
+"""Settings of one installation, from the environment (`HUB_…`). The page of each organisation holds everything else."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What the operator decides. A wrong value stops the start with a message that names the variable."""
+
+    model_config = SettingsConfigDict(env_prefix="HUB_", extra="ignore", frozen=True)
+
+    data: Path = Path(".hub")
+    """Folder of the embedded servers and the master key; not used when both outside URLs are set and HUB_MASTER_KEY too."""
+    database_url: SecretStr | None = None
+    """PostgreSQL 15 or newer, `postgresql://user:password@host/name`. Unset: the hub runs its own."""
+    database_admin_url: SecretStr | None = None
+    """Used for migrations only; default: `database_url`. Its user needs CREATEROLE once."""
+    redis_url: SecretStr | None = None
+    """Valkey or Redis, `redis://…`, `rediss://…` or `unix://…`. Unset: the hub runs its own."""
+    master_key: SecretStr | None = None
+    """Key for sealed secrets, `id:base64[,id:base64…]`, the first one seals. Unset: a 0600 file in `data`."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    public_url: str | None = None
+    """The address under which providers and browsers reach the hub, without a trailing slash."""
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed, comma separated."""
+    trusted_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+    """`host:port` pairs, comma separated, that outgoing requests may reach although they are not public (simulators)."""
+    pool_web: int = Field(default=10, ge=1)
+    pool_worker: int = Field(default=10, ge=2)
+    pool_door: int = Field(default=2, ge=1)
+    session_days: int = Field(default=30, ge=1)
+    body_limit: int = Field(default=5_000_000, ge=1024)
+    """Largest webhook body in bytes; a larger one is answered 413."""
+    keep_raw_days: int = Field(default=14, ge=1)
+    """How long raw deliveries are kept; their hash, state and result stay."""
+    keep_feed_days: int = Field(default=7, ge=1)
+    minimum_free_disk_mb: int = Field(default=512, ge=0)
+    """Below this the webhook door answers 503 instead of taking on what it could not keep (embedded PostgreSQL only)."""
+    log_level: str = "INFO"
+
+    @field_validator("trusted_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return frozenset(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def base_url(self) -> str:
+        """Where the hub is reached: `public_url`, or the address it listens on."""
+        return self.public_url or f"http://{self.host}:{self.port}"

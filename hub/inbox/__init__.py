@@ -1,0 +1,1 @@
+"""The shared inbox. The road in: `door.py`, then `ingest.py`. The road out: `outbound.py`. What agents do: `service.py`."""

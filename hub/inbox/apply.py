@@ -1,0 +1,330 @@
+"""Apply the events of one batch: a fixed number of set-based statements, however many events.
+
+    1  address locks           consent and windows change under them, before any row
+    2  provider keys           what was seen before ends here (I2)
+    3  people                  identity, contact, conversation, in this order, never doubled
+    4  messages                numbered under the conversation's lock; the conversation is reopened and drawn anew
+    5  effects                 statuses and edits; parked when their message is not known yet (I3)
+    6  consent                 provider signals and opt-out words, into the ledger
+
+Times that order things are the provider's; nothing relies on the order of draining.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from hub.channels.accounts import OpenChannel
+from hub.connectors.events import (
+    ConsentChanged,
+    Content,
+    Event,
+    MessageEdited,
+    MessageReceived,
+    Sender,
+    StatusChanged,
+    Text,
+    Unrecognised,
+)
+from hub.consent import ledger, locks, words
+from hub.core import clock, ids
+from hub.core.db import UnitOfWork
+from hub.core.feed import note_change
+from hub.inbox.effects import Effect, apply_effects
+from hub.runtime import Runtime
+
+if TYPE_CHECKING:
+    from hub.inbox.ingest import Delivery
+
+PREVIEW = 200
+"""Characters of a message that the list shows."""
+
+
+@dataclass(slots=True)
+class _Talk:
+    """One person's conversation while a batch is applied."""
+
+    sender: Sender
+    identity_id: UUID
+    contact_id: UUID
+    conversation_id: UUID
+    is_new: bool
+    state: str = "open"
+    seq: int = 0
+    received: list["_Incoming"] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Incoming:
+    """A fresh message with the id it gets."""
+
+    id: UUID
+    event: MessageReceived
+    text: str
+    kind: str
+    content: dict[str, str]
+
+
+def clean(text: str) -> str:
+    """Text that PostgreSQL can hold: no NUL, no lone surrogate; both become U+FFFD."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
+
+
+async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, deliveries: Sequence["Delivery"]) -> None:
+    """Apply every event of these deliveries, each once. Marks on each delivery whom it speaks of."""
+    events: list[Event] = []
+    for delivery in deliveries:
+        events += [event for event in delivery.events if not isinstance(event, Unrecognised)]
+        delivery.identity_keys = sorted({address for event in delivery.events if (address := _address(event))})
+    if not events:
+        return
+    await locks.lock_addresses(
+        unit,
+        [(channel.connector.connector, channel.scope, address) for event in events if (address := _address(event))],
+        exclusive=True,
+    )
+    fresh = await _fresh(unit, channel, events)
+    messages = [incoming for incoming in fresh if isinstance(incoming, _Incoming)]
+    others = [event for event in fresh if not isinstance(event, _Incoming)]
+    await _store_messages(unit, channel, messages)
+    effects = [effect for event in others if (effect := _effect(event))]
+    await apply_effects(unit, channel.channel_id, effects, new_keys=[incoming.event.key for incoming in messages])
+    await _record_consent(runtime, unit, channel, messages, others)
+
+
+def _address(event: Event) -> str:
+    return clean(event.sender.provider_user_id) if isinstance(event, MessageReceived | ConsentChanged) else ""
+
+
+async def _fresh(unit: UnitOfWork, channel: OpenChannel, events: list[Event]) -> list[Any]:
+    """Keep what was not seen before: the key goes in first, and only its first writer goes on."""
+    by_key: dict[str, Any] = {}
+    for event in events:
+        key = clean(event.key)
+        if key not in by_key:
+            by_key[key] = _incoming(event) if isinstance(event, MessageReceived) else event
+    rows = await unit.sql.fetch(
+        """
+        INSERT INTO provider_key (organisation_id, channel_id, key, message_id, part_no)
+        SELECT $1, $2, row.key, row.message_id, CASE WHEN row.message_id IS NULL THEN NULL ELSE 0 END
+        FROM unnest($3::text[], $4::uuid[]) AS row(key, message_id)
+        ON CONFLICT DO NOTHING RETURNING key
+        """,
+        unit.tenant,
+        channel.channel_id,
+        list(by_key),
+        [item.id if isinstance(item, _Incoming) else None for item in by_key.values()],
+    )
+    fresh = {row["key"] for row in rows}
+    return [item for key, item in by_key.items() if key in fresh]
+
+
+def _incoming(event: MessageReceived) -> _Incoming:
+    text, kind, content = _shown(event.content)
+    if event.start_payload is not None:
+        content["start"] = clean(event.start_payload)
+    if event.reply_to_key:
+        content["reply_to"] = clean(event.reply_to_key)
+    return _Incoming(ids.new_id(), event, text, kind, content)
+
+
+def _shown(content: Content) -> tuple[str, str, dict[str, str]]:
+    """Text, kind and the rest of what a message row holds."""
+    if isinstance(content, Text):
+        return clean(content.text), "text", {}
+    return clean(content.summary), "unsupported", {"kind": clean(content.kind)}
+
+
+async def _store_messages(unit: UnitOfWork, channel: OpenChannel, messages: list[_Incoming]) -> None:
+    """Store fresh messages with their people, in as many statements for 200 as for one."""
+    if not messages:
+        return
+    by_person: dict[str, list[_Incoming]] = defaultdict(list)
+    for incoming in messages:
+        by_person[clean(incoming.event.sender.provider_user_id)].append(incoming)
+    talks = await _people(unit, channel, by_person)
+    rows: list[tuple[Any, ...]] = []
+    updates: list[tuple[Any, ...]] = []
+    now = clock.now()
+    for talk in talks:
+        seq = talk.seq
+        if talk.state == "done":
+            seq += 1
+            content = {"event": "reopened"}
+            rows.append((ids.new_id(), talk.conversation_id, seq, "event", "text", "", json.dumps(content), now, 0))
+        for incoming in talk.received:
+            seq += 1
+            event = incoming.event
+            content_json = json.dumps(incoming.content)
+            rows.append(
+                (
+                    incoming.id,
+                    talk.conversation_id,
+                    seq,
+                    "in",
+                    incoming.kind,
+                    incoming.text,
+                    content_json,
+                    event.at,
+                    event.sequence,
+                )
+            )
+        newest = max(talk.received, key=lambda incoming: (incoming.event.at, incoming.event.sequence))
+        preview = newest.text[:PREVIEW] if newest.kind == "text" else newest.content["kind"]
+        newest_at = newest.event.at
+        updates.append((talk.conversation_id, seq, len(talk.received), preview, newest.kind, newest_at, min(newest_at, now)))
+    await _insert_messages(unit, rows, now)
+    await _redraw(unit, updates)
+    for row in rows:
+        note_change(
+            unit, "message", {"conversation": ids.show("conv", row[1]), "message": ids.show("msg", row[0]), "direction": row[3]}
+        )
+
+
+async def _people(unit: UnitOfWork, channel: OpenChannel, by_person: dict[str, list[_Incoming]]) -> list[_Talk]:
+    """Everybody's conversation, locked in the order of ids; unknown people get identity, contact and conversation."""
+    addresses = list(by_person)
+    known = await unit.sql.fetch(
+        """
+        SELECT i.provider_user_id, i.id AS identity_id, i.contact_id, c.id AS conversation_id
+        FROM identity i JOIN conversation c ON c.organisation_id = i.organisation_id AND c.identity_id = i.id
+        WHERE i.organisation_id = $1 AND i.channel_id = $2 AND i.provider_user_id = ANY($3::text[])
+        """,
+        unit.tenant,
+        channel.channel_id,
+        addresses,
+    )
+    talks: dict[str, _Talk] = {}
+    for row in known:
+        received = by_person[row["provider_user_id"]]
+        talks[row["provider_user_id"]] = _Talk(
+            received[-1].event.sender, row["identity_id"], row["contact_id"], row["conversation_id"], False, received=received
+        )
+    for address, received in by_person.items():
+        if address not in talks:
+            sender = received[-1].event.sender
+            talks[address] = _Talk(sender, ids.new_id(), ids.new_id(), ids.new_id(), True, received=received)
+    new = [(address, talk) for address, talk in talks.items() if talk.is_new]
+    if new:
+        await _insert_people(unit, channel, new)
+    by_conversation = {talk.conversation_id: talk for talk in talks.values()}
+    for row in await unit.sql.fetch(
+        """
+        SELECT id, state, last_seq FROM conversation
+        WHERE organisation_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE
+        """,
+        unit.tenant,
+        list(by_conversation),
+    ):
+        by_conversation[row["id"]].state = row["state"]
+        by_conversation[row["id"]].seq = row["last_seq"]
+    return list(talks.values())
+
+
+async def _insert_people(unit: UnitOfWork, channel: OpenChannel, new: list[tuple[str, _Talk]]) -> None:
+    now = clock.now()
+    names = [clean(talk.sender.display_name or talk.sender.username or address) for address, talk in new]
+    await unit.sql.execute(
+        """
+        WITH row AS (
+            SELECT * FROM unnest($3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[])
+                AS row(address, identity_id, contact_id, conversation_id, name, username, language)
+        ), identities AS (
+            INSERT INTO identity (organisation_id, id, channel_id, provider_user_id, contact_id, display_name, username, language,
+                                  created_at)
+            SELECT $1, identity_id, $2, address, contact_id, name, username, language, $10 FROM row
+        ), contacts AS (
+            INSERT INTO contact (organisation_id, id, name, language, created_at)
+            SELECT $1, contact_id, name, language, $10 FROM row
+        )
+        INSERT INTO conversation (organisation_id, id, identity_id, channel_id, contact_id, state, turn, last_seq, unread,
+                                  last_text, last_direction, last_kind, sort_at, created_at)
+        SELECT $1, conversation_id, identity_id, $2, contact_id, 'open', 'us', 0, 0, '', 'in', 'text', $11, $10 FROM row
+        """,
+        unit.tenant,
+        channel.channel_id,
+        [address for address, _ in new],
+        [talk.identity_id for _, talk in new],
+        [talk.contact_id for _, talk in new],
+        [talk.conversation_id for _, talk in new],
+        names,
+        [clean(talk.sender.username) for _, talk in new],
+        [clean(talk.sender.language) for _, talk in new],
+        now,
+        datetime.fromtimestamp(0, now.tzinfo),
+    )
+
+
+async def _insert_messages(unit: UnitOfWork, rows: list[tuple[Any, ...]], now: datetime) -> None:
+    await unit.sql.execute(
+        """
+        INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence, arrived_at,
+                             failure, failure_text)
+        SELECT $1, id, conversation_id, seq, direction, kind, text, content::jsonb, at, sequence, $11, '', ''
+        FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
+                    $10::bigint[])
+            AS row(id, conversation_id, seq, direction, kind, text, content, at, sequence)
+        """,
+        unit.tenant,
+        *(list(column) for column in zip(*rows, strict=True)),
+        now,
+    )
+
+
+async def _redraw(unit: UnitOfWork, updates: list[tuple[Any, ...]]) -> None:
+    """What the list shows; an older message that comes late counts but does not take the newest one's place."""
+    await unit.sql.execute(
+        """
+        UPDATE conversation AS c SET
+            state = 'open', done_at = NULL, turn = 'us', last_seq = row.seq, unread = c.unread + row.received,
+            last_text = CASE WHEN row.sort_at >= c.sort_at THEN row.preview ELSE c.last_text END,
+            last_kind = CASE WHEN row.sort_at >= c.sort_at THEN row.kind ELSE c.last_kind END,
+            last_direction = CASE WHEN row.sort_at >= c.sort_at THEN 'in' ELSE c.last_direction END,
+            last_inbound_at = GREATEST(c.last_inbound_at, row.at),
+            sort_at = GREATEST(c.sort_at, row.sort_at)
+        FROM unnest($2::uuid[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[])
+            AS row(id, seq, received, preview, kind, at, sort_at)
+        WHERE c.organisation_id = $1 AND c.id = row.id
+        """,
+        unit.tenant,
+        *(list(column) for column in zip(*updates, strict=True)),
+    )
+
+
+def _effect(event: Event) -> Effect | None:
+    """What an event does to a message that exists already."""
+    if isinstance(event, MessageEdited):
+        text, kind, content = _shown(event.content)
+        return Effect("edit", clean(event.target_key), event.at, {"text": text, "kind": kind, "content": content})
+    if isinstance(event, StatusChanged):
+        told = {"code": clean(event.provider_code), "text": clean(event.provider_text)}
+        return Effect("status", clean(event.target_key), event.at, {"status": event.status, **told})
+    return None
+
+
+async def _record_consent(
+    runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, messages: list[_Incoming], others: list[Event]
+) -> None:
+    """Opt-out words and fresh starts in messages, and what the provider itself reports."""
+    changes = []
+    for incoming in messages:
+        event = incoming.event
+        kind = "restart" if event.start_payload is not None else "opt_out" if words.is_opt_out(incoming.text) else None
+        if kind and incoming.kind == "text":
+            evidence = {"source": "message", "message_id": str(incoming.id), "text": incoming.text}
+            changes.append(_change(channel, event.sender, kind, event.at, evidence))
+    for other in others:
+        if isinstance(other, ConsentChanged):
+            evidence = {"source": "provider", "key": clean(other.key)}
+            changes.append(_change(channel, other.sender, other.change, other.at, evidence))
+    if changes:
+        await ledger.record(unit, runtime.vault, runtime.hooks, changes)
+
+
+def _change(channel: OpenChannel, sender: Sender, kind: str, at: datetime, evidence: dict[str, str]) -> ledger.Change:
+    address = clean(sender.provider_user_id)
+    return ledger.Change(channel.connector.connector, channel.scope, address, kind, at, evidence)

@@ -1,0 +1,185 @@
+"""The lane of direction `out`: turns of one transaction each, requests in between.
+
+    a turn (one transaction)      hold the lease, record what came back, claim what may go next
+    requests                      at most 64 at once per worker, each on a client of its own, with no transaction open
+
+A worker that takes a lane over finds the attempts its predecessor left open: nobody knows whether they arrived, so they become
+`unknown` and are never repeated by themselves (I5).
+"""
+
+import asyncio
+import time
+from uuid import UUID
+
+import structlog
+from httpx import AsyncClient
+from redis.exceptions import RedisError
+
+from hub.channels.accounts import OpenChannel
+from hub.connectors.contract import PermitInvalid
+from hub.connectors.errors import OutcomeUnknown, SendError
+from hub.connectors.http import connector_client
+from hub.core import lanes
+from hub.core.lanes import Lane, LeaseLost
+from hub.inbox.ingest import load_channel
+from hub.inbox.outbound import Claim, claim
+from hub.inbox.rate import Rate, Tokens
+from hub.inbox.results import NotSent, Result, abandon_open_attempts, record_results
+from hub.runtime import Runtime
+
+log = structlog.get_logger()
+
+AT_ONCE = 64
+TURN_SECONDS = 20.0
+"""How long one job works a lane before it lets the next job go on."""
+CLAIM_BATCH = 64
+
+
+class Clients:
+    """The HTTP clients of one worker: one per concurrent request, because one shared client at 64 at once does a third."""
+
+    def __init__(self, trusted: frozenset[str], *, at_once: int = AT_ONCE) -> None:
+        self._idle: list[AsyncClient] = [connector_client(trusted) for _ in range(at_once)]
+        self.free = asyncio.Semaphore(at_once)
+
+    async def send(self, channel: OpenChannel, claim: Claim) -> Result:
+        """One attempt. Never raises: whatever happened is the result."""
+        client = self._idle.pop()
+        try:
+            return Result(claim, await channel.connector.send(claim.permit, claim.message, channel.account, client))
+        except SendError as error:
+            return Result(claim, error)
+        except PermitInvalid:
+            return Result(claim, NotSent())
+        except Exception as error:  # noqa: BLE001 - the edge: a defect of a connector must not stop the lane
+            log.error("connector_defect", error=type(error).__name__, connector=channel.connector.connector)
+            return Result(claim, OutcomeUnknown("internal"))
+        finally:
+            self._idle.append(client)
+            self.free.release()
+
+    async def close(self) -> None:
+        for client in self._idle:
+            await client.aclose()
+
+
+class _Turns:
+    """The work on one lane while it is held."""
+
+    def __init__(self, runtime: Runtime, clients: Clients, lane: Lane, channel: OpenChannel) -> None:
+        self._runtime = runtime
+        self._clients = clients
+        self._lane = lane
+        self._channel = channel
+        self._rate = Rate(runtime.queue, lane.channel_id, channel.per_second)
+        self._running: set[asyncio.Task[Result]] = set()
+        self._results: list[Result] = []
+
+    async def work(self, until: float) -> bool:
+        """Work until nothing is due (True) or the time is up (False); all requests are answered and recorded then."""
+        while True:
+            may_start = time.monotonic() < until
+            tokens = await self._tokens() if may_start else Tokens(0, 0, 0.0)
+            claimed = await self._turn(tokens)
+            if not self._running and not self._results:
+                if not may_start:
+                    return False
+                if not claimed and tokens.any:
+                    return True
+            await self._wait(tokens)
+
+    async def _tokens(self) -> Tokens:
+        """Places for new requests, each with a rate token."""
+        places = 0
+        while places < CLAIM_BATCH and not self._clients.free.locked():
+            await self._clients.free.acquire()
+            places += 1
+        if not places:
+            return Tokens(0, 0, 0.0)
+        try:
+            tokens = await self._rate.take(places)
+        except (RedisError, OSError) as error:
+            log.warning("rate_unknown", error=type(error).__name__)
+            tokens = Tokens(0, 0, 1.0)
+        for _ in range(places - tokens.any):
+            self._clients.free.release()
+        return tokens
+
+    async def _turn(self, tokens: Tokens) -> int:
+        """One transaction; the requests it permitted are started after its commit."""
+        recorded, self._results = self._results, []
+        claims: list[Claim] = []
+        try:
+            async with self._runtime.database.unit_of_work(self._lane.organisation_id) as unit:
+                await self._lane.hold(unit)
+                if recorded:
+                    await record_results(self._runtime, unit, self._channel, recorded)
+                if tokens.any:
+                    claims = await claim(
+                        self._runtime, unit, self._lane.channel_id, self._lane.fence, any_=tokens.any, bulk=tokens.bulk
+                    )
+        except BaseException:
+            self._results = recorded + self._results
+            await self._return(tokens, [])
+            raise
+        await self._return(tokens, claims)
+        hold = max((result.hold_seconds for result in recorded), default=0.0)
+        if hold:
+            await self._rate.hold(hold)
+        for one in claims:
+            self._running.add(asyncio.create_task(self._clients.send(self._channel, one)))
+        return len(claims)
+
+    async def _return(self, tokens: Tokens, claims: list[Claim]) -> None:
+        unused = tokens.any - len(claims)
+        for _ in range(unused):
+            self._clients.free.release()
+        if unused:
+            try:
+                await self._rate.give_back(unused, min(unused, tokens.bulk))
+            except (RedisError, OSError) as error:
+                log.warning("rate_unknown", error=type(error).__name__)
+
+    async def _wait(self, tokens: Tokens) -> None:
+        """Until a request is answered, or the next token is there."""
+        if self._running:
+            timeout = max(tokens.wait, 0.001) if tokens.any == 0 and tokens.wait else None
+            done, self._running = await asyncio.wait(self._running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            self._results += [task.result() for task in done]
+        elif not self._results:
+            await asyncio.sleep(min(tokens.wait, 1.0))
+
+    async def rescue(self) -> None:
+        """After losing the lease: wait for what is under way and record it by its attempts; evidence is never thrown away."""
+        if self._running:
+            done, self._running = await asyncio.wait(self._running)
+            self._results += [task.result() for task in done]
+        if self._results:
+            async with self._runtime.database.unit_of_work(self._lane.organisation_id) as unit:
+                await record_results(self._runtime, unit, self._channel, self._results)
+
+
+async def drain(runtime: Runtime, clients: Clients, organisation_id: UUID, channel_id: UUID, worker_id: UUID) -> None:
+    """Send everything that is due on one channel. Returns at once when another worker has the lane."""
+    lane = await lanes.take(runtime.database, organisation_id, channel_id, "out", worker_id)
+    if lane is None:
+        return
+    channel = await load_channel(runtime, organisation_id, channel_id)
+    turns = _Turns(runtime, clients, lane, channel)
+    until = time.monotonic() + TURN_SECONDS
+    try:
+        async with runtime.database.unit_of_work(organisation_id) as unit:
+            await lane.hold(unit)
+            await abandon_open_attempts(unit, channel_id)
+        while True:
+            is_empty = await turns.work(until)
+            await runtime.queue.unflag(channel_id, "out")
+            if is_empty and not await turns.work(until):
+                is_empty = False
+            if await lane.let_go():
+                break
+        if not is_empty:
+            await runtime.queue.nudge_lane(organisation_id, channel_id, "out")
+    except LeaseLost:
+        log.warning("lease_lost", direction="out")
+        await turns.rescue()

@@ -1,0 +1,205 @@
+"""The door: `POST /hooks/{connector}/{channel}`. A webhook answered 200 is on disk (I1).
+
+    find the channel (cached)        unknown: 404
+    read the body                    too large: 413
+    connector.verify(bytes)          not from the provider: 401, counted, not stored
+    append webhook_delivery          shares a commit with everything that arrived while the last one was in flight
+    200 after that commit            store down or disk nearly full: 503
+    nudge the channel's lane         `ingest.py` goes on from here
+
+Plain ASGI over asyncpg as hub_door: nothing is parsed here, so nothing can fail after the bytes are safe.
+"""
+
+import asyncio
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+from prometheus_client import Counter
+
+from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
+from hub.connectors.contract import RawRequest
+from hub.connectors.errors import SignatureInvalid
+from hub.core import clock, ids
+from hub.core.errors import NotFound
+from hub.runtime import Runtime
+
+log = structlog.get_logger()
+
+PATH = re.compile(r"^/hooks/([a-z]+)/(chn_[0-9a-z]{26})$")
+CACHE_SECONDS = 5.0
+"""How long an opened channel is served from memory; a rotated secret overlaps by far more."""
+CACHE_CHANNELS = 10_000
+BATCH = 500
+DISK_LOOK_SECONDS = 5.0
+
+answered = Counter("hub_webhook_answers_total", "Webhook requests by answer", ["connector", "status"])
+
+_APPEND = """
+INSERT INTO webhook_delivery (organisation_id, id, received_at, channel_id, state, headers, body)
+SELECT organisation_id, id, received_at, channel_id, 'received', headers::jsonb, body
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::bytea[])
+    AS row(organisation_id, id, received_at, channel_id, headers, body)
+"""
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A verified request waiting for its commit."""
+
+    organisation_id: UUID
+    channel_id: UUID
+    received_at: datetime
+    headers: str
+    body: bytes
+    stored: asyncio.Future[bool]
+
+
+class BodyTooLarge(Exception):
+    """More bytes than `HUB_BODY_LIMIT`."""
+
+
+class Door:
+    """The ASGI application behind `/hooks/`."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._channels: dict[UUID, tuple[float, OpenChannel | None]] = {}
+        self._waiting: list[_Arrival] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._nudging: set[asyncio.Task[None]] = set()
+        self._disk_looked = 0.0
+        self._disk_is_full = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        match = PATH.match(scope["path"])
+        connector = match[1] if match and match[1] in self._runtime.connectors else "unknown"
+        status = await self._serve(scope, receive, match)
+        answered.labels(connector, status).inc()
+        headers = [(b"content-length", b"0")]
+        if status == 503:
+            headers.append((b"retry-after", b"5"))
+        elif status == 405:
+            headers.append((b"allow", b"POST"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _serve(self, scope: Any, receive: Any, match: re.Match[str] | None) -> int:
+        if match is None:
+            return 404
+        if scope["method"] != "POST":
+            return 405
+        try:
+            channel = await self._channel(ids.read("chn", match[2]))
+        except NotFound:
+            return 404
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.error("door_store_down", error=type(error).__name__)
+            return 503
+        if channel is None or channel.connector.connector != match[1]:
+            return 404
+        try:
+            body = await self._read(scope, receive)
+        except BodyTooLarge:
+            return 413
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            channel.connector.verify(RawRequest("POST", headers, body), channel.account)
+        except SignatureInvalid:
+            return SignatureInvalid.http_status
+        if self._disk_nearly_full():
+            return 503
+        kept = {name: value for name, value in headers.items() if name in channel.connector.keeps_headers}
+        return 200 if await self._store(channel, orjson.dumps(kept).decode(), body) else 503
+
+    async def _read(self, scope: Any, receive: Any) -> bytes:
+        limit = self._runtime.settings.body_limit
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > limit:
+                raise BodyTooLarge
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            if len(body) > limit:
+                raise BodyTooLarge
+            return body
+        chunks = [body]
+        size = len(body)
+        while message.get("more_body"):
+            message = await receive()
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > limit:
+                raise BodyTooLarge
+        return b"".join(chunks)
+
+    async def _channel(self, channel_id: UUID) -> OpenChannel | None:
+        """The channel from memory or from the database; unknown ones are remembered too, so that guessing costs no query."""
+        cached = self._channels.get(channel_id)
+        if cached is not None and cached[0] > time.monotonic():
+            return cached[1]
+        async with self._runtime.database.door() as connection:
+            row = await connection.fetchrow(f"SELECT {ACCOUNT_COLUMNS} FROM channel WHERE id = $1", channel_id)
+        channel = None if row is None else open_channel(self._runtime.vault, self._runtime.connectors, row)
+        if len(self._channels) >= CACHE_CHANNELS:
+            self._channels.clear()
+        self._channels[channel_id] = (time.monotonic() + CACHE_SECONDS, channel)
+        return channel
+
+    def _disk_nearly_full(self) -> bool:
+        """Only where the database is ours: with an outside server its operator watches the disk."""
+        settings = self._runtime.settings
+        if not settings.minimum_free_disk_mb or not settings.data.exists():
+            return False
+        if time.monotonic() - self._disk_looked > DISK_LOOK_SECONDS:
+            self._disk_looked = time.monotonic()
+            self._disk_is_full = shutil.disk_usage(settings.data).free < settings.minimum_free_disk_mb * 1_000_000
+            if self._disk_is_full:
+                log.error("disk_nearly_full", path=str(settings.data))
+        return self._disk_is_full
+
+    async def _store(self, channel: OpenChannel, headers: str, body: bytes) -> bool:
+        """Wait for the commit that holds this delivery; False when it failed."""
+        stored = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Arrival(channel.organisation_id, channel.channel_id, clock.now(), headers, body, stored))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        return await stored
+
+    async def _write(self) -> None:
+        """Group commit without a timer: what arrives during one commit goes into the next."""
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            is_stored = await self._append(batch)
+            for arrival in batch:
+                if not arrival.stored.done():
+                    arrival.stored.set_result(is_stored)
+            if is_stored:
+                lanes = {(arrival.organisation_id, arrival.channel_id) for arrival in batch}
+                nudge = asyncio.create_task(self._runtime.queue.nudge_lanes(list(lanes), "in"))
+                self._nudging.add(nudge)
+                nudge.add_done_callback(self._nudging.discard)
+
+    async def _append(self, batch: list[_Arrival]) -> bool:
+        try:
+            async with self._runtime.database.door() as connection:
+                await connection.execute(
+                    _APPEND,
+                    [arrival.organisation_id for arrival in batch],
+                    [ids.new_id() for _ in batch],
+                    [arrival.received_at for arrival in batch],
+                    [arrival.channel_id for arrival in batch],
+                    [arrival.headers for arrival in batch],
+                    [arrival.body for arrival in batch],
+                )
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.error("door_store_down", error=type(error).__name__)
+            return False
+        return True

@@ -1,0 +1,173 @@
+"""Statuses and edits: what a later event does to a message that exists already (I3).
+
+An effect for a key nobody knows yet is parked in `pending_effect` and applied when the key appears: a receipt may overtake the
+answer to the request it speaks of.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from hub.core import clock, ids
+from hub.core.db import UnitOfWork
+from hub.core.feed import note_change
+from hub.inbox.status import draw_messages, furthest
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """`kind` status or edit; `content` as stored in `pending_effect`."""
+
+    kind: str
+    target_key: str
+    at: datetime
+    content: dict[str, Any]
+
+
+async def apply_effects(unit: UnitOfWork, channel_id: UUID, effects: list[Effect], *, new_keys: list[str]) -> None:
+    """Apply effects, and those parked earlier for keys that have appeared just now."""
+    effects = effects + await _unpark(unit, channel_id, new_keys)
+    if not effects:
+        return
+    targets = {
+        row["key"]: (row["message_id"], row["part_no"])
+        for row in await unit.sql.fetch(
+            """
+            SELECT key, message_id, part_no FROM provider_key
+            WHERE organisation_id = $1 AND channel_id = $2 AND key = ANY($3::text[]) AND message_id IS NOT NULL
+            """,
+            unit.tenant,
+            channel_id,
+            list({effect.target_key for effect in effects}),
+        )
+    }
+    await _park(unit, channel_id, [effect for effect in effects if effect.target_key not in targets])
+    statuses: dict[tuple[UUID, int], list[Effect]] = defaultdict(list)
+    edits: dict[UUID, Effect] = {}
+    for effect in sorted(effects, key=lambda effect: effect.at):
+        if effect.target_key in targets:
+            message_id, part_no = targets[effect.target_key]
+            if effect.kind == "status":
+                statuses[message_id, part_no].append(effect)
+            else:
+                edits[message_id] = effect
+    if statuses:
+        await _apply_statuses(unit, statuses)
+    if edits:
+        await _apply_edits(unit, edits)
+
+
+async def _unpark(unit: UnitOfWork, channel_id: UUID, keys: list[str]) -> list[Effect]:
+    if not keys:
+        return []
+    rows = await unit.sql.fetch(
+        """
+        DELETE FROM pending_effect WHERE organisation_id = $1 AND channel_id = $2 AND target_key = ANY($3::text[])
+        RETURNING kind, target_key, at, content
+        """,
+        unit.tenant,
+        channel_id,
+        keys,
+    )
+    return [Effect(row["kind"], row["target_key"], row["at"], json.loads(row["content"])) for row in rows]
+
+
+async def _park(unit: UnitOfWork, channel_id: UUID, effects: list[Effect]) -> None:
+    if not effects:
+        return
+    await unit.sql.execute(
+        """
+        INSERT INTO pending_effect (organisation_id, id, channel_id, target_key, kind, at, content, created_at)
+        SELECT $1, id, $2, target_key, kind, at, content::jsonb, $3
+        FROM unnest($4::uuid[], $5::text[], $6::text[], $7::timestamptz[], $8::text[]) AS row(id, target_key, kind, at, content)
+        """,
+        unit.tenant,
+        channel_id,
+        clock.now(),
+        [ids.new_id() for _ in effects],
+        [effect.target_key for effect in effects],
+        [effect.kind for effect in effects],
+        [effect.at for effect in effects],
+        [json.dumps(effect.content) for effect in effects],
+    )
+
+
+async def _apply_statuses(unit: UnitOfWork, statuses: dict[tuple[UUID, int], list[Effect]]) -> None:
+    message_ids = sorted({message_id for message_id, _ in statuses})
+    await unit.sql.execute(
+        "SELECT 1 FROM message WHERE organisation_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE",
+        unit.tenant,
+        message_ids,
+    )
+    rows = await unit.sql.fetch(
+        "SELECT id, message_id, part_no, state FROM message_part WHERE organisation_id = $1 AND message_id = ANY($2::uuid[])",
+        unit.tenant,
+        message_ids,
+    )
+    changed: list[tuple[UUID, str]] = []
+    for row in rows:
+        state = row["state"]
+        for effect in statuses.get((row["message_id"], row["part_no"]), ()):
+            state = furthest(state, effect.content["status"])
+        if state != row["state"]:
+            changed.append((row["id"], state))
+    if not changed:
+        return
+    await unit.sql.execute(
+        """
+        UPDATE message_part AS p SET state = row.state FROM unnest($2::uuid[], $3::text[]) AS row(id, state)
+        WHERE p.organisation_id = $1 AND p.id = row.id
+        """,
+        unit.tenant,
+        [part_id for part_id, _ in changed],
+        [state for _, state in changed],
+    )
+    failures = {
+        message_id: effect
+        for (message_id, _), reported in statuses.items()
+        for effect in reported
+        if effect.content["status"] == "failed"
+    }
+    if failures:
+        await unit.sql.execute(
+            """
+            UPDATE message AS m SET failure = 'rejected', failure_text = row.text
+            FROM unnest($2::uuid[], $3::text[]) AS row(id, text) WHERE m.organisation_id = $1 AND m.id = row.id
+            """,
+            unit.tenant,
+            list(failures),
+            [f"{effect.content['code']} {effect.content['text']}".strip() for effect in failures.values()],
+        )
+    note_messages_changed(unit, await draw_messages(unit, message_ids))
+
+
+async def _apply_edits(unit: UnitOfWork, edits: dict[UUID, Effect]) -> None:
+    """The newest edit by provider time wins, in whatever order they come."""
+    rows = await unit.sql.fetch(
+        """
+        UPDATE message AS m SET text = row.text, kind = row.kind, edited_at = row.at
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) AS row(id, text, kind, at)
+        WHERE m.organisation_id = $1 AND m.id = row.id AND m.direction = 'in' AND (m.edited_at IS NULL OR m.edited_at < row.at)
+        RETURNING m.id, m.conversation_id
+        """,
+        unit.tenant,
+        list(edits),
+        [effect.content["text"] for effect in edits.values()],
+        [effect.content["kind"] for effect in edits.values()],
+        [effect.at for effect in edits.values()],
+    )
+    note_messages_changed(unit, [(row["id"], row["conversation_id"]) for row in rows])
+
+
+def note_messages_changed(unit: UnitOfWork, messages: Iterable[tuple[UUID, UUID]]) -> None:
+    """Tell the pages that (message, conversation) look different now."""
+    for message_id, conversation_id in messages:
+        note_change(
+            unit,
+            "message_changed",
+            {"conversation": ids.show("conv", conversation_id), "message": ids.show("msg", message_id)},
+        )

@@ -1,0 +1,76 @@
+"""Fill the gate's facts: the one query that looks at organisation, channel, consent and inbox together.
+
+Used by `outbound.py` only, at submit, at the claim and for the composer, so that all three ask the same question.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from hub.billing import ports as billing
+from hub.connectors.contract import AnyConnector
+from hub.connectors.registry import Registry
+from hub.consent.facts import Facts
+from hub.core import clock
+from hub.core.db import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a message goes to and what the gate knows about it."""
+
+    conversation_id: UUID
+    channel_id: UUID
+    connector: AnyConnector
+    scope: str
+    address: str
+    facts: Facts
+
+    @property
+    def consent_key(self) -> tuple[str, str, str]:
+        return (self.connector.connector, self.scope, self.address)
+
+
+_FACTS = """
+SELECT c.id AS conversation_id, c.last_inbound_at, i.provider_user_id AS address,
+       h.id AS channel_id, h.connector, h.state AS channel_state, h.block_reason, h.health, h.health_cause, h.health_until,
+       o.state AS organisation_state,
+       s.choice, s.choice_at, s.reach, s.reach_at
+FROM conversation c
+JOIN organisation o ON o.id = c.organisation_id
+JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
+JOIN channel h ON h.organisation_id = c.organisation_id AND h.id = c.channel_id
+LEFT JOIN consent_state s ON s.organisation_id = c.organisation_id AND s.messenger = h.connector
+     AND s.scope = CASE WHEN h.connector = ANY($3::text[]) THEN h.id::text ELSE '' END AND s.address = i.provider_user_id
+WHERE c.organisation_id = $1 AND c.id = ANY($2::uuid[])
+"""
+
+
+async def load_recipients(unit: UnitOfWork, connectors: Registry, conversation_ids: list[UUID]) -> dict[UUID, Recipient]:
+    """Recipients of these conversations by conversation; those that do not exist are missing."""
+    narrow = [name for name, connector in connectors.items() if connector.capabilities.address_scope == "channel"]
+    now = clock.now()
+    standing = await billing.standing(unit)
+    recipients = {}
+    for row in await unit.sql.fetch(_FACTS, unit.tenant, conversation_ids, narrow):
+        connector = connectors.get(row["connector"])
+        facts = Facts(
+            organisation_state=row["organisation_state"],
+            standing=standing,
+            channel_state=row["channel_state"],
+            block_reason=row["block_reason"],
+            health=row["health"],
+            health_cause=row["health_cause"],
+            health_until=row["health_until"],
+            choice=row["choice"] or "none",
+            choice_at=row["choice_at"],
+            reach=row["reach"] or "reachable",
+            reach_at=row["reach_at"],
+            last_inbound_at=row["last_inbound_at"],
+            reply_window_hours=connector.capabilities.reply_window_hours,
+            now=now,
+        )
+        scope = str(row["channel_id"]) if row["connector"] in narrow else ""
+        recipients[row["conversation_id"]] = Recipient(
+            row["conversation_id"], row["channel_id"], connector, scope, row["address"], facts
+        )
+    return recipients

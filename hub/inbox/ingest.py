@@ -1,0 +1,219 @@
+"""The way in after the door: a channel's lane is drained in batches.
+
+    take the lane                 one worker per channel and direction (`core/lanes.py`)
+    fetch received deliveries     in order of arrival, at most 200
+    connector.parse               bytes to events; what cannot be read is a dead letter with its cause
+    apply.apply_events            all events of the batch in one transaction of set-based statements
+    finish                        each delivery is applied, ignored (why) or dead (cause); the feed tells the pages
+
+A batch that fails is rolled back and its deliveries are applied one by one, so that one bad delivery costs nobody else anything.
+Losing the database or the lease in between changes nothing: the deliveries are still `received` and are drained again.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.exc import DBAPIError
+
+from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
+from hub.connectors.contract import RawRequest
+from hub.connectors.errors import MalformedPayload
+from hub.connectors.events import Event, Unrecognised
+from hub.core import clock, lanes
+from hub.core.db import UnitOfWork
+from hub.core.lanes import Lane, LeaseLost
+from hub.inbox.apply import apply_events
+from hub.runtime import Runtime
+
+log = structlog.get_logger()
+
+BATCH = 200
+
+finished = Counter("hub_deliveries_total", "Deliveries by result", ["connector", "state"])
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One raw delivery on its way through a batch. `state` and `why` are what becomes of it."""
+
+    id: UUID
+    received_at: datetime
+    body: bytes
+    events: Sequence[Event] = ()
+    state: str = "applied"
+    why: str = ""
+    identity_keys: list[str] = field(default_factory=list)
+
+
+async def drain(runtime: Runtime, organisation_id: UUID, channel_id: UUID, worker_id: UUID) -> None:
+    """Apply everything that waits for one channel. Returns at once when another worker has the lane: it will look again."""
+    lane = await lanes.take(runtime.database, organisation_id, channel_id, "in", worker_id)
+    if lane is None:
+        return
+    try:
+        channel = await load_channel(runtime, organisation_id, channel_id)
+        while True:
+            if await _drain_batch(runtime, lane, channel):
+                continue
+            await runtime.queue.unflag(channel_id, "in")
+            if not await _drain_batch(runtime, lane, channel) and await lane.let_go():
+                return
+    except LeaseLost:
+        log.warning("lease_lost", direction="in")
+
+
+async def load_channel(runtime: Runtime, organisation_id: UUID, channel_id: UUID) -> OpenChannel:
+    """The channel with its opened account."""
+    async with runtime.database.unit_of_work(organisation_id) as unit:
+        row = await unit.sql.fetchrow(
+            f"SELECT {ACCOUNT_COLUMNS} FROM channel WHERE organisation_id = $1 AND id = $2", organisation_id, channel_id
+        )
+    return open_channel(runtime.vault, runtime.connectors, row)
+
+
+async def _drain_batch(runtime: Runtime, lane: Lane, channel: OpenChannel) -> int:
+    """Apply one batch; how many deliveries it had."""
+    try:
+        return await _apply_batch(runtime, lane, channel, BATCH)
+    except (
+        asyncpg.DataError,
+        asyncpg.IntegrityConstraintViolationError,
+        DBAPIError,
+        ValueError,
+        LookupError,
+        TypeError,
+    ) as error:
+        log.error("batch_failed", error=type(error).__name__)
+    count = 0
+    while count < BATCH and await _apply_one(runtime, lane, channel):
+        count += 1
+    return count
+
+
+async def _apply_one(runtime: Runtime, lane: Lane, channel: OpenChannel) -> int:
+    """Apply the oldest delivery alone; if it fails by itself it is dead, with the kind of failure as cause."""
+    try:
+        return await _apply_batch(runtime, lane, channel, 1)
+    except (
+        asyncpg.DataError,
+        asyncpg.IntegrityConstraintViolationError,
+        DBAPIError,
+        ValueError,
+        LookupError,
+        TypeError,
+    ) as error:
+        cause = f"apply: {type(error).__name__}"
+        log.error("delivery_dead", cause=cause)
+    async with runtime.database.unit_of_work(lane.organisation_id) as unit:
+        await lane.hold(unit)
+        deliveries = await _fetch(unit, lane.channel_id, 1)
+        for delivery in deliveries:
+            delivery.state, delivery.why = "dead", cause
+        await _finish(unit, channel, deliveries)
+    return len(deliveries)
+
+
+async def _apply_batch(runtime: Runtime, lane: Lane, channel: OpenChannel, limit: int) -> int:
+    async with runtime.database.unit_of_work(lane.organisation_id) as unit:
+        await lane.hold(unit)
+        deliveries = await _fetch(unit, lane.channel_id, limit)
+        if not deliveries:
+            return 0
+        for delivery in deliveries:
+            _parse(channel, delivery)
+        await apply_events(runtime, unit, channel, deliveries)
+        await _finish(unit, channel, deliveries)
+    return len(deliveries)
+
+
+async def _fetch(unit: UnitOfWork, channel_id: UUID, limit: int) -> list[Delivery]:
+    rows = await unit.sql.fetch(
+        """
+        SELECT id, received_at, body FROM webhook_delivery
+        WHERE organisation_id = $1 AND channel_id = $2 AND state = 'received'
+        ORDER BY received_at, id LIMIT $3
+        """,
+        unit.tenant,
+        channel_id,
+        limit,
+    )
+    return [Delivery(row["id"], row["received_at"], row["body"]) for row in rows]
+
+
+def _parse(channel: OpenChannel, delivery: Delivery) -> None:
+    """Fill in the events; the delivery is dead when it cannot be read, ignored when it speaks of nothing we handle."""
+    try:
+        delivery.events = channel.connector.parse(RawRequest("POST", {}, delivery.body), channel.account)
+    except MalformedPayload as error:
+        delivery.state, delivery.why = "dead", f"malformed: {error}"
+        return
+    unhandled = [event for event in delivery.events if isinstance(event, Unrecognised)]
+    if len(unhandled) == len(delivery.events):
+        delivery.state = "ignored"
+        delivery.why = "; ".join(f"{event.kind}: {event.why}" for event in unhandled) or "empty"
+
+
+async def _finish(unit: UnitOfWork, channel: OpenChannel, deliveries: list[Delivery]) -> None:
+    """Write what became of each delivery, beside it and in the result that outlives the raw bytes."""
+    await unit.sql.execute(
+        """
+        WITH result AS (
+            SELECT * FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bytea[], $7::text[])
+                AS row(id, received_at, state, why, body_sha256, identity_keys)
+        ), moved AS (
+            UPDATE webhook_delivery AS d SET state = result.state FROM result
+            WHERE d.organisation_id = $1 AND d.id = result.id AND d.received_at = result.received_at
+        )
+        INSERT INTO delivery_result (organisation_id, delivery_id, channel_id, received_at, finished_at, state, why,
+                                     body_sha256, identity_keys)
+        SELECT $1, id, $8, received_at, $9, state, why, body_sha256,
+               ARRAY(SELECT jsonb_array_elements_text(identity_keys::jsonb))
+        FROM result
+        ON CONFLICT (organisation_id, delivery_id) DO UPDATE
+        SET state = excluded.state, why = excluded.why, finished_at = excluded.finished_at,
+            identity_keys = excluded.identity_keys
+        """,
+        unit.tenant,
+        [delivery.id for delivery in deliveries],
+        [delivery.received_at for delivery in deliveries],
+        [delivery.state for delivery in deliveries],
+        [delivery.why for delivery in deliveries],
+        [hashlib.sha256(delivery.body).digest() for delivery in deliveries],
+        [json.dumps(delivery.identity_keys) for delivery in deliveries],
+        channel.channel_id,
+        clock.now(),
+    )
+    for delivery in deliveries:
+        finished.labels(channel.connector.connector, delivery.state).inc()
+
+
+async def replay(
+    runtime: Runtime, organisation_id: UUID, *, delivery_ids: Sequence[UUID] = (), since: datetime | None = None
+) -> int:
+    """Put dead letters back into their lane: those named, or all that arrived from `since` on. How many were put back.
+
+    What they say happens once all the same: the provider's keys end repetitions (I2).
+    """
+    async with runtime.database.unit_of_work(organisation_id) as unit:
+        channels: list[Any] = await unit.sql.fetch(
+            """
+            UPDATE webhook_delivery SET state = 'received'
+            WHERE organisation_id = $1 AND state = 'dead'
+              AND (id = ANY($2::uuid[]) OR received_at >= $3::timestamptz)
+            RETURNING channel_id
+            """,
+            organisation_id,
+            list(delivery_ids),
+            since,
+        )
+        for channel_id in {row["channel_id"] for row in channels}:
+            unit.after_commit(lambda channel_id=channel_id: runtime.queue.nudge_lane(organisation_id, channel_id, "in"))
+    return len(channels)

@@ -1,0 +1,273 @@
+"""Tables of this room, in the order of the road: what came in raw, who wrote, what was said, what we tried to send."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    PrimaryKeyConstraint,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy import (
+    Identity as Counted,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+from hub.core.ids import new_id
+from hub.core.models import Tenant, TenantRow, one_of, refers, when
+
+MESSAGE_STATES = ("queued", "sending", "accepted", "sent", "delivered", "read", "failed", "unknown")
+"""States of an outgoing message; the allowed steps are drawn in `docs/architecture.md`. Inbound messages have none."""
+
+
+class WebhookDelivery(SQLModel, table=True):
+    """A request exactly as a provider delivered it, partitioned by day of arrival and dropped by age.
+
+    `received`: waits in its lane. `applied`, `ignored` (with why), `dead` (with cause; replayable).
+    """
+
+    __tablename__ = "webhook_delivery"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id", "received_at"),
+        Index(
+            "webhook_delivery_due",
+            "channel_id",
+            "received_at",
+            "id",
+            postgresql_where=text("state = 'received'"),
+        ),
+        Index("webhook_delivery_dead", "organisation_id", "received_at", postgresql_where=text("state = 'dead'")),
+        one_of("state", "received", "applied", "ignored", "dead"),
+        {"postgresql_partition_by": "RANGE (received_at)"},
+    )
+    organisation_id: UUID
+    id: UUID = Field(default_factory=new_id)
+    received_at: datetime = when()
+    channel_id: UUID
+    state: str = "received"
+    headers: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
+    body: bytes
+
+
+class DeliveryResult(Tenant, table=True):
+    """What became of a delivery; stays when the raw body is dropped. `identity_keys` lets an erasure find it."""
+
+    __tablename__ = "delivery_result"
+    __table_args__ = (one_of("state", "applied", "ignored", "dead"),)
+    delivery_id: UUID = Field(primary_key=True)
+    channel_id: UUID
+    received_at: datetime = when()
+    finished_at: datetime = when()
+    state: str
+    why: str = ""
+    body_sha256: bytes
+    identity_keys: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+
+
+class Contact(TenantRow, table=True):
+    """A person who writes to the business, over any number of channels."""
+
+    name: str
+    language: str = ""
+    created_at: datetime = when()
+
+
+class Identity(TenantRow, table=True):
+    """That person's address on one channel."""
+
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "channel_id", "provider_user_id"),
+        Index("identity_contact", "organisation_id", "contact_id"),
+        refers("contact_id", "contact", deferred=True),
+        refers("channel_id", "channel"),
+    )
+    channel_id: UUID
+    provider_user_id: str
+    contact_id: UUID
+    display_name: str = ""
+    username: str = ""
+    language: str = ""
+    created_at: datetime = when()
+
+
+class Conversation(TenantRow, table=True):
+    """All that is said with one identity. Reopened, never doubled.
+
+    `state`: open or done. `turn`: whose move it is. `last_*` is what the list shows. `unread` counts inbound messages since an
+    agent last opened it. `sort_at` orders the list.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "identity_id"),
+        Index("conversation_all", "organisation_id", "state", "sort_at", "id"),
+        Index("conversation_mine", "organisation_id", "assignee_id", "state", "sort_at", "id"),
+        refers("identity_id", "identity"),
+        refers("channel_id", "channel"),
+        refers("contact_id", "contact"),
+        refers("assignee_id", "member"),
+        one_of("state", "open", "done"),
+        one_of("turn", "us", "customer"),
+    )
+    identity_id: UUID
+    channel_id: UUID
+    contact_id: UUID
+    state: str = "open"
+    turn: str = "us"
+    assignee_id: UUID | None = None
+    last_seq: int = Field(default=0, sa_type=BigInteger)
+    unread: int = 0
+    last_text: str = ""
+    last_direction: str = "in"
+    last_kind: str = "text"
+    last_inbound_at: datetime | None = when(default=None, nullable=True)
+    sort_at: datetime = when()
+    created_at: datetime = when()
+    done_at: datetime | None = when(default=None, nullable=True)
+
+
+class Message(TenantRow, table=True):
+    """One message, note or event line of a conversation.
+
+    `direction`: `in` from the customer, `out` to the customer, `note` and `event` internal: those two have no state, no parts and
+    so can never be sent. `seq` is given under the conversation's row lock. Threads sort by (`at`, `sequence`, `seq`): provider
+    time, provider order, arrival. `content` holds what is not text.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "conversation_id", "seq"),
+        UniqueConstraint("organisation_id", "conversation_id", "client_key"),
+        Index("message_thread", "organisation_id", "conversation_id", "at", "sequence", "seq"),
+        refers("conversation_id", "conversation"),
+        refers("author_id", "member"),
+        one_of("direction", "in", "out", "note", "event"),
+        one_of("kind", "text", "unsupported"),
+        CheckConstraint(
+            f"(direction = 'out') = (state IS NOT NULL) AND (state IS NULL OR state IN {MESSAGE_STATES})", name="state_known"
+        ),
+    )
+    conversation_id: UUID
+    seq: int = Field(sa_type=BigInteger)
+    direction: str
+    kind: str = "text"
+    text: str = ""
+    content: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False, server_default="{}"))
+    at: datetime = when()
+    sequence: int = Field(default=0, sa_type=BigInteger)
+    arrived_at: datetime = when()
+    edited_at: datetime | None = when(default=None, nullable=True)
+    author_id: UUID | None = None
+    session_id: UUID | None = None
+    client_key: str | None = None
+    state: str | None = None
+    failure: str = ""
+    """The gate's rule or the error code of a failed or unknown message; its words are in the catalogue."""
+    failure_text: str = ""
+    """The provider's own words, if any."""
+
+
+class MessagePart(TenantRow, table=True):
+    """What leaves as one request. The queue: a part is claimed when it is `queued` and due.
+
+    `priority` 0 chat, 1 service, 2 bulk. `due_at` moves with each retry. The message shows its least advanced part.
+    """
+
+    __tablename__ = "message_part"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "message_id", "part_no"),
+        Index(
+            "message_part_due",
+            "organisation_id",
+            "channel_id",
+            "priority",
+            "due_at",
+            "id",
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index(
+            "message_part_open",
+            "organisation_id",
+            "conversation_id",
+            "message_seq",
+            "part_no",
+            postgresql_where=text("state IN ('queued', 'sending')"),
+        ),
+        refers("message_id", "message"),
+        refers("conversation_id", "conversation"),
+        one_of("state", *MESSAGE_STATES),
+    )
+    message_id: UUID
+    part_no: int
+    conversation_id: UUID
+    channel_id: UUID
+    message_seq: int = Field(sa_type=BigInteger)
+    text: str
+    reply_to_key: str | None = None
+    priority: int = 0
+    state: str = "queued"
+    due_at: datetime = when()
+    tries: int = 0
+
+
+class Attempt(TenantRow, table=True):
+    """One try to send one part: written before the request leaves (I5), finished with what came of it."""
+
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "part_id", "no"),
+        Index("attempt_open", "organisation_id", "channel_id", postgresql_where=text("outcome = 'sending'")),
+        refers("part_id", "message_part"),
+        one_of("outcome", "sending", "accepted", "retry", "failed", "unknown"),
+    )
+    part_id: UUID
+    channel_id: UUID
+    no: int
+    permit_at: datetime = when()
+    facts_version: str
+    fence: int = Field(sa_type=BigInteger)
+    finished_at: datetime | None = when(default=None, nullable=True)
+    outcome: str = "sending"
+    error: str = ""
+    provider_code: str = ""
+    provider_text: str = ""
+
+
+class ProviderKey(Tenant, table=True):
+    """How a thing happens once (I2) and how later events find their message: the key is made by the connector."""
+
+    __tablename__ = "provider_key"
+    channel_id: UUID = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    message_id: UUID | None = None
+    part_no: int | None = None
+
+
+class PendingEffect(TenantRow, table=True):
+    """A status or edit for a message we do not know yet; applied when its key appears (I3), dropped after 30 days."""
+
+    __tablename__ = "pending_effect"
+    __table_args__ = (
+        Index("pending_effect_target", "organisation_id", "channel_id", "target_key"),
+        one_of("kind", "status", "edit"),
+    )
+    channel_id: UUID
+    target_key: str
+    kind: str
+    at: datetime = when()
+    content: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    created_at: datetime = when()
+
+
+class ConversationCounter(Tenant, table=True):
+    """How many conversations a list holds, as a sum of changes: a trigger on `conversation` appends, the sweeper folds. Exact in
+    every snapshot, and no writer waits for another. `list`: `all`, `unassigned`, `done`, or a member's id for "mine"."""
+
+    __tablename__ = "conversation_counter"
+    list: str = Field(primary_key=True)
+    id: int = Field(sa_column=Column(BigInteger, Counted(always=True), primary_key=True))
+    change: int

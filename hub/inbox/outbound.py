@@ -1,0 +1,453 @@
+"""The way out: `submit` writes a permitted message, `claim` lets its parts go one attempt at a time.
+
+    submit   capabilities, gate, then message, parts and decision in ONE transaction; nudge the channel's lane
+    claim    the lane's worker holds a rate token; address locks; the gate is asked again; attempt row; queued -> sending; a Permit
+    dispatch.py sends with no transaction open and records what came back
+
+There is no other road: this file is the only one that imports the maker of permits (I4), and the only one that fills the gate's
+facts. After a withdrawal has committed only attempts already claimed can still arrive.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from hub.channels.hooks import ChannelBlocked
+from hub.connectors.contract import OutboundMessage, Permit
+from hub.connectors.errors import UnsupportedContent
+from hub.connectors.events import Text
+from hub.consent import gate, locks
+from hub.consent.gate import Decision, SendBlocked
+from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
+from hub.consent.permit import issue_permit
+from hub.core import clock, ids
+from hub.core.db import UnitOfWork
+from hub.core.errors import Conflict, InvalidInput, NotFound
+from hub.core.feed import note_change
+from hub.inbox.apply import PREVIEW, clean
+from hub.inbox.effects import note_messages_changed
+from hub.inbox.facts import Recipient, load_recipients
+from hub.inbox.status import draw_messages
+from hub.runtime import Runtime
+
+CHAT, SERVICE, BULK = 0, 1, 2
+RETRY_BLOCKS = timedelta(minutes=2)
+"""An earlier chat message that waits for a retry no further away than this keeps the later ones of its conversation waiting."""
+CLIENT_KEY_LENGTH = 64
+
+
+class Author(Protocol):
+    """Who acts: `hub.organisations.access.Access`."""
+
+    @property
+    def organisation_id(self) -> UUID: ...
+    @property
+    def member_id(self) -> UUID: ...
+    @property
+    def session_id(self) -> UUID: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A part that may leave now, once."""
+
+    permit: Permit
+    message: OutboundMessage
+    message_id: UUID
+    conversation_id: UUID
+    recipient: Recipient
+    tries: int
+    submitted_at: datetime
+
+
+async def may_reply(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -> Decision:
+    """What the gate would say to a reply now: the composer's state. Nothing is written."""
+    return gate.decide((await _recipient(runtime, unit, conversation_id)).facts, gate.Request(purpose="reply"))
+
+
+async def submit(
+    runtime: Runtime, author: Author, conversation_id: UUID, *, text: str, client_key: str, priority: int = CHAT
+) -> UUID:
+    """Write a reply and queue it; the message's id. The same `client_key` again gives the same message: a double click sends once.
+
+    Raises InvalidInput (empty or not expressible), NotFound, or SendBlocked, for which only the decision is kept.
+    """
+    text = clean(text.replace("\r\n", "\n")).strip()
+    if not text:
+        raise InvalidInput("the message is empty", field="text")
+    if not 0 < len(client_key) <= CLIENT_KEY_LENGTH:
+        raise InvalidInput("a client key is needed", field="client_key")
+    async with runtime.database.unit_of_work(author.organisation_id) as unit:
+        conversation = await _lock_conversation(unit, conversation_id)
+        existing: UUID | None = await unit.sql.fetchval(
+            "SELECT id FROM message WHERE organisation_id = $1 AND conversation_id = $2 AND client_key = $3",
+            unit.tenant,
+            conversation_id,
+            client_key,
+        )
+        if existing is not None:
+            return existing
+        recipient = await _recipient(runtime, unit, conversation_id)
+        decision = gate.decide(recipient.facts, gate.Request(purpose="reply"))
+        message_id = ids.new_id()
+        if decision.verdict == "refuse":
+            await _keep_decisions(unit, "submit", [(decision, conversation_id, None, author.member_id)])
+        else:
+            parts = _split(recipient, text)
+            await _write(unit, author, conversation, recipient, message_id, text, parts, client_key, priority, decision)
+            await _keep_decisions(unit, "submit", [(decision, conversation_id, message_id, author.member_id)])
+            tenant = unit.tenant
+            unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))
+    if decision.verdict == "refuse":
+        raise SendBlocked(decision)
+    return message_id
+
+
+def _split(recipient: Recipient, text: str) -> Sequence[Text]:
+    try:
+        return recipient.connector.split(Text(text=text))
+    except UnsupportedContent as error:
+        raise InvalidInput(str(error), field="text") from error
+
+
+async def _lock_conversation(unit: UnitOfWork, conversation_id: UUID) -> Any:
+    row = await unit.sql.fetchrow(
+        "SELECT id, state, last_seq, sort_at FROM conversation WHERE organisation_id = $1 AND id = $2 FOR UPDATE",
+        unit.tenant,
+        conversation_id,
+    )
+    if row is None:
+        raise NotFound("no such conversation")
+    return row
+
+
+async def _recipient(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -> Recipient:
+    recipients = await load_recipients(unit, runtime.connectors, [conversation_id])
+    if conversation_id not in recipients:
+        raise NotFound("no such conversation")
+    return recipients[conversation_id]
+
+
+async def _write(
+    unit: UnitOfWork,
+    author: Author,
+    conversation: Any,
+    recipient: Recipient,
+    message_id: UUID,
+    text: str,
+    parts: Sequence[Text],
+    client_key: str,
+    priority: int,
+    decision: Decision,
+) -> None:
+    now = clock.now()
+    due_at = decision.until if decision.verdict == "defer" and decision.until else now
+    seq = conversation["last_seq"] + 1
+    await unit.sql.execute(
+        """
+        INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence, arrived_at,
+                             author_id, session_id, client_key, state, failure, failure_text)
+        VALUES ($1, $2, $3, $4, 'out', 'text', $5, '{}', $6, 0, $6, $7, $8, $9, 'queued', '', '')
+        """,
+        unit.tenant,
+        message_id,
+        conversation["id"],
+        seq,
+        text,
+        now,
+        author.member_id,
+        author.session_id,
+        client_key,
+    )
+    await unit.sql.execute(
+        """
+        INSERT INTO message_part (organisation_id, id, message_id, part_no, conversation_id, channel_id, message_seq, text,
+                                  priority, state, due_at, tries)
+        SELECT $1, id, $2, no - 1, $3, $4, $5, text, $6, 'queued', $7, 0
+        FROM unnest($8::uuid[], $9::text[]) WITH ORDINALITY AS row(id, text, no)
+        """,
+        unit.tenant,
+        message_id,
+        conversation["id"],
+        recipient.channel_id,
+        seq,
+        priority,
+        due_at,
+        [ids.new_id() for _ in parts],
+        [part.text for part in parts],
+    )
+    await unit.sql.execute(
+        """
+        UPDATE conversation SET last_seq = $3, last_text = $4, last_direction = 'out', last_kind = 'text', turn = 'customer',
+               sort_at = GREATEST(sort_at, $5) WHERE organisation_id = $1 AND id = $2
+        """,
+        unit.tenant,
+        conversation["id"],
+        seq,
+        text[:PREVIEW],
+        now,
+    )
+    note_change(
+        unit,
+        "message",
+        {"conversation": ids.show("conv", conversation["id"]), "message": ids.show("msg", message_id), "direction": "out"},
+    )
+
+
+async def _keep_decisions(unit: UnitOfWork, stage: str, kept: list[tuple[Decision, UUID, UUID | None, UUID | None]]) -> None:
+    """Keep what the gate said: (decision, conversation, message, member)."""
+    if not kept:
+        return
+    await unit.sql.execute(
+        """
+        INSERT INTO gate_decision (organisation_id, id, at, stage, conversation_id, message_id, member_id, verdict, rule,
+                                   evidence, until)
+        SELECT $1, id, $2, $3, conversation_id, message_id, member_id, verdict, rule, evidence::jsonb, until
+        FROM unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::timestamptz[])
+            AS row(id, conversation_id, message_id, member_id, verdict, rule, evidence, until)
+        """,
+        unit.tenant,
+        clock.now(),
+        stage,
+        [ids.new_id() for _ in kept],
+        [conversation_id for _, conversation_id, _, _ in kept],
+        [message_id for _, _, message_id, _ in kept],
+        [member_id for _, _, _, member_id in kept],
+        [decision.verdict for decision, *_ in kept],
+        [decision.rule for decision, *_ in kept],
+        [json.dumps(decision.evidence, default=str) for decision, *_ in kept],
+        [decision.until for decision, *_ in kept],
+    )
+
+
+_CANDIDATES = """
+SELECT p.id, p.message_id, p.conversation_id, p.text, p.reply_to_key, p.tries, i.provider_user_id AS address, m.arrived_at
+FROM message_part p
+JOIN conversation c ON c.organisation_id = p.organisation_id AND c.id = p.conversation_id
+JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
+JOIN message m ON m.organisation_id = p.organisation_id AND m.id = p.message_id
+WHERE p.organisation_id = $1 AND p.channel_id = $2 AND p.state = 'queued' AND p.due_at <= $3 AND p.priority BETWEEN $4 AND $5
+  AND NOT EXISTS (
+      SELECT FROM message_part e
+      WHERE e.organisation_id = p.organisation_id AND e.conversation_id = p.conversation_id AND e.state IN ('queued', 'sending')
+        AND (e.message_seq, e.part_no) < (p.message_seq, p.part_no)
+        AND (e.message_id = p.message_id
+             OR p.priority = 0 AND e.priority = 0
+                AND (e.state = 'sending' OR e.due_at <= $3 OR e.tries > 0 AND e.due_at < $6)))
+ORDER BY p.priority, p.due_at, p.id LIMIT $7
+"""
+
+
+async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int, *, any_: int, bulk: int) -> list[Claim]:
+    """Claim up to `any_` due parts, chat first, at most `bulk` bulk ones. The caller commits and then sends at once.
+
+    The order of a conversation is kept: nothing of it is claimed while an earlier chat message is due, on its way, or about to be
+    tried again; unclear, failed and bulk messages never block.
+    """
+    now = clock.now()
+    await unit.sql.execute(
+        """
+        SELECT 1 FROM channel h JOIN organisation o ON o.id = h.organisation_id
+        WHERE h.organisation_id = $1 AND h.id = $2 FOR SHARE
+        """,  # kill switch and suspension change these rows: they wait for this claim, or this claim sees them
+        unit.tenant,
+        channel_id,
+    )
+    rows = await _candidates(unit, channel_id, now, CHAT, SERVICE, any_)
+    rows += await _candidates(unit, channel_id, now, BULK, BULK, min(bulk, any_ - len(rows)))
+    if not rows:
+        return []
+    before = await load_recipients(unit, runtime.connectors, [row["conversation_id"] for row in rows])
+    await locks.lock_addresses(unit, [recipient.consent_key for recipient in before.values()], exclusive=False)
+    recipients = await load_recipients(unit, runtime.connectors, list(before))
+    decisions = {
+        conversation_id: gate.decide(recipient.facts, gate.Request(purpose="reply"))
+        for conversation_id, recipient in recipients.items()
+    }
+    await _put_off(unit, [(row, decisions[row["conversation_id"]]) for row in rows])
+    allowed = [row for row in rows if decisions[row["conversation_id"]].verdict == "allow"]
+    claimed = await unit.sql.fetch(
+        """
+        UPDATE message_part SET state = 'sending', tries = tries + 1
+        WHERE organisation_id = $1 AND id = ANY($2::uuid[]) AND state = 'queued' RETURNING id, tries
+        """,
+        unit.tenant,
+        [row["id"] for row in allowed],
+    )
+    tries = {row["id"]: row["tries"] for row in claimed}
+    claims = [_claim(row, recipients[row["conversation_id"]], tries[row["id"]]) for row in allowed if row["id"] in tries]
+    await _write_attempts(unit, channel_id, fence, now, claims)
+    return claims
+
+
+async def _candidates(unit: UnitOfWork, channel_id: UUID, now: datetime, lowest: int, highest: int, limit: int) -> list[Any]:
+    if limit <= 0:
+        return []
+    found: list[Any] = await unit.sql.fetch(_CANDIDATES, unit.tenant, channel_id, now, lowest, highest, now + RETRY_BLOCKS, limit)
+    return found
+
+
+def _claim(row: Any, recipient: Recipient, tries: int) -> Claim:
+    attempt_id = ids.new_id()
+    message = OutboundMessage(
+        part_id=row["id"],
+        attempt_id=attempt_id,
+        address=row["address"],
+        content=Text(text=row["text"]),
+        reply_to_key=row["reply_to_key"],
+    )
+    permit = issue_permit(part_id=row["id"], attempt_id=attempt_id)
+    return Claim(permit, message, row["message_id"], row["conversation_id"], recipient, tries, row["arrived_at"])
+
+
+async def _write_attempts(unit: UnitOfWork, channel_id: UUID, fence: int, now: datetime, claims: list[Claim]) -> None:
+    if not claims:
+        return
+    await unit.sql.execute(
+        """
+        INSERT INTO attempt (organisation_id, id, part_id, channel_id, no, permit_at, facts_version, fence, outcome, error,
+                             provider_code, provider_text)
+        SELECT $1, id, part_id, $2, no, $3, facts_version, $4, 'sending', '', '', ''
+        FROM unnest($5::uuid[], $6::uuid[], $7::int[], $8::text[]) AS row(id, part_id, no, facts_version)
+        """,
+        unit.tenant,
+        channel_id,
+        now,
+        fence,
+        [claim.message.attempt_id for claim in claims],
+        [claim.message.part_id for claim in claims],
+        [claim.tries for claim in claims],
+        [claim.recipient.facts.version() for claim in claims],
+    )
+
+
+async def _put_off(unit: UnitOfWork, rows: list[tuple[Any, Decision]]) -> None:
+    """Parts the gate does not let go any more: deferred ones wait, refused ones fail with the rule. Both are kept as decisions."""
+    deferred = [(row, decision) for row, decision in rows if decision.verdict == "defer"]
+    refused = [(row, decision) for row, decision in rows if decision.verdict == "refuse"]
+    if deferred:
+        await unit.sql.execute(
+            """
+            UPDATE message_part AS p SET due_at = row.until FROM unnest($2::uuid[], $3::timestamptz[]) AS row(id, until)
+            WHERE p.organisation_id = $1 AND p.id = row.id AND p.state = 'queued'
+            """,
+            unit.tenant,
+            [row["id"] for row, _ in deferred],
+            [decision.until for _, decision in deferred],
+        )
+    for rule in {decision.rule for _, decision in refused}:
+        await fail_messages(unit, [row["message_id"] for row, decision in refused if decision.rule == rule], rule)
+    await _keep_decisions(
+        unit, "claim", [(decision, row["conversation_id"], row["message_id"], None) for row, decision in deferred + refused]
+    )
+
+
+async def fail_messages(unit: UnitOfWork, message_ids: list[UUID], failure: str, provider_text: str = "") -> None:
+    """Give up every part of these messages that is still queued, for one reason."""
+    await unit.sql.execute(
+        "SELECT 1 FROM message WHERE organisation_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE",
+        unit.tenant,
+        message_ids,
+    )
+    await unit.sql.execute(
+        """
+        WITH stopped AS (
+            UPDATE message_part SET state = 'failed'
+            WHERE organisation_id = $1 AND message_id = ANY($2::uuid[]) AND state = 'queued' RETURNING message_id
+        )
+        UPDATE message SET failure = $3, failure_text = $4
+        WHERE organisation_id = $1 AND id IN (SELECT message_id FROM stopped)
+        """,
+        unit.tenant,
+        message_ids,
+        failure,
+        provider_text,
+    )
+    note_messages_changed(unit, await draw_messages(unit, message_ids))
+
+
+async def stop_queued(unit: UnitOfWork, event: ConsentWithdrawn | PersonBlocked) -> None:
+    """A withdrawal or a block stops what is queued for that address, in the same transaction (R-223)."""
+    rule = "person_blocked" if isinstance(event, PersonBlocked) else "opted_out"
+    rows = await unit.sql.fetch(
+        """
+        SELECT DISTINCT p.message_id FROM message_part p
+        JOIN conversation c ON c.organisation_id = p.organisation_id AND c.id = p.conversation_id
+        JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
+        JOIN channel h ON h.organisation_id = c.organisation_id AND h.id = c.channel_id
+        WHERE p.organisation_id = $1 AND p.state = 'queued' AND h.connector = $2 AND i.provider_user_id = $3
+          AND ($4 = '' OR h.id::text = $4)
+        """,
+        unit.tenant,
+        event.messenger,
+        event.address,
+        event.scope,
+    )
+    if rows:
+        await fail_messages(unit, [row["message_id"] for row in rows], rule)
+
+
+async def stop_channel(unit: UnitOfWork, event: ChannelBlocked) -> None:
+    """The kill switch fails everything that is queued on the channel, in the same transaction (R-183)."""
+    rows = await unit.sql.fetch(
+        "SELECT DISTINCT message_id FROM message_part WHERE organisation_id = $1 AND channel_id = $2 AND state = 'queued'",
+        unit.tenant,
+        event.channel_id,
+    )
+    if rows:
+        await fail_messages(unit, [row["message_id"] for row in rows], "channel_blocked", event.reason)
+
+
+async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
+    """A person sends a failed or unclear message again: the parts that did not arrive are queued anew, after the gate's word."""
+    async with runtime.database.unit_of_work(author.organisation_id) as unit:
+        row = await unit.sql.fetchrow(
+            "SELECT conversation_id, state FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out' FOR UPDATE",
+            unit.tenant,
+            message_id,
+        )
+        if row is None:
+            raise NotFound("no such message")
+        if row["state"] not in ("failed", "unknown"):
+            raise Conflict("only a failed or unclear message can be sent again")
+        recipient = await _recipient(runtime, unit, row["conversation_id"])
+        decision = gate.decide(recipient.facts, gate.Request(purpose="reply"))
+        await _keep_decisions(unit, "submit", [(decision, row["conversation_id"], message_id, author.member_id)])
+        if decision.verdict != "refuse":
+            await unit.sql.execute(
+                """
+                UPDATE message_part SET state = 'queued', due_at = $3
+                WHERE organisation_id = $1 AND message_id = $2 AND state IN ('failed', 'unknown')
+                """,
+                unit.tenant,
+                message_id,
+                decision.until or clock.now(),
+            )
+            note_messages_changed(unit, await draw_messages(unit, [message_id]))
+            tenant = unit.tenant
+            unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))
+    if decision.verdict == "refuse":
+        raise SendBlocked(decision)
+    return message_id
+
+
+async def settle_unknown(runtime: Runtime, author: Author, message_id: UUID) -> None:
+    """A person has seen that an unclear message arrived. The state stays `unknown`, since only the provider's evidence moves it;
+    who settled it and when is kept with the message, and the page stops asking."""
+    settled = json.dumps({"settled_by": ids.show("mem", author.member_id), "settled_at": clock.now().isoformat()})
+    async with runtime.database.unit_of_work(author.organisation_id) as unit:
+        row = await unit.sql.fetchrow(
+            """
+            UPDATE message SET content = content || $3::jsonb
+            WHERE organisation_id = $1 AND id = $2 AND state = 'unknown' RETURNING conversation_id
+            """,
+            unit.tenant,
+            message_id,
+            settled,
+        )
+        if row is None:
+            raise Conflict("only an unclear message can be settled")
+        note_messages_changed(unit, [(message_id, row["conversation_id"])])

@@ -1,0 +1,254 @@
+"""What came of an attempt, written to attempt, part and message.
+
+    Receipt              accepted or sent; the provider's keys, time and order; parked statuses find their message now
+    RateLimited          queued again, not before the provider's time; the whole channel pauses
+    Unavailable          queued again with back-off and jitter; the channel shows as failing for that long
+    AuthFailed           queued again; the channel waits for a person
+    NotSent              the permit was too old: queued again at once
+    Rejected, Unsupported, RecipientOptedOut   final; the last one is recorded by consent
+    OutcomeUnknown       unknown; never repeated by itself (I5)
+
+Results are found by their attempt: one that comes after its lane was lost still counts as evidence.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from hub.channels.accounts import OpenChannel
+from hub.channels.health import mark_attention, mark_failing, mark_healthy
+from hub.connectors.contract import Receipt
+from hub.connectors.errors import (
+    AuthFailed,
+    OutcomeUnknown,
+    RateLimited,
+    RecipientOptedOut,
+    SendError,
+    Unavailable,
+)
+from hub.consent import ledger, locks
+from hub.core import clock
+from hub.core.db import UnitOfWork
+from hub.inbox.effects import apply_effects, note_messages_changed
+from hub.inbox.outbound import Claim
+from hub.inbox.status import draw_messages, furthest
+from hub.runtime import Runtime
+
+GIVE_UP_AFTER = timedelta(hours=24)
+LONGEST_BACKOFF = 300.0
+
+
+class NotSent(SendError):
+    """The permit had run out before the request: nothing left."""
+
+    code = "not_sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    claim: Claim
+    answer: Receipt | SendError
+
+    @property
+    def hold_seconds(self) -> float:
+        """For how long the channel must be left alone."""
+        return self.answer.retry_after if isinstance(self.answer, RateLimited) else 0.0
+
+
+def backoff(tries: int) -> float:
+    """Seconds until the next try: doubling from 1 s to 5 minutes, half of it random, so that workers do not return together."""
+    full = min(LONGEST_BACKOFF, 2.0 ** min(tries - 1, 16))
+    return full * random.uniform(0.5, 1.0)
+
+
+async def record_results(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, results: list[Result]) -> None:
+    """Write a batch of results in the transaction of the next turn."""
+    await _record_opt_outs(runtime, unit, results)
+    open_ = await _close_attempts(unit, results)
+    results = [result for result in results if result.claim.message.attempt_id in open_]
+    if not results:
+        return
+    await unit.sql.execute(
+        "SELECT 1 FROM message WHERE organisation_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE",
+        unit.tenant,
+        sorted({result.claim.message_id for result in results}),
+    )
+    await _move_parts(unit, results)
+    keys = await _keep_receipts(unit, channel.channel_id, results)
+    await apply_effects(unit, channel.channel_id, [], new_keys=keys)
+    note_messages_changed(unit, await draw_messages(unit, [result.claim.message_id for result in results]))
+    await _judge_health(unit, channel.channel_id, results)
+
+
+def _next(result: Result) -> tuple[str, str, float]:
+    """Outcome of the attempt, state of the part, seconds until the next try."""
+    answer, claim = result.answer, result.claim
+    if isinstance(answer, Receipt):
+        return "accepted", answer.status, 0.0
+    if isinstance(answer, OutcomeUnknown) and not claim.recipient.connector.capabilities.idempotent_sends:
+        return "unknown", "unknown", 0.0
+    if isinstance(answer, NotSent):
+        return "retry", "queued", 0.0
+    if isinstance(answer, RateLimited | Unavailable | AuthFailed | OutcomeUnknown):
+        if clock.now() - claim.submitted_at > GIVE_UP_AFTER:
+            return "failed", "failed", 0.0
+        return "retry", "queued", answer.retry_after if isinstance(answer, RateLimited) else backoff(claim.tries)
+    return "failed", "failed", 0.0
+
+
+async def _close_attempts(unit: UnitOfWork, results: list[Result]) -> set[UUID]:
+    rows = await unit.sql.fetch(
+        """
+        UPDATE attempt AS a SET outcome = row.outcome, finished_at = $2, error = row.error, provider_code = row.provider_code,
+               provider_text = row.provider_text
+        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
+             AS row(id, outcome, error, provider_code, provider_text)
+        WHERE a.organisation_id = $1 AND a.id = row.id AND a.outcome IN ('sending', 'unknown')
+        RETURNING a.id
+        """,
+        unit.tenant,
+        clock.now(),
+        [result.claim.message.attempt_id for result in results],
+        [_next(result)[0] for result in results],
+        ["" if isinstance(result.answer, Receipt) else result.answer.code for result in results],
+        ["" if isinstance(result.answer, Receipt) else result.answer.provider_code for result in results],
+        ["" if isinstance(result.answer, Receipt) else result.answer.provider_text for result in results],
+    )
+    return {row["id"] for row in rows}
+
+
+async def _move_parts(unit: UnitOfWork, results: list[Result]) -> None:
+    """Move the parts; what follows a failed or unclear part of the same message is stopped with it."""
+    states = {
+        row["id"]: row["state"]
+        for row in await unit.sql.fetch(
+            "SELECT id, state FROM message_part WHERE organisation_id = $1 AND id = ANY($2::uuid[])",
+            unit.tenant,
+            [result.claim.message.part_id for result in results],
+        )
+    }
+    now = clock.now()
+    moves = []
+    for result in results:
+        part_id = result.claim.message.part_id
+        _, state, wait = _next(result)
+        if state != "queued":
+            state = furthest(states[part_id], state)
+        elif states[part_id] != "sending":
+            state = states[part_id]
+        moves.append((part_id, state, now + timedelta(seconds=wait)))
+    await unit.sql.execute(
+        """
+        UPDATE message_part AS p SET state = row.state, due_at = row.due_at
+        FROM unnest($2::uuid[], $3::text[], $4::timestamptz[]) AS row(id, state, due_at)
+        WHERE p.organisation_id = $1 AND p.id = row.id
+        """,
+        unit.tenant,
+        *(list(column) for column in zip(*moves, strict=True)),
+    )
+    stuck = [result for result in results if _next(result)[1] in ("failed", "unknown")]
+    if not stuck:
+        return
+    await unit.sql.execute(
+        """
+        WITH stuck AS (SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[]) AS row(message_id, failure, failure_text)),
+        stopped AS (
+            UPDATE message_part SET state = 'failed'
+            WHERE organisation_id = $1 AND message_id IN (SELECT message_id FROM stuck) AND state = 'queued'
+        )
+        UPDATE message AS m SET failure = stuck.failure, failure_text = stuck.failure_text
+        FROM stuck WHERE m.organisation_id = $1 AND m.id = stuck.message_id
+        """,
+        unit.tenant,
+        [result.claim.message_id for result in stuck],
+        [_failure(result) for result in stuck],
+        ["" if isinstance(result.answer, Receipt) else result.answer.provider_text for result in stuck],
+    )
+
+
+def _failure(result: Result) -> str:
+    if isinstance(result.answer, RateLimited | Unavailable | AuthFailed):
+        return "gave_up"
+    return "" if isinstance(result.answer, Receipt) else result.answer.code
+
+
+async def _keep_receipts(unit: UnitOfWork, channel_id: UUID, results: list[Result]) -> list[str]:
+    """Keys by which the provider will speak of our messages, and its time and order for the thread; returns the keys."""
+    receipts = [(result.claim, result.answer) for result in results if isinstance(result.answer, Receipt)]
+    if not receipts:
+        return []
+    keys = [(key, claim.message_id, claim.message.part_id) for claim, receipt in receipts for key in receipt.keys]
+    await unit.sql.execute(
+        """
+        INSERT INTO provider_key (organisation_id, channel_id, key, message_id, part_no)
+        SELECT $1, $2, row.key, row.message_id, p.part_no
+        FROM unnest($3::text[], $4::uuid[], $5::uuid[]) AS row(key, message_id, part_id)
+        JOIN message_part p ON p.organisation_id = $1 AND p.id = row.part_id
+        ON CONFLICT DO NOTHING
+        """,
+        unit.tenant,
+        channel_id,
+        *(list(column) for column in zip(*keys, strict=True)),
+    )
+    await unit.sql.execute(
+        """
+        UPDATE message AS m SET at = row.at, sequence = row.sequence
+        FROM unnest($2::uuid[], $3::timestamptz[], $4::bigint[]) AS row(id, at, sequence)
+        WHERE m.organisation_id = $1 AND m.id = row.id AND m.sequence = 0
+        """,
+        unit.tenant,
+        [claim.message_id for claim, _ in receipts],
+        [receipt.at for _, receipt in receipts],
+        [receipt.sequence for _, receipt in receipts],
+    )
+    return [key for key, _, _ in keys]
+
+
+async def _record_opt_outs(runtime: Runtime, unit: UnitOfWork, results: list[Result]) -> None:
+    """A refusal because the person left is a fact about the person: recorded before any row, under the address lock."""
+    gone = [result.claim.recipient for result in results if isinstance(result.answer, RecipientOptedOut)]
+    if not gone:
+        return
+    await locks.lock_addresses(unit, [recipient.consent_key for recipient in gone], exclusive=True)
+    await ledger.record(
+        unit,
+        runtime.vault,
+        runtime.hooks,
+        [ledger.Change(*recipient.consent_key, "blocked", clock.now(), {"source": "send_refused"}) for recipient in gone],
+    )
+
+
+async def _judge_health(unit: UnitOfWork, channel_id: UUID, results: list[Result]) -> None:
+    """The newest word about the provider: one success makes the channel healthy again."""
+    if any(isinstance(result.answer, Receipt) for result in results):
+        await mark_healthy(unit, channel_id)
+    elif any(isinstance(result.answer, AuthFailed) for result in results):
+        await mark_attention(unit, channel_id, "auth_failed")
+    else:
+        down = [result.claim.tries for result in results if isinstance(result.answer, Unavailable)]
+        if down:
+            until = clock.now() + timedelta(seconds=min(LONGEST_BACKOFF, 2.0 ** min(max(down), 16)))
+            await mark_failing(unit, channel_id, "provider_unavailable", until)
+
+
+async def abandon_open_attempts(unit: UnitOfWork, channel_id: UUID) -> None:
+    """Attempts that an earlier holder of the lane left open become `unknown`."""
+    rows = await unit.sql.fetch(
+        """
+        WITH open AS (
+            UPDATE attempt SET outcome = 'unknown', error = 'interrupted', finished_at = $3
+            WHERE organisation_id = $1 AND channel_id = $2 AND outcome = 'sending' RETURNING part_id
+        ), parts AS (
+            UPDATE message_part SET state = 'unknown'
+            WHERE organisation_id = $1 AND id IN (SELECT part_id FROM open) AND state = 'sending' RETURNING message_id
+        )
+        UPDATE message SET failure = 'interrupted'
+        WHERE organisation_id = $1 AND id IN (SELECT message_id FROM parts) RETURNING id
+        """,
+        unit.tenant,
+        channel_id,
+        clock.now(),
+    )
+    if rows:
+        note_messages_changed(unit, await draw_messages(unit, [row["id"] for row in rows]))

@@ -1,0 +1,106 @@
+"""The sweeper: finds due work that nobody was nudged for, and keeps the tables small.
+
+Every 2 seconds it looks, as hub_system, for lanes with due rows and no live lease, so that losing Valkey or a process costs time
+and no message. Every minute it does the housekeeping; every pass is safe to run on several workers at once.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import structlog
+from prometheus_client import Counter
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
+
+from hub.core import clock
+from hub.core.db import UnitOfWork
+from hub.core.feed import trim_feed
+from hub.core.queue import WORKER_ALIVE
+from hub.runtime import Runtime
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 2.0
+HOUSEKEEPING_SECONDS = 60.0
+DROP_PENDING_AFTER = timedelta(days=30)
+"""How long a status or edit waits for its message (I3)."""
+
+dropped_effects = Counter("hub_pending_effects_dropped_total", "Parked effects whose message never appeared")
+
+_DUE_IN = """
+SELECT l.organisation_id, l.channel_id FROM channel_lane l
+WHERE l.direction = 'in' AND (l.lease_until IS NULL OR l.lease_until < $1)
+  AND EXISTS (SELECT FROM webhook_delivery d WHERE d.channel_id = l.channel_id AND d.state = 'received')
+"""
+_DUE_OUT = """
+SELECT l.organisation_id, l.channel_id FROM channel_lane l
+WHERE l.direction = 'out' AND (l.lease_until IS NULL OR l.lease_until < $1)
+  AND (EXISTS (SELECT FROM message_part p WHERE p.organisation_id = l.organisation_id AND p.channel_id = l.channel_id
+               AND p.state = 'queued' AND p.due_at <= $2)
+       OR EXISTS (SELECT FROM attempt a WHERE a.organisation_id = l.organisation_id AND a.channel_id = l.channel_id
+                  AND a.outcome = 'sending'))
+"""
+
+
+async def look(runtime: Runtime) -> int:
+    """Nudge every lane that has due work and no holder; how many there were."""
+    machine_now = datetime.now(UTC)
+    async with runtime.database.system() as unit:
+        due_in = await unit.sql.fetch(_DUE_IN, machine_now)
+        due_out = await unit.sql.fetch(_DUE_OUT, machine_now, clock.now())
+    for rows, direction in ((due_in, "in"), (due_out, "out")):
+        if rows:
+            await runtime.queue.nudge_lanes([(row["organisation_id"], row["channel_id"]) for row in rows], direction)
+    return len(due_in) + len(due_out)
+
+
+async def keep_house(runtime: Runtime) -> None:
+    """Partitions, counters, feed, parked effects: each organisation in a transaction of its own."""
+    settings = runtime.settings
+    now = clock.now()
+    async with runtime.database.system() as unit:
+        await unit.sql.execute("SELECT keep_delivery_days($1, $2)", now.date(), settings.keep_raw_days)
+        organisations: list[UUID] = [row["id"] for row in await unit.sql.fetch("SELECT id FROM organisation")]
+    for organisation_id in organisations:
+        async with runtime.database.unit_of_work(organisation_id) as unit:
+            await fold_counters(unit)
+            await trim_feed(unit, now - timedelta(days=settings.keep_feed_days))
+            dropped = await unit.sql.fetchval(
+                """
+                WITH gone AS (DELETE FROM pending_effect WHERE organisation_id = $1 AND created_at < $2 RETURNING 1)
+                SELECT count(*) FROM gone
+                """,
+                organisation_id,
+                now - DROP_PENDING_AFTER,
+            )
+            dropped_effects.inc(dropped)
+
+
+async def fold_counters(unit: UnitOfWork) -> None:
+    """Replace each list's changes by their sum; the sum a reader sees is the same before and after."""
+    await unit.sql.execute(
+        """
+        WITH old AS (DELETE FROM conversation_counter WHERE organisation_id = $1 RETURNING list, change)
+        INSERT INTO conversation_counter (organisation_id, list, change)
+        SELECT $1, list, sum(change) FROM old GROUP BY list HAVING sum(change) <> 0
+        """,
+        unit.tenant,
+    )
+
+
+async def run(runtime: Runtime) -> None:
+    """Look and keep house until cancelled; an unreachable database is waited for."""
+    kept_house = float("-inf")
+    while True:
+        try:
+            await look(runtime)
+            await runtime.queue.redis.set(WORKER_ALIVE, b"1", ex=15)
+            if time.monotonic() - kept_house > HOUSEKEEPING_SECONDS:
+                await keep_house(runtime)
+                kept_house = time.monotonic()
+        except (OSError, TimeoutError, RedisError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.error("sweeper_failed", error=type(error).__name__)
+        await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,1 @@
+"""Organisations, persons, members and their roles, log-in, policy, audit log."""

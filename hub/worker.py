@@ -1,0 +1,57 @@
+"""The worker process: drains lanes when nudged, sweeps, and lets arq do nothing but carry nudges."""
+
+import asyncio
+import contextlib
+from typing import Any
+from uuid import UUID
+
+from arq.connections import RedisSettings
+from arq.worker import Worker, func
+
+from hub.app import subscribe
+from hub.core import ids
+from hub.core.hooks import Hooks
+from hub.core.queue import QUEUE
+from hub.core.settings import Settings
+from hub.core.telemetry import set_up_logging
+from hub.inbox import dispatch, ingest, sweeper
+from hub.runtime import Runtime, open_runtime
+
+JOB_SECONDS = 60
+
+
+async def drain_lane(context: dict[str, Any], organisation: str, channel: str, direction: str) -> None:
+    """The one job: work a lane. Safe to run twice, late or for nothing; the rows are the truth."""
+    runtime: Runtime = context["runtime"]
+    organisation_id, channel_id = UUID(hex=organisation), UUID(hex=channel)
+    if direction == "in":
+        await ingest.drain(runtime, organisation_id, channel_id, context["worker_id"])
+    else:
+        await dispatch.drain(runtime, context["clients"], organisation_id, channel_id, context["worker_id"])
+
+
+async def run_worker(settings: Settings) -> None:
+    """Run until cancelled or until Valkey goes away; the supervisor starts it again then."""
+    set_up_logging(settings)
+    async with open_runtime(settings, subscribe(Hooks()), pool=settings.pool_worker) as runtime:
+        clients = dispatch.Clients(settings.trusted_hosts)
+        assert settings.redis_url is not None
+        worker = Worker(
+            functions=[func(drain_lane, name="drain_lane", keep_result=0, max_tries=1, timeout=JOB_SECONDS)],
+            queue_name=QUEUE,
+            redis_settings=RedisSettings.from_dsn(settings.redis_url.get_secret_value()),
+            ctx={"runtime": runtime, "clients": clients, "worker_id": ids.new_id()},
+            poll_delay=0.01,
+            max_jobs=32,
+            health_check_interval=60,
+            handle_signals=False,
+        )
+        sweeping = asyncio.create_task(sweeper.run(runtime))
+        try:
+            await worker.async_run()
+        finally:
+            sweeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeping
+            await worker.close()
+            await clients.close()

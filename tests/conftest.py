@@ -1,0 +1,138 @@
+"""Fixtures of the whole suite: real servers, one database per test cloned from a migrated template, a clock that tests move.
+
+`servers`   PostgreSQL and Valkey of this test process: embedded, or those of HUB_TEST_DATABASE_URL / HUB_TEST_REDIS_URL
+`hub`       a hub of its own: database, web application, organisation with people, channels; nothing runs by itself, `settle` works
+            everything that is due
+`clock`     the time, standing still at a named moment
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+import structlog
+from asgi_lifespan import LifespanManager
+from hub.connectors.registry import Registry, discover
+from hub.organisations.policy import sync_policies
+
+from hub.app import Hub
+from hub.core import clock as clock_module
+from hub.core import ids
+from hub.core.clock import FakeClock
+from hub.core.services import EmbeddedServices
+from hub.core.settings import Settings
+from hub.migrations.run import migrate
+from tests.probe import probe
+from tests.support import HubUnderTest
+
+START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+"""A Tuesday, 10:00 in Berlin."""
+
+
+class Servers:
+    """The servers of this test process. `admin_url` names the maintenance database."""
+
+    def __init__(self, admin_url: str, login_url: str, redis_url: str) -> None:
+        self.admin_url, self.login_url, self.redis_url = admin_url, login_url, redis_url
+
+    def database(self, url: str, name: str) -> str:
+        parts = urlsplit(url)
+        return urlunsplit(parts._replace(path=f"/{name}"))
+
+    async def execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.admin_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    database_url, redis_url = os.environ.get("HUB_TEST_DATABASE_URL"), os.environ.get("HUB_TEST_REDIS_URL")
+    if database_url and redis_url:
+        number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+        yield Servers(database_url, database_url, f"{redis_url.rstrip('/')}/{number}")
+        return
+    with EmbeddedServices(tmp_path_factory.mktemp("servers")) as services:
+        urls = services.start()
+        yield Servers(urls.admin_url, urls.database_url, urls.redis_url)
+
+
+@pytest.fixture(scope="session")
+def template(servers: Servers) -> str:
+    """The name of a migrated, empty database that others are cloned from."""
+    name = f"template_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
+
+    async def create() -> None:
+        await servers.execute(f'CREATE DATABASE "{name}"')
+
+    asyncio.run(create())
+    migrate(servers.database(servers.admin_url, name))
+    settings = Settings(
+        database_url=servers.database(servers.login_url, name),
+        redis_url=servers.redis_url,  # type: ignore[arg-type]
+    )
+    asyncio.run(sync_policies(settings))
+    return name
+
+
+@pytest.fixture
+def clock() -> Iterator[FakeClock]:
+    """The time stands at START until a test moves it."""
+    fake = FakeClock(START)
+    clock_module.set_clock(fake)
+    yield fake
+    clock_module.set_clock(None)
+
+
+@pytest.fixture
+async def database_name(servers: Servers, template: str) -> AsyncIterator[str]:
+    name = f"test_{ids.new_id().hex}"
+    await servers.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield name
+    await servers.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def settings(servers: Servers, database_name: str, tmp_path: Path) -> Settings:
+    values: dict[str, Any] = {
+        "database_url": servers.database(servers.login_url, database_name),
+        "database_admin_url": servers.database(servers.admin_url, database_name),
+        "redis_url": servers.redis_url,
+        "data": tmp_path / "data",
+        "minimum_free_disk_mb": 0,
+        "log_level": "WARNING",
+    }
+    return Settings(**values)
+
+
+@pytest.fixture
+def connectors() -> Registry:
+    """All real connectors and the probe."""
+    return Registry([*discover().values(), probe])
+
+
+@pytest.fixture
+async def hub(settings: Settings, connectors: Registry, clock: FakeClock) -> AsyncIterator[HubUnderTest]:
+    """A hub with one organisation and nothing in its inbox."""
+    app = Hub(settings, connectors)
+    async with LifespanManager(app):
+        runtime = app.web.state.runtime
+        await runtime.queue.redis.flushdb()
+        under_test = HubUnderTest(app, runtime, clock)
+        await under_test.found("radwerk", "Radwerk Lindau")
+        yield under_test
+        await under_test.close()
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logs() -> Iterator[None]:
+    yield
+    structlog.contextvars.clear_contextvars()
