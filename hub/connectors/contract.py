@@ -20,10 +20,11 @@ from hub.connectors.events import Event, Text
 class Settings(BaseModel):
     """Base of a connector's settings: what a business types into the set-up form. Secrets are `SecretStr`.
 
-    Field titles and descriptions are catalogue keys (`channel.telegram.bot_token`).
+    Field titles and descriptions are catalogue keys (`channel.telegram.bot_token`). A refused value is not quoted in the
+    text of pydantic's error: it may be a secret (I10).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 S = TypeVar("S", bound=Settings)
@@ -192,7 +193,7 @@ class Connector(Protocol[S]):
 
     async def setup(self, account: Account[S], callback_url: str, http: AsyncClient) -> SetupResult:
         """Check the credentials, register the webhook with the newest secret. Safe to repeat. Raises CredentialsRejected
-        naming the form field, or Unavailable."""
+        naming the form field, Unavailable, or Rejected with the provider's words when it does not take our address."""
 
     async def teardown(self, account: Account[S], http: AsyncClient) -> None:
         """Take the webhook away. Tolerates that it is already gone or that the credentials no longer work."""

@@ -96,7 +96,7 @@ async def changes_after(database: Database, organisation_id: UUID, seq: int, *, 
             return [] if await last_seq(unit) <= seq else None
     if rows[0]["seq"] != seq + 1:
         return None
-    return [Change(row["seq"], row["kind"], json.loads(row["data"])) for row in rows]
+    return [Change(row["seq"], row["kind"], row["data"]) for row in rows]
 
 
 async def create_feed(unit: UnitOfWork) -> None:

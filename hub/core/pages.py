@@ -7,7 +7,8 @@
     zone           the time zone that times are shown in
     static(name)   address of a file of `frontend/static`; it changes when any of them changes
     parts          the macros of `parts.html`, also inside a block that is drawn alone
-    |time |date |day |day_line |short |number    filters that speak the page's language and zone
+    |time |seconds |date |day |day_line |short |number |language    filters that speak the page's language and zone
+    |initials |show_id    a name's letters; `"conv"|show_id(id)`
 
 `install` gives an application all of it. Nothing here knows a domain word.
 """
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from babel import dates
+from babel import Locale, UnknownLocaleError, dates
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -33,7 +34,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.core import clock, i18n
+from hub.core import clock, i18n, ids
 from hub.core.errors import Forbidden, HubError, InvalidInput, NotFound, TooMany, Unavailable
 from hub.core.i18n import Translator
 from hub.core.settings import Settings
@@ -154,6 +155,14 @@ def short(at: datetime, t: Translator, zone: ZoneInfo, *, now: datetime) -> str:
     return dates.format_date(local.date(), "dd.MM." if t.locale == "de" else "d MMM", locale=t.locale)
 
 
+def _language(code: str, locale: str) -> str:
+    """`de-AT` -> `Deutsch (Österreich)`; a code that nobody knows stays as it is."""
+    try:
+        return Locale.parse(code, sep="-").get_display_name(locale) or code
+    except (ValueError, UnknownLocaleError):
+        return code
+
+
 def _speaks(form: Callable[[Any, Translator, ZoneInfo, datetime], str]) -> Any:
     """A filter that knows the page's language, zone and the time."""
 
@@ -181,6 +190,9 @@ def templates() -> Environment:
     env.filters["day"] = _speaks(lambda at, t, zone, now: i18n.format_day(at, t, zone, now=now))
     env.filters["day_line"] = _speaks(lambda at, t, zone, now: i18n.format_day_line(at, t, zone, now=now))
     env.filters["short"] = _speaks(lambda at, t, zone, now: short(at, t, zone, now=now))
+    env.filters["seconds"] = _speaks(lambda at, t, zone, now: dates.format_time(at.astimezone(zone), "HH:mm:ss", locale=t.locale))
+    env.filters["language"] = _speaks(lambda code, t, zone, now: _language(code, t.locale))
+    env.filters["show_id"] = ids.show
     env.filters["number"] = _speaks(lambda value, t, zone, now: i18n.format_number(value, t.locale))
     env.globals["parts"] = env.get_template("parts.html").module
     return env
@@ -199,7 +211,7 @@ def page_values(request: Request) -> dict[str, Any]:
     return {"request": request, "t": Translator(locale_of(request)), "access": access, "zone": zone}
 
 
-def draw(request: Request, name: str, *, block: str | None = None, **context: Any) -> str:
+def draw(request: Request, name: str, /, *, block: str | None = None, **context: Any) -> str:
     """The HTML of a template, or of one of its blocks alone."""
     template = templates().get_template(name)
     values = page_values(request) | context
@@ -208,7 +220,7 @@ def draw(request: Request, name: str, *, block: str | None = None, **context: An
     return "".join(template.blocks[block](template.new_context(values)))
 
 
-def render(request: Request, name: str, *, status: int = 200, block: str | None = None, **context: Any) -> HTMLResponse:
+def render(request: Request, name: str, /, *, status: int = 200, block: str | None = None, **context: Any) -> HTMLResponse:
     """Answer with a page, or with one block of it for a part that is swapped."""
     return HTMLResponse(draw(request, name, block=block, **context), status_code=status)
 
@@ -219,7 +231,7 @@ def wants_page(request: Request) -> bool:
 
 
 def answer_error(request: Request, error: HubError) -> Response:
-    """An expected error in the words of the catalogue: a page, a fragment of it (`HX-Request`), or JSON."""
+    """An expected error in the words of the catalogue: a page for a person, JSON for a script."""
     t = Translator(locale_of(request))
     text = t(f"error.{error.code}", **error.values)
     headers = {"retry-after": str(error.values["retry_after"])} if isinstance(error, TooMany) else None
@@ -228,8 +240,7 @@ def answer_error(request: Request, error: HubError) -> Response:
         if "field" in error.values:
             body["field"] = error.values["field"]
         return JSONResponse(body, status_code=error.http_status, headers=headers)
-    block = "part" if "hx-request" in request.headers else None
-    html = draw(request, "error.html", block=block, status=error.http_status, text=text)
+    html = draw(request, "error.html", status=error.http_status, text=text)
     return HTMLResponse(html, status_code=error.http_status, headers=headers)
 
 
@@ -266,8 +277,9 @@ def install(app: FastAPI, settings: Settings) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
-        fields = [str(problem["loc"][-1]) for problem in error.errors()]
-        return answer_error(request, InvalidInput("malformed request", field=fields[0] if fields else ""))
+        place = error.errors()[0]["loc"]
+        wrong = NotFound("no such address") if place[0] == "path" else InvalidInput("malformed request", field=str(place[-1]))
+        return answer_error(request, wrong)
 
     for unreachable in (exc.InterfaceError, exc.OperationalError, exc.TimeoutError, ConnectionError):
 

@@ -73,7 +73,7 @@ async def _unpark(unit: UnitOfWork, channel_id: UUID, keys: list[str]) -> list[E
         channel_id,
         keys,
     )
-    return [Effect(row["kind"], row["target_key"], row["at"], json.loads(row["content"])) for row in rows]
+    return [Effect(row["kind"], row["target_key"], row["at"], row["content"]) for row in rows]
 
 
 async def _park(unit: UnitOfWork, channel_id: UUID, effects: list[Effect]) -> None:

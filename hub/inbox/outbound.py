@@ -68,6 +68,12 @@ async def may_reply(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -
     return gate.decide((await _recipient(runtime, unit, conversation_id)).facts, gate.Request(purpose="reply"))
 
 
+async def may_reply_all(runtime: Runtime, unit: UnitOfWork, conversation_ids: list[UUID]) -> dict[UUID, Decision]:
+    """The same for the rows of a list, in one query."""
+    recipients = await load_recipients(unit, runtime.connectors, conversation_ids)
+    return {one.conversation_id: gate.decide(one.facts, gate.Request(purpose="reply")) for one in recipients.values()}
+
+
 async def submit(
     runtime: Runtime, author: Author, conversation_id: UUID, *, text: str, client_key: str, priority: int = CHAT
 ) -> UUID:

@@ -87,10 +87,10 @@ PARAMETERS: Final = (
     Parameter("default.rule", {"longer_than": {"months": 1}, "dunning": True}, "default that ends", "whappodo", "II.14.4(i)"),
     Parameter("trial.days", {"days": 14, "functions": "full"}, "length and extent of the trial", "whappodo", "II.5.1"),
     Parameter("delete.after", {"days": 14}, "from the end to deletion; the longest that applies wins", "whappodo", "II.14.5"),
-    Parameter("sla", {"percent": "98.0", "per": "month"}, "promised availability", "whappodo", "II.12"),
+    Parameter("sla", {"percent": "98.0", "per": "month"}, "promised availability", "whappodo", "II.3.1"),
     Parameter("support", {"days": "workdays", "from": "08:00", "until": "17:00"}, "support hours", "whappodo", "II.12.1"),
-    Parameter("backup", {"runs": "daily, Monday to Friday", "keep": {"days": 7}}, "backups", "whappodo", "regular, tenant also"),
-    Parameter("subproc.objection", {"days": 14}, "to object to a sub-processor", "innovaphone", "14 days; whappodo II.2.5 allows"),
+    Parameter("backup", {"runs": "daily, Monday to Friday", "keep": {"days": 7}}, "backups", "whappodo", "II.7.4"),
+    Parameter("subproc.objection", {"days": 14}, "to object to a sub-processor", "innovaphone", "K.9.3"),
     Parameter("signup.flow", {"accepted_by": ["confirmation", "credentials"]}, "acceptance of a sign-up", "whappodo", "II.4.4"),
 )
 
@@ -111,8 +111,8 @@ PROFILES: Final[Mapping[str, Mapping[str, tuple[Any, str]]]] = {
         "delete.after": ({"days": 5, "for": "download"}, "J.15.6"),
         "sla": ({"percent": "99.9", "per": "year"}, "J.6.4"),
         "support": ({"rule": "partner"}, "I.9.1.2, J.12.2"),
-        "backup": ({"rule": "tenant"}, "J"),
-        "subproc.objection": ({"days": 14}, "K"),
+        "backup": ({"rule": "tenant"}, "requirements 20"),
+        "subproc.objection": ({"days": 14}, "K.9.3"),
         "signup.flow": ({"accepted_by": ["confirmation", "address", "click"]}, "A.3.5-A.3.7"),
     },
     "nexcore": {
@@ -148,8 +148,8 @@ PROFILES: Final[Mapping[str, Mapping[str, tuple[Any, str]]]] = {
         "signup.flow": ({"accepted_by": ["signed_offer"]}, "Zulassung"),
     },
 }
-"""What a profile says instead of the default. Where its seed says nothing, the default holds. Credit transfer belongs to the kind of
-credit and is no parameter of a profile."""
+"""What a profile says instead of the default. Where its seed says nothing, the default holds. Credit transfer belongs to the
+kind of credit and is no parameter of a profile."""
 
 
 def profile_values(profile: str) -> dict[str, Any]:
@@ -180,10 +180,8 @@ async def resolve(unit: UnitOfWork, name: str) -> Resolved:
     """
     override = await unit.sql.fetchrow(
         """
-        SELECT v.parameter, v.source, v.level, o.policy_profile, o.policy_version
-        FROM organisation o
-        JOIN policy_override v ON v.organisation_id = o.id AND v.name = $2
-        WHERE o.id = $1 ORDER BY array_position($3::text[], v.level) LIMIT 1
+        SELECT level, parameter, source FROM policy_override
+        WHERE organisation_id = $1 AND name = $2 ORDER BY array_position($3::text[], level) LIMIT 1
         """,
         unit.tenant,
         name,

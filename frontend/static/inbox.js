@@ -1,0 +1,216 @@
+// The inbox: what changed is gathered for a moment, asked for in one request and swapped by id.
+
+import { ask, Offline, Refused } from "./http.js";
+import { Composer } from "./composer.js";
+import { List } from "./list.js";
+import { Live } from "./live.js";
+import { morph, parse } from "./morph.js";
+import { Thread } from "./thread.js";
+import { clockTime, number, word } from "./words.js";
+
+const GATHER = 40; // milliseconds
+const RETRY = 2_000;
+const MOST = 100; // ids the hub draws at once
+const BUSY_AFTER = 150;
+
+const page = document.querySelector(".inbox");
+const { base, view } = page.dataset;
+const writes = "writes" in page.dataset;
+const list = new List(base, view);
+let thread;
+let composer;
+let want = empty();
+let timer = 0;
+let asking = false;
+let pause = GATHER;
+let offline = false;
+let opened = 0;
+
+function empty() {
+  return { rows: new Set(), messages: new Set(), thread: false, counts: false };
+}
+
+function take() {
+  thread?.close();
+  thread = new Thread(base, view, writes);
+  composer = new Composer(base, thread, changed);
+  list.select(thread.id);
+}
+
+// A change from the feed.
+function heard({ kind, data }) {
+  want.counts = true;
+  if (data.conversation) want.rows.add(data.conversation);
+  if (kind === "channel" || kind === "member" || data.conversation === thread.id) want.thread = true;
+  if (data.message && data.conversation === thread.id) want.messages.add(data.message);
+  soon();
+}
+
+// Something we did ourselves: draw it now, the feed will say it again.
+function changed({ conversation, message }) {
+  if (conversation) want.rows.add(conversation);
+  if (message && conversation === thread.id) want.messages.add(message);
+  want.thread = true;
+  soon();
+}
+
+function soon() {
+  if (!asking) timer ||= setTimeout(refresh, pause);
+}
+
+async function refresh() {
+  timer = 0;
+  asking = true;
+  const now = want;
+  want = empty();
+  const rows = [...now.rows];
+  if (rows.length > MOST) list.stale(rows.splice(MOST).filter((id) => !list.has(id)));
+  const query = new URLSearchParams({ view, rows: rows.join() });
+  const mine = thread;
+  if (now.thread && mine.id) {
+    const [oldest, tail] = mine.bounds();
+    const messages = [...now.messages].slice(-MOST).join();
+    for (const [name, value] of Object.entries({ conversation: mine.id, messages, oldest, tail })) query.set(name, value);
+  }
+  try {
+    apply(await ask(`${base}/updates?${query}`), mine);
+    pause = GATHER;
+  } catch (error) {
+    if (error instanceof Refused && error.status < 500) location.reload(); // a right was taken, or what is open is gone
+    for (const id of now.rows) want.rows.add(id); // nothing is forgotten: asked again with the next change or connection
+    for (const id of now.messages) want.messages.add(id);
+    want.thread ||= now.thread;
+    want.counts = true;
+    pause = RETRY;
+  }
+  asking = false;
+  if (!offline && (want.rows.size || want.thread || want.counts)) soon();
+}
+
+function apply(answer, mine) {
+  for (const node of document.querySelectorAll("[data-count]")) {
+    const count = answer.counts[node.dataset.count];
+    const text = count ? number(count) : "";
+    if (node.textContent !== text) node.textContent = text;
+  }
+  list.apply(answer.rows);
+  if (!answer.parts || mine !== thread) return;
+  thread.apply(answer.thread);
+  for (const id of ["head", "contact"]) morph(document.getElementById(id), parse(answer.parts[id])[0]);
+  document.getElementById("contact").setAttribute("role", page.dataset.pane === "side" ? "main" : "complementary");
+  composer.apply(answer.parts.composer, answer.reason, answer.may);
+}
+
+// Connection: the same words in every place that shows it.
+function show(state) {
+  offline = state === "offline";
+  const [dot, text] = {
+    live: ["good", word("live")],
+    catching: ["accent", word("catching")],
+    offline: ["warn", word("offline", clockTime())],
+  }[state];
+  for (const node of document.querySelectorAll("[data-connection]")) {
+    node.dataset.connection = state;
+    node.querySelector(".dot").className = `dot ${dot}`;
+    node.querySelector("span:last-child").textContent = text;
+  }
+  if (!offline && (want.rows.size || want.thread || want.counts)) soon();
+}
+
+// Bring a pane to the front: the main part of the page, and on a small screen the only one.
+const ROLES = { list: ["list", "region"], thread: ["thread", "region"], side: ["contact", "complementary"] };
+function front(pane) {
+  page.dataset.pane = pane;
+  for (const [name, [id, role]] of Object.entries(ROLES)) document.getElementById(id).setAttribute("role", name === pane ? "main" : role);
+  const [id] = ROLES[pane];
+  document.querySelector(".skip").setAttribute("href", `#${id}`);
+  if (matchMedia("(max-width: 767px)").matches) document.getElementById(id).focus();
+}
+
+// Opening a conversation, the contact or the list, without losing the list's place.
+async function open(url, push = true) {
+  const number_ = ++opened;
+  const node = document.querySelector("[data-thread]");
+  const busy = setTimeout(() => node.setAttribute("aria-busy", "true"), BUSY_AFTER);
+  let answer;
+  try {
+    answer = await ask(url);
+  } catch (error) {
+    if (number_ === opened) toast(error instanceof Offline ? word("away") : error.message);
+    return;
+  } finally {
+    clearTimeout(busy);
+    node.removeAttribute("aria-busy");
+  }
+  if (number_ !== opened) return;
+  if (push) history.pushState(null, "", url);
+  document.title = answer.title;
+  document.querySelector("[data-thread]").replaceWith(...parse(answer.thread));
+  document.getElementById("contact").replaceWith(...parse(answer.side));
+  take();
+  front(answer.pane);
+}
+
+addEventListener("click", (event) => {
+  const link = event.target.closest?.("a.row, a[data-go], a[data-side], .side a.id");
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  if ("side" in link.dataset) {
+    front(page.dataset.pane === "side" ? "thread" : "side");
+    history.pushState(null, "", `${base}/inbox/${view}/${thread.id}${page.dataset.pane === "side" ? "/contact" : ""}`);
+  } else if (link.id !== thread.id) open(link.href);
+  else front("thread");
+});
+
+addEventListener("popstate", () => {
+  if (location.pathname.startsWith(`${base}/inbox/${view}`)) open(location.href, false);
+  else location.reload();
+});
+
+// Buttons that act at once: assign, done, reopen, send again, settle.
+addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!("act" in form.dataset)) return;
+  event.preventDefault();
+  const { submitter } = event;
+  const url = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
+  const body = new URLSearchParams(new FormData(form, submitter));
+  const menu = form.closest("details.pop");
+  if (menu) menu.open = false;
+  menu?.querySelector("summary").focus();
+  if (submitter) submitter.disabled = true;
+  try {
+    const answer = await ask(url, body);
+    changed(answer);
+    if (form.dataset.act === "done") toast(word("done"), () => undo(answer.conversation));
+  } catch (error) {
+    toast(error instanceof Offline ? word("away") : error.message);
+    changed({});
+  }
+  if (submitter) submitter.disabled = false;
+});
+
+async function undo(conversation) {
+  changed(await ask(`${base}/conversations/${conversation}/reopen`, new URLSearchParams({ view })));
+}
+
+function toast(text, back = null) {
+  const [node] = parse(`<div class="toast"><span></span></div>`);
+  node.firstChild.textContent = text;
+  if (back) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = word("undo");
+    button.addEventListener("click", () => {
+      node.remove();
+      back();
+    });
+    node.append(button);
+  }
+  document.querySelector("[data-toasts]").replaceChildren(node);
+  setTimeout(() => node.remove(), 8_000);
+}
+
+document.addEventListener("visibilitychange", () => thread.look());
+take();
+new Live(base, Number(page.dataset.seq), heard, show).start();

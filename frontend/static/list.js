@@ -1,0 +1,134 @@
+// The list. A changed row is drawn anew where it stands; new and moved conversations collect in the head until the person wants
+// the order. Nothing moves under the pointer.
+
+import { ask } from "./http.js";
+import { morph, morphChildren, parse } from "./morph.js";
+import { word } from "./words.js";
+
+export class List {
+  #base;
+  #view;
+  #rows = document.querySelector("[data-rows]");
+  #fresh = document.querySelector("[data-fresh]");
+  #waiting = new Set();
+  #left = new Set();
+  #current = "";
+  #sight = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.#more());
+
+  constructor(base, view) {
+    this.#base = base;
+    this.#view = view;
+    this.#fresh.addEventListener("click", () => this.order());
+    this.#rows.addEventListener("click", (event) => {
+      if (!event.target.closest("[data-more]")) return;
+      event.preventDefault();
+      this.#more();
+    });
+    this.#watch();
+  }
+
+  // Mark the open conversation.
+  select(id) {
+    this.#current = id;
+    for (const row of this.#rows.querySelectorAll(".row")) {
+      if (row.id === id) row.setAttribute("aria-current", "true");
+      else row.removeAttribute("aria-current");
+    }
+  }
+
+  has(id) {
+    return Boolean(this.#row(id));
+  }
+
+  // Take what the hub drew: [{id, key, here, html}].
+  apply(changed) {
+    for (const { id, key, here, html } of changed) {
+      const old = this.#row(id);
+      if (!old) {
+        if (here && this.#reaches(key)) this.#waiting.add(id);
+        else this.#waiting.delete(id);
+        continue;
+      }
+      const [fresh] = parse(html);
+      if (id === this.#current) fresh.setAttribute("aria-current", "true");
+      fresh.classList.toggle("gone", !here);
+      if (!here) this.#left.add(id);
+      else this.#left.delete(id);
+      morph(old, fresh);
+      if (here && !this.#inPlace(old)) this.#waiting.add(id);
+      else this.#waiting.delete(id);
+    }
+    if (!this.#rows.querySelector(".row") && this.#waiting.size) this.order();
+    else this.#tell();
+  }
+
+  // More changed than can be asked for by id: the order has to be asked for as a whole.
+  stale(ids) {
+    for (const id of ids) this.#waiting.add(id);
+    this.#tell();
+  }
+
+  // Bring the list into its present order, from the top.
+  async order() {
+    const { html } = await ask(`${this.#base}/inbox-rows/${this.#view}`);
+    this.#waiting.clear();
+    this.#left.clear();
+    const holder = document.createElement("div");
+    holder.append(...parse(html));
+    morphChildren(this.#rows, [...holder.childNodes]);
+    this.select(this.#current);
+    this.#rows.scrollTop = 0;
+    this.#tell();
+    this.#watch();
+  }
+
+  #row(id) {
+    return [...this.#rows.children].find((child) => child.id === id);
+  }
+
+  // Whether a row with this key belongs to the part of the list that is loaded.
+  #reaches(key) {
+    const rows = this.#rows.querySelectorAll(".row");
+    const last = rows[rows.length - 1];
+    return !last || !this.#rows.querySelector("[data-more]") || earlier(last.dataset.key, key);
+  }
+
+  #inPlace(row) {
+    const above = row.previousElementSibling;
+    const below = row.nextElementSibling;
+    return (!above?.dataset.key || earlier(row.dataset.key, above.dataset.key)) && (!below?.dataset.key || earlier(below.dataset.key, row.dataset.key));
+  }
+
+  #tell() {
+    const count = [...this.#waiting].filter((id) => this.#row(id)?.matches(".new") ?? true).length;
+    this.#fresh.hidden = !this.#waiting.size && !this.#left.size;
+    this.#fresh.querySelector("span").textContent = count ? word("new", count) : word("stale");
+  }
+
+  #watch() {
+    this.#sight.disconnect();
+    const more = this.#rows.querySelector("[data-more]");
+    if (more) this.#sight.observe(more);
+  }
+
+  async #more() {
+    const link = this.#rows.querySelector("[data-more]");
+    if (!link || link.hasAttribute("aria-busy")) return;
+    link.setAttribute("aria-busy", "true");
+    try {
+      const { html } = await ask(`${this.#base}/inbox-rows/${this.#view}?after=${link.dataset.more}`);
+      const fresh = parse(html).filter((node) => node.id !== "order" && !this.#row(node.id) || node.id === "more");
+      link.replaceWith(...fresh);
+      this.select(this.#current);
+      this.#watch();
+    } catch {
+      link.removeAttribute("aria-busy"); // a click tries again
+    }
+  }
+}
+
+// Whether key `one` stands further down in a list than `other`; the newest is first.
+function earlier(one, other) {
+  const [a, b] = [one.split("."), other.split(".")];
+  return BigInt(a[0]) !== BigInt(b[0]) ? BigInt(a[0]) < BigInt(b[0]) : a[1] < b[1];
+}

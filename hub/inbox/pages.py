@@ -1,0 +1,176 @@
+"""The page an agent works in: views, list, thread, composer, contact. The parts of an open page that change are in `updates.py`.
+
+    GET  /o/{slug}/inbox/{view}                          the list; `after` pages on
+    GET  /o/{slug}/inbox/{view}/{conversation}           list and thread
+    GET  /o/{slug}/inbox/{view}/{conversation}/contact   on a small screen the contact, else the same page
+    POST /o/{slug}/conversations/{conversation}/…        messages, notes, assign, done, reopen, read
+    POST /o/{slug}/messages/{message}/…                  resend, settle
+
+A browser gets pages and is sent on after a form; the page's own script asks for JSON and draws anew what changed.
+"""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from hub.consent.gate import SendBlocked
+from hub.core import ids
+from hub.core.i18n import Translator
+from hub.core.pages import draw, page_values, render, wants_page
+from hub.inbox import outbound, service, stream, updates
+from hub.inbox.composer import read_decision
+from hub.inbox.schemas import AssignmentForm, ConversationId, MessageId, NoteForm, PressForm, ReplyForm, View
+from hub.inbox.screen import Screen, runtime_of
+from hub.organisations.access import Access, requires
+from hub.organisations.rights import Right
+
+router = APIRouter()
+router.include_router(stream.router)
+router.include_router(updates.router)
+Reader = Annotated[Access, requires(Right.READ_INBOX)]
+Writer = Annotated[Access, requires(Right.WRITE_INBOX)]
+
+
+def _home(access: Access, view: View, conversation: str = "") -> str:
+    return f"/o/{access.slug}/inbox/{view}" + (f"/{conversation}" if conversation else "")
+
+
+@router.get("/o/{slug}/inbox")
+async def inbox(access: Reader) -> RedirectResponse:
+    """The first list: one's own for those who answer, else everything."""
+    return RedirectResponse(_home(access, View.MINE if access.may(Right.WRITE_INBOX) else View.OPEN), 303)
+
+
+@router.get("/o/{slug}/inbox/{view}")
+async def list_page(request: Request, access: Reader, view: View, after: str | None = None) -> Response:
+    """A list without an open conversation."""
+    return await _page(request, access, view, after=after)
+
+
+@router.get("/o/{slug}/inbox/{view}/{conversation}")
+async def thread_page(request: Request, access: Reader, view: View, conversation: ConversationId) -> Response:
+    """A list with an open conversation."""
+    return await _page(request, access, view, conversation)
+
+
+@router.get("/o/{slug}/inbox/{view}/{conversation}/contact")
+async def contact_page(request: Request, access: Reader, view: View, conversation: ConversationId) -> Response:
+    """The same with the contact in front."""
+    return await _page(request, access, view, conversation, pane="side")
+
+
+async def _page(
+    request: Request,
+    access: Access,
+    view: View,
+    conversation_id: UUID | None = None,
+    *,
+    pane: str = "",
+    after: str | None = None,
+    status: int = 200,
+    **kept: Any,
+) -> Response:
+    """The whole page for a browser; for its script only the panes that depend on the conversation."""
+    context: dict[str, Any] = {"view": view, "pane": pane or ("thread" if conversation_id else "list"), "talk": None, **kept}
+    context.setdefault("client_key", ids.new_id().hex)
+    async with runtime_of(request).database.unit_of_work(access.organisation_id) as unit:
+        screen = Screen(request, access, unit)
+        context |= await screen.frame() | screen.words()
+        if conversation_id is not None:
+            context["talk"] = await screen.talk(conversation_id)
+        if wants_page(request):
+            context |= await screen.rows(view, after)
+            return render(request, "inbox/page.html", status=status, **context)
+    t: Translator = page_values(request)["t"]
+    name = context["talk"].row.row.name if context["talk"] else t(f"inbox.view.{view}")
+    panes = {part: draw(request, f"inbox/{part}.html", **context) for part in ("thread", "side")}
+    return JSONResponse({"title": f"{name} · {access.organisation_name}", "pane": context["pane"], **panes})
+
+
+async def _after_act(
+    request: Request, access: Access, view: View, conversation_id: UUID, message_id: UUID | None = None
+) -> Response:
+    """A script learns what to draw anew, a browser is sent back to the thread."""
+    shown = ids.show("conv", conversation_id)
+    if wants_page(request):
+        return RedirectResponse(_home(access, view, shown), 303)
+    return JSONResponse({"conversation": shown, "message": ids.show("msg", message_id) if message_id else None})
+
+
+@router.post("/o/{slug}/conversations/{conversation}/messages")
+async def send(request: Request, access: Writer, conversation: ConversationId, form: ReplyForm) -> Response:
+    """Answer the customer. Refused: 409 (402 where payment lifts it) with the reason, and the text stays."""
+    try:
+        message_id = await outbound.submit(runtime_of(request), access, conversation, text=form.text, client_key=form.client_key)
+    except SendBlocked as blocked:
+        return await _refused(request, access, form, conversation, blocked)
+    return await _after_act(request, access, form.view, conversation, message_id)
+
+
+async def _refused(request: Request, access: Access, form: ReplyForm, conversation_id: UUID, blocked: SendBlocked) -> Response:
+    if wants_page(request):
+        status = blocked.http_status
+        return await _page(request, access, form.view, conversation_id, status=status, text=form.text, client_key=form.client_key)
+    values = page_values(request)
+    may = read_decision(blocked.decision, values["t"], values["zone"])
+    reason = draw(request, "inbox/_reason.html", may=may, fielded=True)
+    return JSONResponse({"error": blocked.code, "text": may.reason, "reason": reason}, status_code=blocked.http_status)
+
+
+@router.post("/o/{slug}/conversations/{conversation}/notes")
+async def note(request: Request, access: Writer, conversation: ConversationId, form: NoteForm) -> Response:
+    """Write an internal note; nothing of it can leave."""
+    message_id = await service.add_note(runtime_of(request), access, conversation, form.text)
+    return await _after_act(request, access, form.view, conversation, message_id)
+
+
+@router.post("/o/{slug}/conversations/{conversation}/assign")
+async def assign(request: Request, access: Writer, conversation: ConversationId, form: AssignmentForm) -> Response:
+    """Give it to a member, or to nobody."""
+    await service.assign(runtime_of(request), access, conversation, form.member_id)
+    return await _after_act(request, access, form.view, conversation)
+
+
+@router.post("/o/{slug}/conversations/{conversation}/done")
+async def done(request: Request, access: Writer, conversation: ConversationId, form: PressForm) -> Response:
+    """Nothing more to do here."""
+    await service.set_done(runtime_of(request), access, conversation)
+    return await _after_act(request, access, form.view, conversation)
+
+
+@router.post("/o/{slug}/conversations/{conversation}/reopen")
+async def reopen(request: Request, access: Writer, conversation: ConversationId, form: PressForm) -> Response:
+    """There is something to do after all."""
+    await service.reopen(runtime_of(request), access, conversation)
+    return await _after_act(request, access, form.view, conversation)
+
+
+@router.post("/o/{slug}/conversations/{conversation}/read")
+async def read(request: Request, access: Writer, conversation: ConversationId, form: PressForm) -> Response:
+    """What came in has been seen."""
+    await service.mark_read(runtime_of(request), access, conversation)
+    return await _after_act(request, access, form.view, conversation)
+
+
+@router.post("/o/{slug}/messages/{message}/resend")
+async def resend(request: Request, access: Writer, message: MessageId, form: PressForm) -> Response:
+    """Send a failed or unclear message again, after the gate's word."""
+    await outbound.resend(runtime_of(request), access, message)
+    return await _after_act(request, access, form.view, await _conversation_of(request, access, message), message)
+
+
+@router.post("/o/{slug}/messages/{message}/settle")
+async def settle(request: Request, access: Writer, message: MessageId, form: PressForm) -> Response:
+    """A person knows that an unclear message arrived."""
+    await outbound.settle_unknown(runtime_of(request), access, message)
+    return await _after_act(request, access, form.view, await _conversation_of(request, access, message), message)
+
+
+async def _conversation_of(request: Request, access: Access, message_id: UUID) -> UUID:
+    async with runtime_of(request).database.unit_of_work(access.organisation_id) as unit:
+        found: UUID = await unit.sql.fetchval(
+            "SELECT conversation_id FROM message WHERE organisation_id = $1 AND id = $2", unit.tenant, message_id
+        )
+    return found

@@ -1,0 +1,174 @@
+"""What the inbox's templates get: loaded in one transaction, so that list, thread, counters and the page's cursor agree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+
+from hub.connectors.contract import AnyConnector
+from hub.core import ids
+from hub.core.db import UnitOfWork
+from hub.core.feed import last_seq
+from hub.core.i18n import Translator, catalogue
+from hub.core.pages import page_values
+from hub.inbox import queries
+from hub.inbox.composer import Permission, failure_words, read_decision
+from hub.inbox.outbound import may_reply, may_reply_all
+from hub.inbox.queries import Colleague, Contact, Line, Row
+from hub.inbox.schemas import View
+from hub.inbox.thread import Piece, lay_out
+from hub.organisations.access import Access
+from hub.organisations.rights import ROLE_RIGHTS, Right
+from hub.runtime import Runtime
+
+
+def runtime_of(request: Request) -> Runtime:
+    """The runtime of the process that answers."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """A row of the list in words. `tone` is empty or `fail`."""
+
+    row: Row
+    id: str
+    connector: AnyConnector
+    word: str
+    tone: str
+    text: str
+    assignee: Colleague | None
+
+    @property
+    def is_new(self) -> bool:
+        return self.row.unread > 0 and self.row.state == "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """The open conversation. `may` is what the gate says about a reply now."""
+
+    row: RowView
+    may: Permission
+    pieces: list[Piece]
+    older: bool
+    contact: Contact
+    connectors: dict[str, AnyConnector]
+    takers: list[Colleague]
+    """Who may be given the conversation."""
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+
+class Screen:
+    """One person looking at one organisation's inbox, inside one transaction."""
+
+    def __init__(self, request: Request, access: Access, unit: UnitOfWork) -> None:
+        self._runtime = runtime_of(request)
+        self._access = access
+        self._unit = unit
+        values = page_values(request)
+        self._t: Translator = values["t"]
+        self._zone: ZoneInfo = values["zone"]
+        self._people: dict[UUID, Colleague] | None = None
+
+    async def people(self) -> dict[UUID, Colleague]:
+        if self._people is None:
+            self._people = await queries.colleagues(self._unit)
+        return self._people
+
+    async def frame(self) -> dict[str, Any]:
+        """What stands around every view: the cursor first, so that nothing after it is missed, and the counters."""
+        return {"seq": await last_seq(self._unit), "counts": await queries.counts(self._unit, self._access.member_id)}
+
+    async def rows(self, view: View, after: str | None = None) -> dict[str, Any]:
+        """A page of a list."""
+        found, more = await queries.rows_of_view(self._unit, view, self._access.member_id, after)
+        drawn = await self.draw_rows(found)
+        first_use = not drawn and not after and not await queries.has_channel(self._unit)
+        return {"rows": drawn, "more": more, "first_use": first_use}
+
+    async def draw_rows(self, rows: Sequence[Row]) -> list[RowView]:
+        decisions = await may_reply_all(self._runtime, self._unit, [row.id for row in rows])
+        people = await self.people()
+        return [self._row(row, read_decision(decisions[row.id], self._t, self._zone), people) for row in rows]
+
+    def _row(self, row: Row, may: Permission, people: dict[UUID, Colleague]) -> RowView:
+        word, tone = self._word(row, may)
+        return RowView(
+            row,
+            ids.show("conv", row.id),
+            self._runtime.connectors.get(row.connector),
+            self._t(f"inbox.state.{word}"),
+            tone,
+            self._kind_word(row.last_text) if row.last_kind == "unsupported" else row.last_text,
+            people.get(row.assignee_id) if row.assignee_id else None,
+        )
+
+    def _word(self, row: Row, may: Permission) -> tuple[str, str]:
+        """The one word for where a conversation stands, the most pressing first."""
+        if row.state == "done":
+            return "done", ""
+        if row.out_state == "failed" or (row.out_state == "unknown" and not row.settled):
+            return row.out_state, "fail"
+        if may.about_person:
+            return "blocked", ""
+        if row.unread:
+            return "new", ""
+        return ("open", "") if row.turn == "us" else ("waits", "")
+
+    def _kind_word(self, kind: str) -> str:
+        """What a kind of content is called; one that has no name yet is shown with the provider's own word."""
+        key = f"inbox.kind.{kind}"
+        return self._t(key) if key in catalogue(self._t.locale) else self._t("inbox.kind.other", kind=kind)
+
+    async def talk(self, conversation_id: UUID) -> Talk:
+        """A conversation with the end of its thread; NotFound."""
+        lines, older = await queries.lines_before(self._unit, conversation_id, None)
+        return await self._talk(conversation_id, lines, older, before=None)
+
+    async def talk_from(self, conversation_id: UUID, *, oldest: str, tail: str, changed: Sequence[UUID]) -> Talk:
+        """A conversation with the lines from the first changed one on, at least from `tail`, never before `oldest`: what an
+        open page needs to be right again."""
+        places = [tail]
+        if changed and (earliest := await queries.earliest_key(self._unit, conversation_id, changed)):
+            places.append(earliest)
+        start = max(min(places, key=queries.read_line_key), oldest, key=queries.read_line_key)
+        lines, before = await queries.lines_from(self._unit, conversation_id, start)
+        return await self._talk(conversation_id, lines, older=before is not None, before=before)
+
+    async def older(self, conversation_id: UUID, before: str) -> dict[str, Any]:
+        """The lines before a key, as pieces; the line at the key itself is drawn again, now that it has a neighbour."""
+        row = await queries.row_by_id(self._unit, conversation_id)
+        lines, older = await queries.lines_before(self._unit, conversation_id, before)
+        following, _ = await queries.lines_from(self._unit, conversation_id, before, limit=2)
+        people = await self.people()
+        pieces = lay_out([*lines, *following[:1]], people, self._zone, after=following[1] if len(following) > 1 else None)
+        return {"pieces": pieces, "older": older, "name": row.name, **self.words()}
+
+    async def _talk(self, conversation_id: UUID, lines: list[Line], older: bool, before: Line | None) -> Talk:
+        row = await queries.row_by_id(self._unit, conversation_id)
+        may = read_decision(await may_reply(self._runtime, self._unit, conversation_id), self._t, self._zone)
+        people = await self.people()
+        return Talk(
+            self._row(row, may, people),
+            may,
+            lay_out(lines, people, self._zone, before=before),
+            older,
+            await queries.contact_of(self._unit, row),
+            dict(self._runtime.connectors.items()),
+            [one for one in people.values() if one.active and Right.WRITE_INBOX in ROLE_RIGHTS[one.role]],
+        )
+
+    def words(self) -> dict[str, Any]:
+        """Functions the thread's templates use."""
+        return {"kind_word": self._kind_word, "failure_words": self._failure_words}
+
+    def _failure_words(self, failure: str) -> tuple[str, str]:
+        return failure_words(failure, self._t)
