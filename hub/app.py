@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import health
 from hub.channels import pages as channels
-from hub.channels.hooks import ChannelBlocked
+from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.connectors.registry import Registry
 from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
 from hub.core import pages
@@ -31,6 +31,7 @@ def subscribe(hooks: Hooks) -> Hooks:
     hooks.subscribe(ConsentWithdrawn, outbound.stop_queued)
     hooks.subscribe(PersonBlocked, outbound.stop_queued)
     hooks.subscribe(ChannelBlocked, outbound.stop_channel)
+    hooks.subscribe(ChannelOpened, outbound.wake_channel)
     return hooks
 
 

@@ -9,9 +9,9 @@ hub sandbox    the simulators of the providers
 """
 
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -20,6 +20,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from hub.core.errors import HubError
+from hub.core.hooks import Hooks
 from hub.core.services import EmbeddedServices, ServicesError, running_urls
 from hub.core.settings import Settings
 from hub.core.supervisor import Child, Supervisor
@@ -121,22 +122,20 @@ def sandbox(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8001
 def serve() -> None:
     """Everything on one machine, until Ctrl-C."""
     settings = read_settings()
-    asyncio.run(_supervise("serve", settings, {}, None))
+    asyncio.run(_supervise("serve", settings, {}))
 
 
 @app.command()
 def demo() -> None:
     """Everything with a sample organisation and a Telegram simulator, until Ctrl-C."""
-    from hub.sandbox.demo import prepare
-
     settings = read_settings()
     sandbox_port = settings.port + SANDBOX_OFFSET
-    env = {"HUB_TRUSTED_HOSTS": f"127.0.0.1:{sandbox_port}"}
-    asyncio.run(_supervise("demo", settings, env, lambda with_urls: prepare(with_urls, sandbox_port, say)))
+    env = {"HUB_TRUSTED_HOSTS": f"127.0.0.1:{sandbox_port}", "HUB_LOG_LEVEL": os.environ.get("HUB_LOG_LEVEL", "WARNING")}
+    asyncio.run(_supervise("demo", settings, env, sandbox_port))
 
 
-async def _supervise(name: str, settings: Settings, env: dict[str, str], prepare: Callable[[Settings], object] | None) -> None:
-    """Start servers, migrate, start the children; leave when a signal comes."""
+async def _supervise(name: str, settings: Settings, env: dict[str, str], sandbox_port: int | None = None) -> None:
+    """Start servers, migrate, start the children, with `sandbox_port` those of the demo; leave when a signal comes."""
     try:
         async with Supervisor(name=name, data=settings.data, say=say) as supervisor:
             env = dict(env)
@@ -150,27 +149,36 @@ async def _supervise(name: str, settings: Settings, env: dict[str, str], prepare
             settings = Settings()
             say("Bringing the database to the newest schema …")
             await asyncio.to_thread(_migrate, settings)
-            supervisor.start(Child("web", [sys.executable, "-m", "hub", "web"], env))
-            supervisor.start(Child("worker", [sys.executable, "-m", "hub", "worker"], env))
-            if prepare is not None:
-                sandbox_port = str(settings.port + SANDBOX_OFFSET)
-                supervisor.start(Child("sandbox", [sys.executable, "-m", "hub", "sandbox", "--port", sandbox_port], env))
-                preparing = asyncio.create_task(asyncio.to_thread(prepare, settings))
-                preparing.add_done_callback(lambda task: _tell(task, supervisor))
-            else:
-                say(f"Hub listens on {settings.base_url}. Ctrl-C ends it.")
+            working = asyncio.create_task(_work(supervisor, env, settings, sandbox_port))
+            working.add_done_callback(lambda _: supervisor.stop())
             await supervisor.wait()
             say("Stopping …")
-    except ServicesError as error:
+            working.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
+    except (ServicesError, HubError) as error:
         say(str(error))
         raise typer.Exit(1) from None
 
 
-def _tell(task: "asyncio.Task[object]", supervisor: Supervisor) -> None:
-    """A demo that could not be prepared is told, not hidden behind running processes."""
-    if not task.cancelled() and task.exception() is not None:
-        say(f"The demo could not be prepared: {type(task.exception()).__name__}: {task.exception()}")
-        supervisor.stop()
+async def _work(supervisor: Supervisor, env: dict[str, str], settings: Settings, sandbox_port: int | None) -> None:
+    """Start the children and stay until cancelled. The demo's stories are played before there is a second process."""
+    from hub.app import subscribe
+    from hub.core.telemetry import set_up_logging
+    from hub.sandbox import demo
+
+    set_up_logging(settings)
+    if sandbox_port is not None:
+        await demo.seed(settings, subscribe(Hooks()), sandbox_port, say)
+    supervisor.start(Child("web", [sys.executable, "-m", "hub", "web"], env))
+    supervisor.start(Child("worker", [sys.executable, "-m", "hub", "worker"], env))
+    if sandbox_port is None:
+        say(f"Hub listens on {settings.base_url}. Ctrl-C ends it.")
+        await asyncio.Event().wait()
+    else:
+        supervisor.start(Child("sandbox", [sys.executable, "-m", "hub", "sandbox", "--port", str(sandbox_port)], env))
+        await demo.prepare(settings, sandbox_port, say)
+        await demo.keep(settings, sandbox_port, say)
 
 
 @app.command()

@@ -18,16 +18,16 @@ import asyncpg
 import pytest
 import structlog
 from asgi_lifespan import LifespanManager
-from hub.connectors.registry import Registry, discover
-from hub.organisations.policy import sync_policies
 
 from hub.app import Hub
+from hub.connectors.registry import Registry, discover
 from hub.core import clock as clock_module
 from hub.core import ids
 from hub.core.clock import FakeClock
 from hub.core.services import EmbeddedServices
 from hub.core.settings import Settings
 from hub.migrations.run import migrate
+from hub.organisations.policy import sync_policies
 from tests.probe import probe
 from tests.support import HubUnderTest
 

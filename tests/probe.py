@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from httpx import AsyncClient
-from hub.connectors.http import exchange
 from pydantic import SecretStr
 
 from hub.connectors.contract import (
@@ -35,6 +34,7 @@ from hub.connectors.events import (
     Text,
     Unrecognised,
 )
+from hub.connectors.http import exchange
 
 URL = "https://probe.example/send"
 

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
-from hub.organisations.access import Access
 
 from hub.app import Hub
 from hub.channels import service as channels
@@ -14,6 +13,8 @@ from hub.core import ids
 from hub.core.clock import FakeClock
 from hub.inbox import dispatch, ingest, outbound, sweeper
 from hub.organisations import service as organisations
+from hub.organisations import sessions
+from hub.organisations.access import Access
 from hub.runtime import Runtime
 
 PASSWORD = "ein langes Passwort 42"
@@ -48,7 +49,7 @@ class HubUnderTest:
 
     async def found(self, slug: str, name: str) -> Access:
         """An organisation with its owner `owner@<slug>.example`; the first one is the hub's main organisation."""
-        access = await organisations.found_organisation(
+        founded = await organisations.found_organisation(
             self.runtime,
             name=name,
             slug=slug,
@@ -56,9 +57,27 @@ class HubUnderTest:
             owner_name="Olga Inhaber",
             owner_password=PASSWORD,
         )
+        access = await self.sign_in(founded.organisation_id, founded.member_id)
         if not hasattr(self, "organisation_id"):
             self.organisation_id, self.slug, self.owner = access.organisation_id, slug, access
         return access
+
+    async def sign_in(self, organisation_id: UUID, member_id: UUID) -> Access:
+        """A member with a fresh session, as a route gets them."""
+        async with self.runtime.database.system() as unit:
+            row = await unit.sql.fetchrow(
+                """
+                SELECT p.id AS person_id, p.name AS person_name, p.email, p.locale, o.id AS organisation_id, o.slug,
+                       o.name AS organisation_name, o.zone, m.id AS member_id, m.role
+                FROM member m JOIN person p ON p.id = m.person_id JOIN organisation o ON o.id = m.organisation_id
+                WHERE m.organisation_id = $1 AND m.id = $2
+                """,
+                organisation_id,
+                member_id,
+            )
+            origin = sessions.Origin("127.0.0.1", "tests")
+            session_id, token = await sessions.start(unit, self.runtime.settings, row["person_id"], origin, stay=False)
+        return Access(session_id=session_id, csrf_token=sessions.csrf_token(token), **row)
 
     async def close(self) -> None:
         for browser in self._browsers:

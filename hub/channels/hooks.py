@@ -10,3 +10,10 @@ class ChannelBlocked:
 
     channel_id: UUID
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOpened:
+    """The channel was checked with its provider and is on: what waited for it may go now."""
+
+    channel_id: UUID

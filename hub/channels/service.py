@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
-from hub.channels.hooks import ChannelBlocked
+from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.channels.models import Channel, ChannelTerms
 from hub.channels.providers import provider_of
 from hub.connectors.contract import SetupResult
@@ -43,7 +43,7 @@ async def connect_channel(runtime: Runtime, access: Access, *, connector: str, t
         field = str(error.errors()[0]["loc"][0])
         raise InvalidInput(f"{field}: {error.errors()[0]['msg']}", field=field) from None
     channel_id = ids.new_id()
-    place = {"organisation_id": access.organisation_id, "table": "channel", "row_id": channel_id}
+    place: dict[str, Any] = {"organisation_id": access.organisation_id, "table": "channel", "row_id": channel_id}
     opened = {name: _reveal(value) for name, value in settings}
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         unit.session.add(
@@ -129,6 +129,7 @@ async def switch_on(runtime: Runtime, access: Access, channel_id: UUID) -> Setup
         )
         await audit.record(unit, access, "channel.switched_on", ids.show("chn", channel_id), {"address": result.address})
         note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})
+        await runtime.hooks.publish(unit, ChannelOpened(channel_id))
         tenant = unit.tenant
         unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, channel_id, "out"))
     return result

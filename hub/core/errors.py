@@ -20,7 +20,7 @@ class HubError(Exception):
     """
 
     code: ClassVar[str] = "error"
-    http_status: ClassVar[int] = 500
+    http_status: int = 500
 
     def __init__(self, detail: str = "", **values: object) -> None:
         super().__init__(detail or self.code)

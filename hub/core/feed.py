@@ -1,7 +1,7 @@
 """The feed: what changed in an organisation, in an order without gaps (I11).
 
-A room says `note_change(unit, kind, data)` anywhere in its transaction. Right before the commit the head is locked and the entries get
-their numbers, so visible order equals number order and a roll-back gives the numbers back. After the commit Valkey carries only
+A room says `note_change(unit, kind, data)` anywhere in its transaction. Right before the commit the head is locked and the entries
+get their numbers, so visible order equals number order and a roll-back gives the numbers back. After the commit Valkey carries only
 "organisation X is at N"; who missed it asks the table.
 """
 
@@ -86,14 +86,15 @@ async def last_seq(unit: UnitOfWork) -> int:
 async def changes_after(database: Database, organisation_id: UUID, seq: int, *, limit: int = 500) -> list[Change] | None:
     """The entries after a cursor, oldest first; None when they are older than the feed is kept, so the page must reload."""
     async with database.unit_of_work(organisation_id) as unit:
+        head = await last_seq(unit)  # before the entries: what is committed in between must not look like trimmed
         rows = await unit.sql.fetch(
             "SELECT seq, kind, data FROM feed_entry WHERE organisation_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
             organisation_id,
             seq,
             limit,
         )
-        if not rows:
-            return [] if await last_seq(unit) <= seq else None
+    if not rows:
+        return [] if head <= seq else None
     if rows[0]["seq"] != seq + 1:
         return None
     return [Change(row["seq"], row["kind"], row["data"]) for row in rows]

@@ -70,7 +70,7 @@ class _Incoming:
 
 
 def clean(text: str) -> str:
-    """Text that PostgreSQL can hold: no NUL, no lone surrogate; both become U+FFFD."""
+    """Text that PostgreSQL can hold: a NUL becomes U+FFFD, half of a surrogate pair a question mark."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
 
 
@@ -173,10 +173,9 @@ async def _store_messages(unit: UnitOfWork, channel: OpenChannel, messages: list
                     event.sequence,
                 )
             )
-        newest = max(talk.received, key=lambda incoming: (incoming.event.at, incoming.event.sequence))
-        preview = newest.text[:PREVIEW] if newest.kind == "text" else newest.content["kind"]
-        newest_at = newest.event.at
-        updates.append((talk.conversation_id, seq, len(talk.received), preview, newest.kind, newest_at, min(newest_at, now)))
+        newest_at = max(incoming.event.at for incoming in talk.received)
+        # a provider's clock that runs ahead must not pin the row on top
+        updates.append((talk.conversation_id, seq, len(talk.received), newest_at, min(newest_at, now)))
     await _insert_messages(unit, rows, now)
     await _redraw(unit, updates)
     for row in rows:
@@ -276,22 +275,27 @@ async def _insert_messages(unit: UnitOfWork, rows: list[tuple[Any, ...]], now: d
 
 
 async def _redraw(unit: UnitOfWork, updates: list[tuple[Any, ...]]) -> None:
-    """What the list shows; an older message that comes late counts but does not take the newest one's place."""
+    """What the list shows: the newest message by the thread's own order, so that an older one that comes late counts but does not
+    take its place."""
     await unit.sql.execute(
         """
         UPDATE conversation AS c SET
             state = 'open', done_at = NULL, turn = 'us', last_seq = row.seq, unread = c.unread + row.received,
-            last_text = CASE WHEN row.sort_at >= c.sort_at THEN row.preview ELSE c.last_text END,
-            last_kind = CASE WHEN row.sort_at >= c.sort_at THEN row.kind ELSE c.last_kind END,
-            last_direction = CASE WHEN row.sort_at >= c.sort_at THEN 'in' ELSE c.last_direction END,
-            last_inbound_at = GREATEST(c.last_inbound_at, row.at),
-            sort_at = GREATEST(c.sort_at, row.sort_at)
-        FROM unnest($2::uuid[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[])
-            AS row(id, seq, received, preview, kind, at, sort_at)
+            last_text = newest.preview, last_kind = newest.kind, last_direction = newest.direction,
+            last_inbound_at = GREATEST(c.last_inbound_at, row.at), sort_at = GREATEST(c.sort_at, row.sort_at)
+        FROM unnest($2::uuid[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[])
+            AS row(id, seq, received, at, sort_at)
+        CROSS JOIN LATERAL (
+            SELECT m.kind, m.direction, CASE m.kind WHEN 'text' THEN left(m.text, $7) ELSE m.content ->> 'kind' END AS preview
+            FROM message m
+            WHERE m.organisation_id = $1 AND m.conversation_id = row.id AND m.direction IN ('in', 'out')
+            ORDER BY m.at DESC, m.sequence DESC, m.seq DESC LIMIT 1
+        ) AS newest
         WHERE c.organisation_id = $1 AND c.id = row.id
         """,
         unit.tenant,
         *(list(column) for column in zip(*updates, strict=True)),
+        PREVIEW,
     )
 
 
@@ -313,8 +317,8 @@ async def _record_consent(
     changes = []
     for incoming in messages:
         event = incoming.event
-        kind = "restart" if event.start_payload is not None else "opt_out" if words.is_opt_out(incoming.text) else None
-        if kind and incoming.kind == "text":
+        kind = _said(incoming)
+        if kind is not None:
             evidence = {"source": "message", "message_id": str(incoming.id), "text": incoming.text}
             changes.append(_change(channel, event.sender, kind, event.at, evidence))
     for other in others:
@@ -325,6 +329,13 @@ async def _record_consent(
         await ledger.record(unit, runtime.vault, runtime.hooks, changes)
 
 
-def _change(channel: OpenChannel, sender: Sender, kind: str, at: datetime, evidence: dict[str, str]) -> ledger.Change:
+def _said(incoming: _Incoming) -> ledger.Kind | None:
+    """What a message says about consent, if anything."""
+    if incoming.event.start_payload is not None:
+        return "restart"
+    return "opt_out" if incoming.kind == "text" and words.is_opt_out(incoming.text) else None
+
+
+def _change(channel: OpenChannel, sender: Sender, kind: ledger.Kind, at: datetime, evidence: dict[str, str]) -> ledger.Change:
     address = clean(sender.provider_user_id)
     return ledger.Change(channel.connector.connector, channel.scope, address, kind, at, evidence)

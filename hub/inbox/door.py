@@ -167,7 +167,7 @@ class Door:
 
     async def _store(self, channel: OpenChannel, headers: str, body: bytes) -> bool:
         """Wait for the commit that holds this delivery; False when it failed."""
-        stored = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Arrival(channel.organisation_id, channel.channel_id, clock.now(), headers, body, stored))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())

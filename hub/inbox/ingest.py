@@ -214,6 +214,6 @@ async def replay(
             list(delivery_ids),
             since,
         )
-        for channel_id in {row["channel_id"] for row in channels}:
-            unit.after_commit(lambda channel_id=channel_id: runtime.queue.nudge_lane(organisation_id, channel_id, "in"))
+        lanes_due = [(organisation_id, channel_id) for channel_id in {row["channel_id"] for row in channels}]
+        unit.after_commit(lambda: runtime.queue.nudge_lanes(lanes_due, "in"))
     return len(channels)

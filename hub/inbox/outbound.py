@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from hub.channels.hooks import ChannelBlocked
+from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.connectors.contract import OutboundMessage, Permit
 from hub.connectors.errors import UnsupportedContent
 from hub.connectors.events import Text
@@ -405,6 +405,19 @@ async def stop_channel(unit: UnitOfWork, event: ChannelBlocked) -> None:
     )
     if rows:
         await fail_messages(unit, [row["message_id"] for row in rows], "channel_blocked", event.reason)
+
+
+async def wake_channel(unit: UnitOfWork, event: ChannelOpened) -> None:
+    """What waited for a broken channel is due at once when it works again."""
+    await unit.sql.execute(
+        """
+        UPDATE message_part SET due_at = $3
+        WHERE organisation_id = $1 AND channel_id = $2 AND state = 'queued' AND due_at > $3
+        """,
+        unit.tenant,
+        event.channel_id,
+        clock.now(),
+    )
 
 
 async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:

@@ -2,10 +2,12 @@
 
 A bucket refills with machine time and holds at most a quarter of a second's tokens (at least two), so a channel is paced evenly. A
 bucket that Valkey lost counts as empty. Bulk takes from a second bucket of 80 % of the rate as well and never the last token, so
-that a chat message always finds its turn. `hold` closes a channel for a while: the provider said when it wants to hear from us again.
+that a chat message always finds its turn. `hold` closes a channel for a while: the provider said when it wants to hear from us
+again.
 """
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from hub.core.queue import Queue
@@ -58,7 +60,7 @@ class Rate:
     """The bucket of one channel."""
 
     def __init__(self, queue: Queue, channel_id: UUID, per_second: float) -> None:
-        self._redis = queue.redis
+        self._redis: Any = queue.redis  # redis-py types `eval` for strings and for both of its clients at once
         self._keys = [f"rate:{channel_id.hex}", f"rate:{channel_id.hex}:bulk", f"rate:{channel_id.hex}:hold"]
         self._per_second = per_second
 

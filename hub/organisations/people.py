@@ -1,4 +1,4 @@
-"""Names and e-mail addresses of persons as they are typed: cleaned, checked, and flagged when they name a desk instead of a person."""
+"""Names and e-mail addresses of persons as they are typed: cleaned, checked, flagged when they name a desk and no person."""
 
 import re
 from typing import Final

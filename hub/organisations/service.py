@@ -155,7 +155,7 @@ async def add_membership(unit: UnitOfWork, person_id: UUID, role: str) -> UUID:
 
 
 async def check_password(runtime: Runtime, email: str, password: str, origin: Origin) -> UUID:
-    """The person behind e-mail and password. Counts wrong tries; raises WrongPassword or LoginPaused, alike for e-mails nobody has."""
+    """The person behind e-mail and password. Counts wrong tries; raises WrongPassword or LoginPaused."""
     email = email.strip().lower()
     limits = login_limits(runtime.queue)
     one_try = await limits.take(email, origin.address)

@@ -43,7 +43,7 @@ class AlreadyInvited(Conflict):
 
 
 class InvitationGone(HubError):
-    """The link was used, is older than its hours, was replaced or never existed: all look the same. A new one can be made (R-025)."""
+    """The link was used, is older than its hours, was replaced or never existed: all look the same (R-025)."""
 
     code = "invitation_gone"
     http_status = 410

@@ -7,6 +7,7 @@
     POST   /control/bots/{bot}/updates                     RawUpdate
     POST   /control/people                                 CreatePerson; the same id again renames them
     GET    /control/bots/{bot}/chats/{person}              what the phone shows
+    PUT    /control/bots/{bot}/chats/{person}              Restore what an earlier process knew of this chat; no update
     POST   /control/bots/{bot}/chats/{person}/messages     Write
     PATCH  /control/bots/{bot}/chats/{person}/messages/{message}   Edit
     POST   /control/bots/{bot}/chats/{person}/open         the person wrote some time ago: the bot may write; no update
@@ -108,6 +109,29 @@ class Write(When):
         if sum(value is not None for value in (self.text, self.start, self.content)) != 1:
             raise ValueError("exactly one of text, start and content")
         return self
+
+
+class PastMessage(Strict):
+    """One of `text` and `content`, as in Write."""
+
+    message_id: int = Field(gt=0, le=LATEST)
+    date: int = Field(ge=0, le=LATEST)
+    from_bot: bool = False
+    text: str | None = Field(default=None, min_length=1)
+    content: Json | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "PastMessage":
+        if (self.text is None) == (self.content is None):
+            raise ValueError("exactly one of text and content")
+        return self
+
+
+class Restore(Strict):
+    """What was said before, in any order; the person has written at least once."""
+
+    messages: list[PastMessage]
+    is_blocked: bool = False
 
 
 class Edit(When):
@@ -223,6 +247,21 @@ async def create_person(body: CreatePerson, world: TheWorld) -> Json:
 
 @router.get("/control/bots/{bot}/chats/{person}")
 async def see_chat(found: TheChat) -> Json:
+    return show_chat(*found)
+
+
+@router.put("/control/bots/{bot}/chats/{person}")
+async def restore(body: Restore, found: TheChat) -> Json:
+    past = [
+        telegram.Past(
+            one.message_id,
+            one.date,
+            one.from_bot,
+            telegram.text_content(one.text) if one.text is not None else dict(one.content or {}),
+        )
+        for one in body.messages
+    ]
+    telegram.restore(*found, past, is_blocked=body.is_blocked)
     return show_chat(*found)
 
 

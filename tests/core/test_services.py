@@ -60,9 +60,7 @@ def clean(folder: Path) -> None:
 def servers(folder: Path) -> list[int]:
     """Every process of the servers whose home is this folder."""
     mark = place.mark_of(folder.resolve())
-    return [
-        pid for pid in all_pids() if program_of(pid) in ("postgres", "valkey-server") and mark in " ".join(command_line(pid))
-    ]
+    return [pid for pid in all_pids() if program_of(pid) in ("postgres", "valkey-server") and mark in " ".join(command_line(pid))]
 
 
 def one(folder: Path, program: str) -> int:
@@ -118,9 +116,7 @@ def test_a_second_start_keeps_the_data_and_a_stop_leaves_no_process(data: Path) 
         assert sql(urls.admin_url, "SELECT id FROM kept") == 7
 
 
-async def test_urls_fit_the_libraries_that_use_them_whatever_the_environment(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_urls_fit_the_libraries_that_use_them_whatever_the_environment(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Design 4: asyncpg, SQLAlchemy, redis and arq all take the URLs; variables of libpq do not lead them astray."""
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("PGHOST", "nowhere.invalid")
@@ -272,9 +268,7 @@ def test_a_cluster_whose_postmaster_and_parent_were_killed_recovers_at_the_next_
     killed_parent(data)
     urls = running_urls(data)
     sql(urls.admin_url, "CREATE TABLE kept (id int)", "INSERT INTO kept VALUES (7) RETURNING id")
-    with subprocess.Popen(
-        [sys.executable, "-c", BUSY, urls.admin_url], stderr=subprocess.DEVNULL, stdout=subprocess.PIPE
-    ) as busy:
+    with subprocess.Popen([sys.executable, "-c", BUSY, urls.admin_url], stderr=subprocess.DEVNULL, stdout=subprocess.PIPE) as busy:
         assert busy.stdout is not None and busy.stdout.readline() == b"busy\n"
         until(lambda: any("SELECT" in " ".join(command_line(pid)) for pid in servers(data)))
         os.kill(one(data, "postgres"), signal.SIGKILL)

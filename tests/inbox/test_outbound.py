@@ -443,9 +443,7 @@ async def test_two_dispatchers_send_each_message_once(hub: HubUnderTest, telegra
     for number in range(8):
         await hub.reply(conversation, f"Nr. {number}")
     clients = [dispatch.Clients(frozenset(), at_once=4) for _ in range(2)]
-    await asyncio.gather(
-        *(dispatch.drain(hub.runtime, each, hub.organisation_id, telegram.id, ids.new_id()) for each in clients)
-    )
+    await asyncio.gather(*(dispatch.drain(hub.runtime, each, hub.organisation_id, telegram.id, ids.new_id()) for each in clients))
     for each in clients:
         await each.close()
     texts = [json.loads(call.request.content)["text"] for call in route.calls]

@@ -155,9 +155,7 @@ class PostgresService:
     def _refuse_other_major(self) -> None:
         binary = subprocess.run([self._command[0], "--version"], capture_output=True, text=True, check=True).stdout
         if f" {MAJOR}." not in binary:
-            raise WrongMajor(
-                f"this hub needs PostgreSQL {MAJOR}, installed is: {binary.strip()}; install the requirements again"
-            )
+            raise WrongMajor(f"this hub needs PostgreSQL {MAJOR}, installed is: {binary.strip()}; install the requirements again")
         try:
             found = (self._cluster / "PG_VERSION").read_text().strip()
         except FileNotFoundError:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import sqlalchemy as sa
-import sqlmodel
+import sqlmodel.sql.sqltypes
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
@@ -75,9 +75,7 @@ def upgrade() -> None:
         sa.Column("key_sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("organisation_id", "id"),
     )
-    op.create_index(
-        "consent_subject_address", "consent_subject", ["organisation_id", "messenger", "scope", "address"], unique=True
-    )
+    op.create_index("consent_subject_address", "consent_subject", ["organisation_id", "messenger", "scope", "address"], unique=True)
     op.create_table(
         "contact",
         sa.Column("organisation_id", sa.Uuid(), nullable=False),
@@ -410,9 +408,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("organisation_id", "identity_id"),
     )
     op.create_index("conversation_all", "conversation", ["organisation_id", "state", "sort_at", "id"], unique=False)
-    op.create_index(
-        "conversation_mine", "conversation", ["organisation_id", "assignee_id", "state", "sort_at", "id"], unique=False
-    )
+    op.create_index("conversation_mine", "conversation", ["organisation_id", "assignee_id", "state", "sort_at", "id"], unique=False)
     op.create_table(
         "message",
         sa.Column("organisation_id", sa.Uuid(), nullable=False),
@@ -526,4 +522,4 @@ def upgrade() -> None:
         postgresql_where=sa.text("outcome = 'sending'"),
     )
     guard = Path(__file__).with_name("0001_guard.sql").read_text()
-    op.get_bind().connection.run_async(lambda driver: driver.execute(guard))  # type: ignore[attr-defined]
+    op.get_bind().connection.run_async(lambda driver: driver.execute(guard))

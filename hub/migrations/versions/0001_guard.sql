@@ -46,13 +46,14 @@ DECLARE t text;
 BEGIN
     FOREACH t IN ARRAY ARRAY[
         'organisation', 'person', 'member', 'invitation', 'channel', 'channel_lane', 'webhook_delivery', 'message_part',
-        'attempt', 'pending_effect', 'conversation_counter', 'feed_entry'
+        'attempt', 'pending_effect', 'conversation_counter', 'feed_entry', 'feed_head', 'ledger_head', 'audit_entry'
     ] LOOP
         EXECUTE format('CREATE POLICY system ON %I TO hub_system USING (true) WITH CHECK (true)', t);
     END LOOP;
 END $$;
 GRANT SELECT, INSERT, UPDATE ON organisation, person, login_session, policy_version TO hub_system;
 GRANT SELECT, INSERT ON member TO hub_system;
+GRANT INSERT ON feed_head, ledger_head, audit_entry TO hub_system;
 GRANT SELECT, UPDATE ON invitation TO hub_system;
 GRANT SELECT (organisation_id, id, connector, state, health, health_until) ON channel TO hub_system;
 GRANT SELECT ON channel_lane TO hub_system;
@@ -119,7 +120,7 @@ CREATE TRIGGER counted_delete AFTER DELETE ON conversation REFERENCING OLD TABLE
 -- dropped day move to the default partition, which also takes days nobody prepared.
 CREATE TABLE webhook_delivery_other PARTITION OF webhook_delivery DEFAULT;
 CREATE FUNCTION keep_delivery_days(today date, keep_days int) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     day date;
     part text;

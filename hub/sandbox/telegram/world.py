@@ -407,6 +407,32 @@ def happen(bot: Bot, kind: str, payload: Json) -> Update:
     return bot.queue(kind, payload, (name, who if isinstance(who, int) else 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A message of an earlier life of this chat: it was delivered long ago. `content` are fields of a Message."""
+
+    message_id: int
+    at: int
+    from_bot: bool
+    content: Json
+
+
+def restore(bot: Bot, chat: Chat, past: Iterable[Past], *, is_blocked: bool) -> None:
+    """Give a chat its memory back, as a simulator that was started anew has forgotten it. The bot gets to know nothing of it.
+
+    Raises Conflict for a chat in which something was said already.
+    """
+    if chat.entries:
+        raise Conflict("only an empty chat can be given a past")
+    chat.is_open, chat.is_blocked = True, is_blocked
+    for one in past:
+        sender = bot.as_user() if one.from_bot else chat.person.as_user()
+        message = {"message_id": one.message_id, "from": sender, "chat": chat.person.as_chat(), "date": one.at} | one.content
+        update = None if one.from_bot else Update(0, "message", message, ("message", chat.person.id), clock.now(), State.ACCEPTED)
+        chat.add(Entry(one.at, from_bot=one.from_bot, message=message, update=update))
+        chat.next_message_id = max(chat.next_message_id, one.message_id + 1)
+
+
 def without_reply(message: Json) -> Json:
     """A quoted message quotes no other."""
     return {key: value for key, value in message.items() if key != "reply_to_message"}

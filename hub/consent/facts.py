@@ -1,0 +1,42 @@
+"""What the gate decides on: a plain value, loaded by `hub/inbox/facts.py`, the one place that sees all rooms together."""
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything known about one recipient at the instant `now`. All times are aware UTC.
+
+    organisation_state, standing      may the organisation send at all (standing: `hub.billing.ports`)
+    channel_state, block_reason       switched on, off, or stopped by the kill switch (R-183)
+    health, health_cause, health_until  our view of the provider's side
+    choice, choice_at                 the person's own word and the provider's time of it
+    reach, reach_at                   whether the messenger lets us through
+    last_inbound_at                   when the person last wrote; None: never
+    reply_window_hours                how long the messenger allows free replies after that; None: without end
+    """
+
+    organisation_state: str
+    standing: str
+    channel_state: str
+    block_reason: str
+    health: str
+    health_cause: str
+    health_until: datetime | None
+    choice: Literal["none", "opted_in", "opted_out"]
+    choice_at: datetime | None
+    reach: Literal["reachable", "blocked"]
+    reach_at: datetime | None
+    last_inbound_at: datetime | None
+    reply_window_hours: int | None
+    now: datetime
+
+    def version(self) -> str:
+        """A short name of these facts without the time they were asked at: kept with an attempt, so that it can be shown later
+        whether two decisions stood on the same ground."""
+        known = [str(getattr(self, field.name)) for field in dataclasses.fields(self) if field.name != "now"]
+        return hashlib.blake2b("\x1f".join(known).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,116 @@
+"""The gate: may this message leave now? Pure over a `Facts` value, so it can be tabled, tested and run over a whole audience.
+
+Rules in their order; the first that speaks decides:
+
+    organisation_inactive     the organisation was suspended or has ended              refuse
+    contract_inactive         its contract does not allow sending now (I9)             refuse, payment lifts it
+    channel_blocked           the kill switch (R-183)                                  refuse
+    channel_off               the business switched the channel off                    refuse
+    channel_failing           the provider cannot be reached                           defer to the next try
+    channel_attention         only a person can mend the channel                       defer
+    person_blocked            the messenger does not let us through                    refuse
+    opted_out                 the person said stop and has not written since (R-223)   refuse
+    window_closed             the messenger's reply window is over                     refuse
+    reply                     an answer in an open conversation                        allow
+
+The words of each rule, its reason and the lawful next step, stand in the catalogue as `gate.<rule>.reason` and `.next`.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from hub.consent.facts import Facts
+from hub.core.errors import HubError
+
+Verdict = Literal["allow", "defer", "refuse"]
+
+SENDING_STANDINGS: Final = frozenset({"trial", "active"})
+LOOK_AGAIN: Final = timedelta(minutes=5)
+"""When a deferred message is looked at again where nobody knows how long it takes; mending the channel wakes it at once."""
+PAYMENT_LIFTS: Final = frozenset({"contract_inactive"})
+"""Rules that a payment or an order lifts: answered 402."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be sent. `purpose` `reply`: an answer in a conversation, written by a person."""
+
+    purpose: Literal["reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the gate said, and on what ground. `until` is set for `defer` and only then."""
+
+    verdict: Verdict
+    rule: str
+    evidence: dict[str, object] = field(default_factory=dict)
+    until: datetime | None = None
+
+
+class SendBlocked(HubError):
+    """The gate refused; the decision is kept and nothing else. 409, or 402 where a payment lifts it."""
+
+    code = "send_blocked"
+    http_status = 409
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.rule, rule=decision.rule)
+        self.decision = decision
+        if decision.rule in PAYMENT_LIFTS:
+            self.http_status = 402
+
+
+def decide(facts: Facts, request: Request) -> Decision:
+    """The verdict for one message to one recipient at `facts.now`."""
+    for rule in (_organisation, _channel, _person, _window):
+        decision = rule(facts)
+        if decision is not None:
+            return decision
+    return Decision("allow", request.purpose, {"last_inbound_at": facts.last_inbound_at})
+
+
+def _organisation(facts: Facts) -> Decision | None:
+    if facts.organisation_state != "active":
+        return Decision("refuse", "organisation_inactive", {"state": facts.organisation_state})
+    if facts.standing not in SENDING_STANDINGS:
+        return Decision("refuse", "contract_inactive", {"standing": facts.standing})
+    return None
+
+
+def _channel(facts: Facts) -> Decision | None:
+    if facts.channel_state == "blocked":
+        return Decision("refuse", "channel_blocked", {"reason": facts.block_reason})
+    if facts.channel_state != "on":
+        return Decision("refuse", "channel_off")
+    if facts.health == "attention":
+        return Decision("defer", "channel_attention", {"cause": facts.health_cause}, facts.now + LOOK_AGAIN)
+    if facts.health == "failing":
+        until = facts.health_until or facts.now + LOOK_AGAIN
+        if until > facts.now:
+            return Decision("defer", "channel_failing", {"cause": facts.health_cause}, until)
+    return None
+
+
+def _person(facts: Facts) -> Decision | None:
+    if facts.reach == "blocked":
+        return Decision("refuse", "person_blocked", {"since": facts.reach_at})
+    if facts.choice == "opted_out" and not _wrote_after(facts, facts.choice_at):
+        return Decision("refuse", "opted_out", {"since": facts.choice_at})
+    return None
+
+
+def _wrote_after(facts: Facts, at: datetime | None) -> bool:
+    return at is not None and facts.last_inbound_at is not None and facts.last_inbound_at > at
+
+
+def _window(facts: Facts) -> Decision | None:
+    if facts.reply_window_hours is None:
+        return None
+    if facts.last_inbound_at is None:
+        return Decision("refuse", "window_closed", {"closed_at": None})
+    closes_at = facts.last_inbound_at + timedelta(hours=facts.reply_window_hours)
+    if facts.now >= closes_at:
+        return Decision("refuse", "window_closed", {"closed_at": closes_at})
+    return None

@@ -1,0 +1,24 @@
+"""What this room tells higher ones, inside the transaction that changes it: `hub/app.py` subscribes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentWithdrawn:
+    """The person does not want to hear from us: whatever is queued for this address must not leave (R-223).
+
+    `scope` is empty where the address means the same person on every channel of the messenger, else the channel's id.
+    """
+
+    messenger: str
+    scope: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonBlocked:
+    """The messenger itself keeps us from this address; same fields as `ConsentWithdrawn`."""
+
+    messenger: str
+    scope: str
+    address: str

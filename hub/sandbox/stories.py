@@ -1,0 +1,356 @@
+"""What happened in the sample organisation before one starts to play: people, and what they and the agents did, in order.
+
+Data only; `demo.py` plays it. A step that leaves a line in the thread is counted by that line, so an interrupted start knows
+where to go on: steps without a line (`Block`) come last in a story.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+ORGANISATION: Final = "Radwerk Lindau"
+SLUG: Final = "radwerk"
+ZONE: Final = "Europe/Berlin"
+PASSWORD: Final = "kettenblatt-42-zaehne"
+"""Of everybody in the sample organisation; printed at each start."""
+BOT_TOKEN: Final = "7400000001:simulated-token-of-the-radwerk-demo"
+"""Known only to the simulator of this machine."""
+BOT_USERNAME: Final = "radwerk_lindau_bot"
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """Somebody who works at the sample organisation."""
+
+    email: str
+    name: str
+    role: str
+    locale: str = "de"
+
+
+OWNER: Final = Colleague("marlene@radwerk.example", "Marlene Fröhlich", "owner")
+JONAS: Final = Colleague("jonas@radwerk.example", "Jonas Keller", "agent")
+SARA: Final = Colleague("sara@radwerk.example", "Sara Lang", "agent")
+EMILY: Final = Colleague("emily@radwerk.example", "Emily Carter", "agent", "en")
+COLLEAGUES: Final = (OWNER, JONAS, SARA, EMILY)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """The customer writes."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The customer presses Start, or opens a deep link with this payload."""
+
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The customer sends something that is no text: fields of Telegram's Message."""
+
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The customer blocks the bot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An agent answers; `fault` strikes the simulator at this very message."""
+
+    author: Colleague
+    text: str
+    fault: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An agent writes an internal note."""
+
+    author: Colleague
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """An agent gives the conversation to somebody."""
+
+    author: Colleague
+    to: Colleague
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An agent has nothing more to do here."""
+
+    author: Colleague
+
+
+Step = Write | Start | Send | Block | Answer | Note | Assign | Done
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """When: `days` ago at a time of day in Lindau, or `minutes` ago."""
+
+    days: int = 0
+    clock: str = ""
+    minutes: float = 0
+
+    def before(self, now: datetime) -> datetime:
+        if not self.clock:
+            return now - timedelta(minutes=self.minutes)
+        day = now.astimezone(ZoneInfo(ZONE)).date() - timedelta(days=self.days)
+        return datetime.combine(day, time.fromisoformat(self.clock), ZoneInfo(ZONE))
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One customer and what happened with them, oldest first. `id` is their number at the simulator."""
+
+    id: int
+    first_name: str
+    last_name: str
+    language: str
+    username: str | None = None
+    steps: tuple[tuple[At, Step], ...] = field(default=())
+
+
+def ago(minutes: float) -> At:
+    return At(minutes=minutes)
+
+
+def day(days: int, clock: str) -> At:
+    return At(days=days, clock=clock)
+
+
+PHOTO: Final = {
+    "photo": [
+        {"file_id": "AgACAgIAAxkBAAI_small", "file_unique_id": "AQADr1", "file_size": 1402, "width": 90, "height": 67},
+        {"file_id": "AgACAgIAAxkBAAI_big", "file_unique_id": "AQADr2", "file_size": 148332, "width": 1280, "height": 960},
+    ],
+    "caption": "So sieht die Kette aus",
+}
+FORBIDDEN: Final[dict[str, Any]] = {"kind": "blocked", "next": 1}
+NO_ANSWER: Final[dict[str, Any]] = {"kind": "lost_answer", "next": 1, "delay": 0.01, "methods": ["sendMessage"]}
+
+STORIES: Final = (
+    Story(
+        5_100_000_101,
+        "Markus",
+        "Schädler",
+        "de",
+        "m_schaedler",
+        (
+            (day(6, "09:12"), Start()),
+            (day(6, "09:13"), Write("Guten Morgen, was kostet bei Ihnen die große Inspektion für ein Trekkingrad?")),
+            (day(6, "09:21"), Assign(JONAS, JONAS)),
+            (
+                day(6, "09:24"),
+                Answer(JONAS, "Guten Morgen Herr Schädler, die große Inspektion kostet 89 Euro, Verschleißteile kommen dazu."),
+            ),
+            (day(6, "09:31"), Write("Gut. Geht das noch diese Woche?")),
+            (day(6, "09:40"), Answer(JONAS, "Donnerstag ab 8 Uhr ist frei. Soll ich Sie eintragen?")),
+            (day(6, "09:42"), Write("Ja bitte, Donnerstag passt.")),
+            (day(6, "09:44"), Answer(JONAS, "Eingetragen. Bitte Licht und Schloss abnehmen, dann geht es schneller.")),
+            (day(2, "16:05"), Write("Das Rad läuft wieder wie neu. Nur die Klingel klemmt.")),
+            (
+                day(2, "16:12"),
+                Note(JONAS, "Klingel beim Zusammenbau verdreht, kostenlos richten. Sara macht es, wenn er vorbeikommt."),
+            ),
+            (day(2, "16:13"), Assign(JONAS, SARA)),
+            (
+                day(2, "16:20"),
+                Answer(SARA, "Das tut mir leid, Herr Schädler. Kommen Sie einfach vorbei, das richten wir in zwei Minuten."),
+            ),
+            (day(1, "11:02"), Write("Erledigt, danke an Frau Lang!")),
+            (day(1, "11:10"), Done(SARA)),
+        ),
+    ),
+    Story(
+        5_100_000_102,
+        "Emma",
+        "Whitfield",
+        "en",
+        "emmawhitfield",
+        (
+            (day(4, "14:30"), Start("sommer-verleih")),
+            (day(4, "14:31"), Write("Hi! Do you rent out bikes for the weekend? We would need two, for the lake loop.")),
+            (day(4, "14:39"), Assign(EMILY, EMILY)),
+            (day(4, "14:41"), Answer(EMILY, "Hi Emma, yes: 24 euros per bike and day, helmets included. Which sizes do you need?")),
+            (day(4, "14:50"), Write("170 and 185 cm. Can we pick them up on Friday evening?")),
+            (day(4, "14:55"), Answer(EMILY, "Both are reserved for you. We are open until 6.30 pm on Friday. See you then!")),
+            (day(4, "14:57"), Write("Perfect, thank you!")),
+            (day(4, "15:01"), Done(EMILY)),
+        ),
+    ),
+    Story(
+        5_100_000_103,
+        "Gerda",
+        "Ammann",
+        "de",
+        None,
+        (
+            (day(5, "10:02"), Start("newsletter")),
+            (day(5, "10:04"), Write("Ich wollte nur wissen, wann Sie Betriebsferien haben.")),
+            (day(5, "10:15"), Answer(SARA, "Guten Tag Frau Ammann, dieses Jahr keine. Wir sind durchgehend für Sie da.")),
+            (day(3, "18:40"), Write("STOP")),
+        ),
+    ),
+    Story(
+        5_100_000_104,
+        "Florian",
+        "Rist",
+        "de",
+        "flo_rist",
+        (
+            (day(3, "12:20"), Start()),
+            (day(3, "12:21"), Write("Verkauft ihr auch gebrauchte Rennräder?")),
+            (day(3, "12:35"), Answer(JONAS, "Hallo Florian, zurzeit stehen zwei hier. Schau gern am Nachmittag vorbei.")),
+            (day(3, "12:36"), Write("Hab schon eins gefunden, danke")),
+            (day(3, "12:50"), Block()),
+        ),
+    ),
+    Story(
+        5_100_000_105,
+        "Lukas",
+        "Moosbrugger",
+        "de",
+        "lmoosbrugger",
+        (
+            (day(2, "08:45"), Write("Guten Tag, können Sie mir die Rechnung vom 12. noch einmal schicken? Die Firma braucht sie.")),
+            (
+                day(2, "09:02"),
+                Answer(SARA, "Guten Tag Herr Moosbrugger, sie liegt in Ihrem Postfach, gerade noch einmal verschickt."),
+            ),
+            (day(2, "09:03"), Done(SARA)),
+            (day(1, "08:10"), Write("Angekommen, danke. Eine Frage noch: Steht die Rahmennummer irgendwo darauf?")),
+            (day(1, "08:25"), Assign(SARA, SARA)),
+            (day(1, "08:31"), Answer(SARA, "Ja, ganz unten links, sie beginnt mit WTU.")),
+        ),
+    ),
+    Story(
+        5_100_000_106,
+        "James",
+        "O'Connor",
+        "en",
+        None,
+        (
+            (day(1, "13:15"), Start()),
+            (day(1, "13:16"), Write("My back tyre keeps losing air. Could you have a look tomorrow?")),
+            (day(1, "13:30"), Answer(EMILY, "Hi James, sure. Tomorrow at 9 am?", FORBIDDEN)),
+        ),
+    ),
+    Story(
+        5_100_000_107,
+        "Nina",
+        "Feuerstein",
+        "de",
+        "nina_f",
+        (
+            (day(1, "15:02"), Write("Ist mein Lastenrad schon fertig? Ich müsste morgen früh Kinder damit fahren.")),
+            (day(1, "15:09"), Assign(JONAS, JONAS)),
+            (
+                day(1, "15:11"),
+                Answer(JONAS, "Fast: Die Bremse ist drin, die Probefahrt fehlt noch. Ab 17 Uhr steht es bereit.", NO_ANSWER),
+            ),
+        ),
+    ),
+    Story(
+        5_100_000_108,
+        "Tobias",
+        "Brandl",
+        "de",
+        "tobi_brandl",
+        (
+            (ago(190), Start("pfaender-prospekt")),
+            (ago(189), Write("Hallo, ich habe den Prospekt vom Pfänder-Tag. Kann man das graue E-Bike Probe fahren?")),
+            (
+                ago(176),
+                Answer(SARA, "Hallo Herr Brandl, gern. Mittwoch oder Freitag Nachmittag, jeweils eine Stunde. Was passt besser?"),
+            ),
+        ),
+    ),
+    Story(
+        5_100_000_109,
+        "Mehmet",
+        "Kaya",
+        "tr",
+        "mehmetkaya",
+        (
+            (ago(150), Start()),
+            (ago(149), Write("Merhaba, cumartesi günü saat kaça kadar açıksınız?")),
+            (ago(141), Answer(EMILY, "Merhaba Mehmet Bey, cumartesi 9'dan 14'e kadar açığız.")),
+            (ago(139), Write("Teşekkürler! Çocuk bisikleti de tamir ediyor musunuz?")),
+        ),
+    ),
+    Story(
+        5_100_000_110,
+        "Sabine",
+        "Huber",
+        "de",
+        None,
+        (
+            (ago(96), Write("Grüß Gott, die Kette springt seit gestern. Muss die neu?")),
+            (ago(95), Send(PHOTO)),
+            (ago(94), Write("Man sieht es auf dem Bild ganz gut, denke ich.")),
+        ),
+    ),
+    Story(
+        5_100_000_111,
+        "Aylin",
+        "Yıldırım",
+        "de",
+        "aylin.yildirim",
+        (
+            (ago(64), Start()),
+            (ago(63), Write("Mein E-Bike zeigt Fehler 503 und fährt nicht mehr 😕")),
+            (ago(58), Assign(JONAS, JONAS)),
+            (ago(57), Answer(JONAS, "Das ist der Geschwindigkeitssensor. Sitzt der Magnet an der Speiche noch fest?")),
+            (ago(51), Write("Welcher Magnet? An der Speiche ist nichts.")),
+            (
+                ago(48),
+                Note(JONAS, "Magnet verloren, Ersatz liegt in Schublade 4. Wenn sie heute kommt: fünf Minuten, keine Berechnung."),
+            ),
+            (ago(46), Answer(JONAS, "Dann fehlt er. Wir haben einen da, das dauert fünf Minuten. Können Sie heute kommen?")),
+            (ago(38), Write("Ja, ich schiebe es her. Bis wann sind Sie da?")),
+        ),
+    ),
+    Story(
+        5_100_000_112,
+        "Karin",
+        "Bilgeri",
+        "de",
+        "karin_bilgeri",
+        (
+            (ago(26), Start()),
+            (ago(25), Write("Guten Tag, haben Sie den Kindersitz von Thule noch auf Lager? Im Netz steht nichts dazu.")),
+        ),
+    ),
+    Story(
+        5_100_000_113,
+        "Deniz",
+        "Arslan",
+        "de",
+        None,
+        (
+            (ago(8), Write("Hallo, mir ist die Kette gerissen, ich stehe am Bahnhof")),
+            (ago(7), Write("Habt ihr heute noch offen?")),
+        ),
+    ),
+)
+
+
+def in_order(now: datetime) -> Iterator[tuple[datetime, Story, int, Step]]:
+    """All steps of all stories by time: (when, story, number of the step in it, step)."""
+    steps = [(at.before(now), story, number, step) for story in STORIES for number, (at, step) in enumerate(story.steps)]
+    return iter(sorted(steps, key=lambda one: one[0]))

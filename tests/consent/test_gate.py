@@ -1,0 +1,148 @@
+"""The gate as a table and as properties: which rule speaks, and what no combination of facts can get past it (I4, I9)."""
+
+import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.billing.ports import Standing
+from hub.consent import gate
+from hub.consent.facts import Facts
+from hub.core.i18n import LOCALES, catalogue
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+REPLY = gate.Request(purpose="reply")
+RULES = (
+    "organisation_inactive",
+    "contract_inactive",
+    "channel_blocked",
+    "channel_off",
+    "channel_failing",
+    "channel_attention",
+    "person_blocked",
+    "opted_out",
+    "window_closed",
+)
+
+
+def facts(**values: Any) -> Facts:
+    """A healthy channel and a person who wrote an hour ago."""
+    usual: dict[str, Any] = {
+        "organisation_state": "active",
+        "standing": "active",
+        "channel_state": "on",
+        "block_reason": "",
+        "health": "healthy",
+        "health_cause": "",
+        "health_until": None,
+        "choice": "none",
+        "choice_at": None,
+        "reach": "reachable",
+        "reach_at": None,
+        "last_inbound_at": NOW - timedelta(hours=1),
+        "reply_window_hours": None,
+        "now": NOW,
+    }
+    return Facts(**(usual | values))
+
+
+@pytest.mark.parametrize(
+    ("known", "verdict", "rule"),
+    [
+        ({}, "allow", "reply"),
+        ({"organisation_state": "suspended"}, "refuse", "organisation_inactive"),
+        ({"standing": "trial"}, "allow", "reply"),
+        ({"standing": "trial_ended"}, "refuse", "contract_inactive"),
+        ({"channel_state": "off"}, "refuse", "channel_off"),
+        ({"channel_state": "blocked", "block_reason": "law"}, "refuse", "channel_blocked"),
+        ({"health": "failing", "health_until": NOW + timedelta(minutes=3)}, "defer", "channel_failing"),
+        ({"health": "failing", "health_until": NOW}, "allow", "reply"),
+        ({"health": "attention"}, "defer", "channel_attention"),
+        ({"reach": "blocked", "reach_at": NOW}, "refuse", "person_blocked"),
+        ({"choice": "opted_out", "choice_at": NOW}, "refuse", "opted_out"),
+        # the word itself is the person's last message: it opens no reply
+        ({"choice": "opted_out", "choice_at": NOW, "last_inbound_at": NOW}, "refuse", "opted_out"),
+        ({"choice": "opted_out", "choice_at": NOW - timedelta(hours=2)}, "allow", "reply"),
+        ({"reply_window_hours": 24, "last_inbound_at": NOW - timedelta(hours=23, minutes=59, seconds=59)}, "allow", "reply"),
+        ({"reply_window_hours": 24, "last_inbound_at": NOW - timedelta(hours=24)}, "refuse", "window_closed"),
+        ({"reply_window_hours": 24, "last_inbound_at": None}, "refuse", "window_closed"),
+        ({"last_inbound_at": None}, "allow", "reply"),
+    ],
+)
+def test_which_rule_speaks(known: dict[str, Any], verdict: str, rule: str) -> None:
+    decision = gate.decide(facts(**known), REPLY)
+    assert (decision.verdict, decision.rule) == (verdict, rule)
+
+
+def test_a_deferred_message_knows_when_it_is_asked_again() -> None:
+    until = NOW + timedelta(minutes=3)
+    assert gate.decide(facts(health="failing", health_until=until), REPLY).until == until
+    waiting = gate.decide(facts(health="attention"), REPLY).until
+    assert waiting is not None and waiting > NOW
+
+
+instants = st.integers(-30 * 86_400, 30 * 86_400).map(lambda seconds: NOW + timedelta(seconds=seconds))
+moments = st.none() | instants
+any_facts = st.builds(
+    Facts,
+    organisation_state=st.sampled_from(["active", "suspended", "ended"]),
+    standing=st.sampled_from(list(Standing)),
+    channel_state=st.sampled_from(["on", "off", "blocked"]),
+    block_reason=st.text(max_size=5),
+    health=st.sampled_from(["healthy", "failing", "attention"]),
+    health_cause=st.text(max_size=5),
+    health_until=moments,
+    choice=st.sampled_from(["none", "opted_in", "opted_out"]),
+    choice_at=moments,
+    reach=st.sampled_from(["reachable", "blocked"]),
+    reach_at=moments,
+    last_inbound_at=moments,
+    reply_window_hours=st.none() | st.integers(1, 168),
+    now=instants,
+)
+
+
+@given(any_facts)
+def test_nothing_that_forbids_can_be_outvoted(known: Facts) -> None:
+    """A block, an opt-out without a later word, a closed window, a stopped channel or organisation: never allowed."""
+    decision = gate.decide(known, REPLY)
+    if decision.verdict != "allow":
+        return
+    assert known.organisation_state == "active" and known.standing in ("trial", "active")
+    assert known.channel_state == "on" and known.reach == "reachable" and known.health != "attention"
+    if known.choice == "opted_out":
+        assert known.choice_at and known.last_inbound_at and known.last_inbound_at > known.choice_at
+    if known.reply_window_hours is not None:
+        assert known.last_inbound_at and known.now - known.last_inbound_at < timedelta(hours=known.reply_window_hours)
+
+
+@given(any_facts)
+def test_every_decision_says_what_it_rests_on(known: Facts) -> None:
+    """I4: each decision has a rule with words in both languages; its evidence can be stored; only a deferral has an end."""
+    decision = gate.decide(known, REPLY)
+    assert decision.rule in RULES or decision.rule == "reply"
+    json.dumps(decision.evidence, default=str)
+    assert (decision.until is not None) == (decision.verdict == "defer")
+    assert decision.until is None or decision.until > known.now
+
+
+@given(any_facts, st.integers(0, 10_000))
+def test_the_version_names_the_facts_and_not_the_time(known: Facts, later: int) -> None:
+    assert known.version() == dataclasses.replace(known, now=known.now + timedelta(seconds=later)).version()
+    assert known.version() != dataclasses.replace(known, block_reason=known.block_reason + "!").version()
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("rule", RULES)
+def test_each_refusal_has_a_reason_and_a_next_step(rule: str, locale: str) -> None:
+    texts = catalogue(locale)
+    assert texts[f"gate.{rule}.reason"] and texts[f"gate.{rule}.next"]
+
+
+@pytest.mark.parametrize(("rule", "status"), [("opted_out", 409), ("channel_off", 409), ("contract_inactive", 402)])
+def test_a_refusal_is_402_only_where_payment_lifts_it(rule: str, status: int) -> None:
+    assert gate.SendBlocked(gate.Decision("refuse", rule)).http_status == status
