@@ -2,7 +2,7 @@
 
     python -m benchmarks.load < job.json
 
-The job is one line of JSON (`Job`), the outcome another (`Outcome`). Bodies are prebuilt but for three numbers of fixed width, so a
+The job is one line of JSON (`Job`), the outcome another (`Outcome`). Bodies are prebuilt but for their numbers, all of the same width, so a
 request costs the generator a few microseconds. Three ways to send:
 
     closed      each connection sends its next request when the last one is answered
@@ -87,13 +87,13 @@ def outcome_of(text: str) -> Outcome:
 
 
 def request_template(target: Target) -> bytes:
-    """A request with `%d` for update id, message id, person (twice) and the number in the text."""
+    """A request with `%d` for update id, message id, person (twice), time and the number in the text."""
     person = '"id":%d,"first_name":"Jörg","last_name":"Özdemir","username":"joerg_oe"'
     body = (
         '{"update_id":%d,"message":{"message_id":%d,"from":{' + person + ',"is_bot":false,"language_code":"de"},"chat":{' + person
-        + f',"type":"private"}},"date":{int(time.time())},"text":"Guten Tag, ist meine Bestellung %d schon unterwegs?"}}}}'
+        + ',"type":"private"},"date":%d,"text":"Guten Tag, ist meine Bestellung %d schon unterwegs?"}}'
     ).encode()  # fmt: skip
-    length = len(body % ((FIRST_NUMBER,) * 5))
+    length = len(body % ((FIRST_NUMBER,) * 6))
     head = (
         f"POST {target.path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
         f"x-telegram-bot-api-secret-token: {target.secret}\r\ncontent-length: {length}\r\n\r\n"
@@ -160,7 +160,7 @@ class Load:
 
     def request(self, number: int) -> bytes:
         person = FIRST_PERSON + number % self._job.people
-        return self._templates[number % len(self._templates)] % (number, number, person, person, number)
+        return self._templates[number % len(self._templates)] % (number, number, person, person, int(time.time()), number)
 
     def answered(self, connection: Connection | None, status: int, number: int, due: float) -> None:
         """An answer has come on this connection, or its connection was cut off (None)."""

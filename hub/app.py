@@ -19,8 +19,8 @@ from hub.core import pages
 from hub.core.hooks import Hooks
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
-from hub.inbox import outbound
 from hub.inbox import pages as inbox
+from hub.inbox import waiting
 from hub.inbox.door import Door
 from hub.organisations import pages as organisations
 from hub.runtime import open_runtime
@@ -28,10 +28,10 @@ from hub.runtime import open_runtime
 
 def subscribe(hooks: Hooks) -> Hooks:
     """Who listens to whom, in the order of calling."""
-    hooks.subscribe(ConsentWithdrawn, outbound.stop_queued)
-    hooks.subscribe(PersonBlocked, outbound.stop_queued)
-    hooks.subscribe(ChannelBlocked, outbound.stop_channel)
-    hooks.subscribe(ChannelOpened, outbound.wake_channel)
+    hooks.subscribe(ConsentWithdrawn, waiting.stop_queued)
+    hooks.subscribe(PersonBlocked, waiting.stop_queued)
+    hooks.subscribe(ChannelBlocked, waiting.stop_channel)
+    hooks.subscribe(ChannelOpened, waiting.wake_channel)
     return hooks
 
 

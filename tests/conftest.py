@@ -77,7 +77,7 @@ def template(servers: Servers) -> str:
     migrate(servers.database(servers.admin_url, name))
     settings = Settings(
         database_url=servers.database(servers.login_url, name),
-        redis_url=servers.redis_url,  # type: ignore[arg-type]
+        redis_url=servers.redis_url,
     )
     asyncio.run(sync_policies(settings))
     return name

@@ -32,14 +32,19 @@ NOTE: Final = re.compile(r"channel\.[a-z]+\.note\.[a-z_]+")
 @dataclass(frozen=True, slots=True)
 class FormField:
     """One field of a connector's settings in the set-up form. `label` and `hint` are catalogue keys; an optional field has its
-    usual value filled in; what was typed into a secret one is never shown again."""
+    `usual` value filled in; what was typed into a secret one is never shown again."""
 
     name: str
     label: str
     hint: str
     is_secret: bool
     is_optional: bool
+    usual: str
     value: str
+
+    @property
+    def is_changed(self) -> bool:
+        return self.value != self.usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,7 @@ def _field(name: str, info: Any, typed: dict[str, str]) -> FormField:
     is_secret = info.annotation in (SecretStr, SecretStr | None)
     usual = "" if info.is_required() or info.default is None else str(info.default)
     value = "" if is_secret else typed.get(f"set_{name}", usual)
-    return FormField(name, info.title, info.description or "", is_secret, not info.is_required(), value)
+    return FormField(name, info.title, info.description or "", is_secret, not info.is_required(), usual, value)
 
 
 @router.post("/o/{slug}/channels")

@@ -52,7 +52,7 @@ class Last(IntEnum):
 class UnitOfWork:
     """One transaction. `organisation_id` is None only for hub_system."""
 
-    session: AsyncSession
+    connection: AsyncConnection
     sql: Any  # asyncpg.Connection has no usable types
     role: Role
     organisation_id: UUID | None
@@ -61,6 +61,14 @@ class UnitOfWork:
     """Room for what one closing step collects (`feed`, `ledger`), keyed by its module."""
     _closing: dict[Last, Callable[["UnitOfWork"], Awaitable[None]]] = field(default_factory=dict)
     _after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    _session: AsyncSession | None = None
+
+    @property
+    def session(self) -> AsyncSession:
+        """The SQLModel session of this transaction; made when it is first asked for, as set-based work needs none."""
+        if self._session is None:
+            self._session = AsyncSession(bind=self.connection, expire_on_commit=False)
+        return self._session
 
     @property
     def tenant(self) -> UUID:
@@ -72,6 +80,10 @@ class UnitOfWork:
     def before_commit(self, last: Last, step: Callable[["UnitOfWork"], Awaitable[None]]) -> None:
         """Run `step` once at the end of the transaction, however often it is registered."""
         self._closing[last] = step
+
+    async def _flush(self) -> None:
+        if self._session is not None:
+            await self._session.flush()
 
     def after_commit(self, nudge: Callable[[], Awaitable[None]]) -> None:
         """Run `nudge` once the commit is durable. It must not raise: what it tells is found by the sweeper as well."""
@@ -93,7 +105,7 @@ class Database:
     async def open(self) -> None:
         """Connect the door's own pool; the engine connects on first use."""
         if self._door_pool_size:
-            self.door_pool = await asyncpg.create_pool(self._url, min_size=0, max_size=self._door_pool_size)
+            self.door_pool = await asyncpg.create_pool(self._url, min_size=0, max_size=self._door_pool_size, reset=_leave)
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -116,13 +128,16 @@ class Database:
     async def _transaction(self, role: Role, organisation_id: UUID | None) -> AsyncIterator[UnitOfWork]:
         async with self.engine.connect() as connection, connection.begin():
             driver = await _enter(connection, role, organisation_id)
-            async with AsyncSession(bind=connection, expire_on_commit=False) as session:
-                unit = UnitOfWork(session, driver, role, organisation_id, self._nudges)
+            unit = UnitOfWork(connection, driver, role, organisation_id, self._nudges)
+            try:
                 yield unit
-                await session.flush()
+                await unit._flush()
                 for last in sorted(unit._closing):
                     await unit._closing[last](unit)
-                await session.flush()
+                await unit._flush()
+            finally:
+                if unit._session is not None:
+                    await unit._session.close()
         for nudge in unit._after:
             await nudge()
 
@@ -137,6 +152,10 @@ class Database:
                 await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")
+
+
+async def _leave(connection: Any) -> None:
+    """Between two transactions of the door there is nothing to reset: they end themselves and set nothing that outlives them."""
 
 
 async def _enter(connection: AsyncConnection, role: Role, organisation_id: UUID | None) -> Any:

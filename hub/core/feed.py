@@ -5,12 +5,12 @@ get their numbers, so visible order equals number order and a roll-back gives th
 "organisation X is at N"; who missed it asks the table.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import BigInteger, Column, Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
@@ -70,7 +70,7 @@ async def _append(unit: UnitOfWork) -> None:
         len(changes),
         clock.now(),
         [kind for kind, _ in changes],
-        [json.dumps(data) for _, data in changes],
+        [orjson.dumps(data).decode() for _, data in changes],
     )
     if head is None:
         raise RuntimeError("the organisation has no feed head")

@@ -68,44 +68,53 @@ class Lane:
     async def let_go(self) -> bool:
         """Give the lane back. False when somebody asked for another look meanwhile: then it is still held."""
         async with self._database.unit_of_work(self.organisation_id) as unit:
-            woken = await unit.sql.fetchval(
-                """
-                UPDATE channel_lane
-                SET wake = false,
-                    leased_by = CASE WHEN wake THEN leased_by END,
-                    lease_until = CASE WHEN wake THEN lease_until END
-                WHERE organisation_id = $1 AND channel_id = $2 AND direction = $3 AND fence = $4
-                RETURNING leased_by IS NOT NULL
-                """,
-                self.organisation_id,
-                self.channel_id,
-                self.direction,
-                self.fence,
-            )
+            return await self.let_go_in(unit)
+
+    async def let_go_in(self, unit: UnitOfWork) -> bool:
+        """The same at the end of a transaction that has found nothing to do."""
+        woken = await unit.sql.fetchval(
+            """
+            UPDATE channel_lane
+            SET wake = false,
+                leased_by = CASE WHEN wake THEN leased_by END,
+                lease_until = CASE WHEN wake THEN lease_until END
+            WHERE organisation_id = $1 AND channel_id = $2 AND direction = $3 AND fence = $4
+            RETURNING leased_by IS NOT NULL
+            """,
+            self.organisation_id,
+            self.channel_id,
+            self.direction,
+            self.fence,
+        )
         return not woken
 
 
 async def take(database: Database, organisation_id: UUID, channel_id: UUID, direction: str, worker_id: UUID) -> Lane | None:
     """Lease the lane, or ask its holder for another look and return None. None too when the channel is gone."""
-    now = _machine_now()
     async with database.unit_of_work(organisation_id) as unit:
-        row = await unit.sql.fetchrow(
-            """
-            UPDATE channel_lane
-            SET wake = COALESCE(lease_until > $5, false),
-                fence = fence + CASE WHEN lease_until > $5 THEN 0 ELSE 1 END,
-                leased_by = CASE WHEN lease_until > $5 THEN leased_by ELSE $4 END,
-                lease_until = CASE WHEN lease_until > $5 THEN lease_until ELSE $6 END
-            WHERE organisation_id = $1 AND channel_id = $2 AND direction = $3
-            RETURNING fence, NOT wake AS mine
-            """,
-            organisation_id,
-            channel_id,
-            direction,
-            worker_id,
-            now,
-            now + LEASE,
-        )
+        return await take_in(database, unit, channel_id, direction, worker_id)
+
+
+async def take_in(database: Database, unit: UnitOfWork, channel_id: UUID, direction: str, worker_id: UUID) -> Lane | None:
+    """The same in a transaction that goes on to read what the work needs. The lease holds once it has committed."""
+    now = _machine_now()
+    row = await unit.sql.fetchrow(
+        """
+        UPDATE channel_lane
+        SET wake = COALESCE(lease_until > $5, false),
+            fence = fence + CASE WHEN lease_until > $5 THEN 0 ELSE 1 END,
+            leased_by = CASE WHEN lease_until > $5 THEN leased_by ELSE $4 END,
+            lease_until = CASE WHEN lease_until > $5 THEN lease_until ELSE $6 END
+        WHERE organisation_id = $1 AND channel_id = $2 AND direction = $3
+        RETURNING fence, NOT wake AS mine
+        """,
+        unit.tenant,
+        channel_id,
+        direction,
+        worker_id,
+        now,
+        now + LEASE,
+    )
     if row is None or not row["mine"]:
         return None
-    return Lane(database, organisation_id, channel_id, direction, row["fence"])
+    return Lane(database, unit.tenant, channel_id, direction, row["fence"])

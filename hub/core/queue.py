@@ -19,12 +19,21 @@ WORKER_ALIVE = "hub:worker"
 """Set by every worker that sweeps; gone soon after the last one."""
 NUDGE_SECONDS = 10
 
+_RAISE_FLAGS = """
+local raised = {}
+for number, key in ipairs(KEYS) do
+    if redis.call('SET', key, '1', 'NX', 'EX', ARGV[1]) then table.insert(raised, number) end
+end
+return raised
+"""
+
 
 class Queue:
     """Implements `hub.core.db.Nudges`."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self.redis = redis
+        self._raise_flags = redis.register_script(_RAISE_FLAGS)
 
     async def announce(self, organisation_id: UUID, seq: int) -> None:
         try:
@@ -38,13 +47,10 @@ class Queue:
     async def nudge_lanes(self, lanes: list[tuple[UUID, UUID]], direction: str) -> None:
         """Nudge several lanes in one round trip; those already nudged are left alone."""
         try:
-            async with self.redis.pipeline(transaction=False) as pipe:
-                for _, channel_id in lanes:
-                    pipe.set(_flag(channel_id, direction), b"1", nx=True, ex=NUDGE_SECONDS)
-                fresh = await pipe.execute()
-            for (organisation_id, channel_id), is_fresh in zip(lanes, fresh, strict=True):
-                if is_fresh:
-                    await self.redis.enqueue_job("drain_lane", organisation_id.hex, channel_id.hex, direction, _queue_name=QUEUE)
+            flags = [_flag(channel_id, direction) for _, channel_id in lanes]
+            for number in await self._raise_flags(keys=flags, args=[NUDGE_SECONDS]):
+                organisation_id, channel_id = lanes[number - 1]
+                await self.redis.enqueue_job("drain_lane", organisation_id.hex, channel_id.hex, direction, _queue_name=QUEUE)
         except (RedisError, OSError) as error:
             log.warning("nudge_failed", error=type(error).__name__)
 

@@ -1,5 +1,6 @@
 """Settings of one installation, from the environment (`HUB_…`). The page of each organisation holds everything else."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 class Settings(BaseSettings):
     """What the operator decides. A wrong value stops the start with a message that names the variable."""
 
-    model_config = SettingsConfigDict(env_prefix="HUB_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HUB_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     data: Path = Path(".hub")
     """Folder of the embedded servers and the master key; not used when both outside URLs are set and HUB_MASTER_KEY too."""
@@ -22,6 +23,10 @@ class Settings(BaseSettings):
     """Valkey or Redis, `redis://…`, `rediss://…` or `unix://…`. Unset: the hub runs its own."""
     master_key: SecretStr | None = None
     """Key for sealed secrets, `id:base64[,id:base64…]`, the first one seals. Unset: a 0600 file in `data`."""
+    smtp_url: SecretStr | None = None
+    """Server for the hub's own mail, `smtp://user:password@host:587` or `smtps://…`. Unset: no mail is sent and pages say so."""
+    mail_from: str = "hub@localhost"
+    """Sender of the hub's own mail."""
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     public_url: str | None = None
@@ -47,6 +52,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return frozenset(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"smtps?://[^\s/]+/?", value.get_secret_value()):
+            raise ValueError("an address like smtp://user:password@mail.example.org:587")
+        return value
 
     @property
     def base_url(self) -> str:

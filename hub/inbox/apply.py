@@ -10,13 +10,14 @@
 Times that order things are the provider's; nothing relies on the order of draining.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+import orjson
 
 from hub.channels.accounts import OpenChannel
 from hub.connectors.events import (
@@ -155,11 +156,11 @@ async def _store_messages(unit: UnitOfWork, channel: OpenChannel, messages: list
         if talk.state == "done":
             seq += 1
             content = {"event": "reopened"}
-            rows.append((ids.new_id(), talk.conversation_id, seq, "event", "text", "", json.dumps(content), now, 0))
+            rows.append((ids.new_id(), talk.conversation_id, seq, "event", "text", "", orjson.dumps(content).decode(), now, 0))
         for incoming in talk.received:
             seq += 1
             event = incoming.event
-            content_json = json.dumps(incoming.content)
+            content_json = orjson.dumps(incoming.content).decode()
             rows.append(
                 (
                     incoming.id,
@@ -189,9 +190,11 @@ async def _people(unit: UnitOfWork, channel: OpenChannel, by_person: dict[str, l
     addresses = list(by_person)
     known = await unit.sql.fetch(
         """
-        SELECT i.provider_user_id, i.id AS identity_id, i.contact_id, c.id AS conversation_id
-        FROM identity i JOIN conversation c ON c.organisation_id = i.organisation_id AND c.identity_id = i.id
-        WHERE i.organisation_id = $1 AND i.channel_id = $2 AND i.provider_user_id = ANY($3::text[])
+        SELECT i.provider_user_id, i.id AS identity_id, i.contact_id, c.id AS conversation_id, c.state, c.last_seq
+        FROM unnest($3::text[]) AS asked(address)
+        JOIN identity i ON i.organisation_id = $1 AND i.channel_id = $2 AND i.provider_user_id = asked.address
+        JOIN conversation c ON c.organisation_id = i.organisation_id AND c.identity_id = i.id
+        ORDER BY c.id FOR UPDATE OF c
         """,
         unit.tenant,
         channel.channel_id,
@@ -201,7 +204,14 @@ async def _people(unit: UnitOfWork, channel: OpenChannel, by_person: dict[str, l
     for row in known:
         received = by_person[row["provider_user_id"]]
         talks[row["provider_user_id"]] = _Talk(
-            received[-1].event.sender, row["identity_id"], row["contact_id"], row["conversation_id"], False, received=received
+            sender=received[-1].event.sender,
+            identity_id=row["identity_id"],
+            contact_id=row["contact_id"],
+            conversation_id=row["conversation_id"],
+            is_new=False,
+            state=row["state"],
+            seq=row["last_seq"],
+            received=received,
         )
     for address, received in by_person.items():
         if address not in talks:
@@ -210,17 +220,6 @@ async def _people(unit: UnitOfWork, channel: OpenChannel, by_person: dict[str, l
     new = [(address, talk) for address, talk in talks.items() if talk.is_new]
     if new:
         await _insert_people(unit, channel, new)
-    by_conversation = {talk.conversation_id: talk for talk in talks.values()}
-    for row in await unit.sql.fetch(
-        """
-        SELECT id, state, last_seq FROM conversation
-        WHERE organisation_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE
-        """,
-        unit.tenant,
-        list(by_conversation),
-    ):
-        by_conversation[row["id"]].state = row["state"]
-        by_conversation[row["id"]].seq = row["last_seq"]
     return list(talks.values())
 
 

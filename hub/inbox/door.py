@@ -39,6 +39,7 @@ CACHE_SECONDS = 5.0
 CACHE_CHANNELS = 10_000
 BATCH = 500
 DISK_LOOK_SECONDS = 5.0
+NUDGE_PAUSE_SECONDS = 0.005
 
 answered = Counter("hub_webhook_answers_total", "Webhook requests by answer", ["connector", "status"])
 
@@ -71,11 +72,12 @@ class Door:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._channels: dict[UUID, tuple[float, OpenChannel | None]] = {}
+        self._channels: dict[str, tuple[float, OpenChannel | None]] = {}
         self._waiting: list[_Arrival] = []
         self._writer: asyncio.Task[None] | None = None
-        self._nudging: set[asyncio.Task[None]] = set()
-        self._disk_looked = 0.0
+        self._lanes_due: set[tuple[UUID, UUID]] = set()
+        self._nudger: asyncio.Task[None] | None = None
+        self._disk_looked = float("-inf")
         self._disk_is_full = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -97,7 +99,7 @@ class Door:
         if scope["method"] != "POST":
             return 405
         try:
-            channel = await self._channel(ids.read("chn", match[2]))
+            channel = await self._channel(match[2])
         except NotFound:
             return 404
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -140,27 +142,27 @@ class Door:
                 raise BodyTooLarge
         return b"".join(chunks)
 
-    async def _channel(self, channel_id: UUID) -> OpenChannel | None:
+    async def _channel(self, shown: str) -> OpenChannel | None:
         """The channel from memory or from the database; unknown ones are remembered too, so that guessing costs no query."""
-        cached = self._channels.get(channel_id)
+        cached = self._channels.get(shown)
         if cached is not None and cached[0] > time.monotonic():
             return cached[1]
+        channel_id = ids.read("chn", shown)
         async with self._runtime.database.door() as connection:
             row = await connection.fetchrow(f"SELECT {ACCOUNT_COLUMNS} FROM channel WHERE id = $1", channel_id)
         channel = None if row is None else open_channel(self._runtime.vault, self._runtime.connectors, row)
         if len(self._channels) >= CACHE_CHANNELS:
             self._channels.clear()
-        self._channels[channel_id] = (time.monotonic() + CACHE_SECONDS, channel)
+        self._channels[shown] = (time.monotonic() + CACHE_SECONDS, channel)
         return channel
 
     def _disk_nearly_full(self) -> bool:
         """Only where the database is ours: with an outside server its operator watches the disk."""
-        settings = self._runtime.settings
-        if not settings.minimum_free_disk_mb or not settings.data.exists():
-            return False
         if time.monotonic() - self._disk_looked > DISK_LOOK_SECONDS:
             self._disk_looked = time.monotonic()
-            self._disk_is_full = shutil.disk_usage(settings.data).free < settings.minimum_free_disk_mb * 1_000_000
+            settings = self._runtime.settings
+            least = settings.minimum_free_disk_mb * 1_000_000
+            self._disk_is_full = bool(least and settings.data.exists() and shutil.disk_usage(settings.data).free < least)
             if self._disk_is_full:
                 log.error("disk_nearly_full", path=str(settings.data))
         return self._disk_is_full
@@ -182,10 +184,16 @@ class Door:
                 if not arrival.stored.done():
                     arrival.stored.set_result(is_stored)
             if is_stored:
-                lanes = {(arrival.organisation_id, arrival.channel_id) for arrival in batch}
-                nudge = asyncio.create_task(self._runtime.queue.nudge_lanes(list(lanes), "in"))
-                self._nudging.add(nudge)
-                nudge.add_done_callback(self._nudging.discard)
+                self._lanes_due |= {(arrival.organisation_id, arrival.channel_id) for arrival in batch}
+                if self._nudger is None or self._nudger.done():
+                    self._nudger = asyncio.create_task(self._nudge())
+
+    async def _nudge(self) -> None:
+        """A lane that becomes due is nudged at once; under load the lanes of the next few milliseconds share a round trip."""
+        while self._lanes_due:
+            lanes, self._lanes_due = self._lanes_due, set()
+            await self._runtime.queue.nudge_lanes(list(lanes), "in")
+            await asyncio.sleep(NUDGE_PAUSE_SECONDS)
 
     async def _append(self, batch: list[_Arrival]) -> bool:
         try:

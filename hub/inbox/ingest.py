@@ -11,7 +11,7 @@ Losing the database or the lease in between changes nothing: the deliveries are 
 """
 
 import hashlib
-import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +36,8 @@ from hub.runtime import Runtime
 log = structlog.get_logger()
 
 BATCH = 200
+TURN_SECONDS = 20.0
+"""How long one job works a lane that never gets empty before it lets the next job go on: a job has a time limit."""
 
 finished = Counter("hub_deliveries_total", "Deliveries by result", ["connector", "state"])
 
@@ -55,27 +57,49 @@ class Delivery:
 
 async def drain(runtime: Runtime, organisation_id: UUID, channel_id: UUID, worker_id: UUID) -> None:
     """Apply everything that waits for one channel. Returns at once when another worker has the lane: it will look again."""
-    lane = await lanes.take(runtime.database, organisation_id, channel_id, "in", worker_id)
-    if lane is None:
-        return
+    async with runtime.database.unit_of_work(organisation_id) as unit:
+        lane = await lanes.take_in(runtime.database, unit, channel_id, "in", worker_id)
+        if lane is None:
+            return
+        channel = await _read_channel(runtime, unit, channel_id)
+    until = time.monotonic() + TURN_SECONDS
     try:
-        channel = await load_channel(runtime, organisation_id, channel_id)
-        while True:
-            if await _drain_batch(runtime, lane, channel):
+        while time.monotonic() < until:
+            if await _drain_batch(runtime, lane, channel) == BATCH:
                 continue
             await runtime.queue.unflag(channel_id, "in")
-            if not await _drain_batch(runtime, lane, channel) and await lane.let_go():
+            if await _let_go_when_empty(runtime, lane):
                 return
+        await runtime.queue.unflag(channel_id, "in")
+        while not await lane.let_go():
+            pass  # whoever asked for another look gets it from the next job
+        await runtime.queue.nudge_lane(organisation_id, channel_id, "in")
     except LeaseLost:
         log.warning("lease_lost", direction="in")
+
+
+async def _let_go_when_empty(runtime: Runtime, lane: Lane) -> bool:
+    """The last look and the end of the lease in one transaction."""
+    async with runtime.database.unit_of_work(lane.organisation_id) as unit:
+        await lane.hold(unit)
+        waits = await unit.sql.fetchval(
+            "SELECT EXISTS (SELECT FROM webhook_delivery WHERE organisation_id = $1 AND channel_id = $2 AND state = 'received')",
+            unit.tenant,
+            lane.channel_id,
+        )
+        return not waits and await lane.let_go_in(unit)
 
 
 async def load_channel(runtime: Runtime, organisation_id: UUID, channel_id: UUID) -> OpenChannel:
     """The channel with its opened account."""
     async with runtime.database.unit_of_work(organisation_id) as unit:
-        row = await unit.sql.fetchrow(
-            f"SELECT {ACCOUNT_COLUMNS} FROM channel WHERE organisation_id = $1 AND id = $2", organisation_id, channel_id
-        )
+        return await _read_channel(runtime, unit, channel_id)
+
+
+async def _read_channel(runtime: Runtime, unit: UnitOfWork, channel_id: UUID) -> OpenChannel:
+    row = await unit.sql.fetchrow(
+        f"SELECT {ACCOUNT_COLUMNS} FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id
+    )
     return open_channel(runtime.vault, runtime.connectors, row)
 
 
@@ -174,8 +198,7 @@ async def _finish(unit: UnitOfWork, channel: OpenChannel, deliveries: list[Deliv
         )
         INSERT INTO delivery_result (organisation_id, delivery_id, channel_id, received_at, finished_at, state, why,
                                      body_sha256, identity_keys)
-        SELECT $1, id, $8, received_at, $9, state, why, body_sha256,
-               ARRAY(SELECT jsonb_array_elements_text(identity_keys::jsonb))
+        SELECT $1, id, $8, received_at, $9, state, why, body_sha256, identity_keys::text[]
         FROM result
         ON CONFLICT (organisation_id, delivery_id) DO UPDATE
         SET state = excluded.state, why = excluded.why, finished_at = excluded.finished_at,
@@ -187,12 +210,18 @@ async def _finish(unit: UnitOfWork, channel: OpenChannel, deliveries: list[Deliv
         [delivery.state for delivery in deliveries],
         [delivery.why for delivery in deliveries],
         [hashlib.sha256(delivery.body).digest() for delivery in deliveries],
-        [json.dumps(delivery.identity_keys) for delivery in deliveries],
+        [_array(delivery.identity_keys) for delivery in deliveries],
         channel.channel_id,
         clock.now(),
     )
     for delivery in deliveries:
         finished.labels(channel.connector.connector, delivery.state).inc()
+
+
+def _array(texts: list[str]) -> str:
+    """Texts as PostgreSQL writes an array: one column of a set cannot hold arrays of different lengths."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
 
 
 async def replay(

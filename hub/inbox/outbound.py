@@ -11,17 +11,15 @@ facts. After a withdrawal has committed only attempts already claimed can still 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.connectors.contract import OutboundMessage, Permit
 from hub.connectors.errors import UnsupportedContent
 from hub.connectors.events import Text
 from hub.consent import gate, locks
 from hub.consent.gate import Decision, SendBlocked
-from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
 from hub.consent.permit import issue_permit
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
@@ -31,11 +29,10 @@ from hub.inbox.apply import PREVIEW, clean
 from hub.inbox.effects import note_messages_changed
 from hub.inbox.facts import Recipient, load_recipients
 from hub.inbox.status import draw_messages
+from hub.inbox.waiting import RETRY_BLOCKS, due_after_earlier, fail_messages, keep_waiting
 from hub.runtime import Runtime
 
 CHAT, SERVICE, BULK = 0, 1, 2
-RETRY_BLOCKS = timedelta(minutes=2)
-"""An earlier chat message that waits for a retry no further away than this keeps the later ones of its conversation waiting."""
 CLIENT_KEY_LENGTH = 64
 
 
@@ -150,8 +147,8 @@ async def _write(
     decision: Decision,
 ) -> None:
     now = clock.now()
-    due_at = decision.until if decision.verdict == "defer" and decision.until else now
     seq = conversation["last_seq"] + 1
+    due_at = await due_after_earlier(unit, conversation["id"], seq, decision.until or now)
     await unit.sql.execute(
         """
         INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence, arrived_at,
@@ -344,6 +341,7 @@ async def _put_off(unit: UnitOfWork, rows: list[tuple[Any, Decision]]) -> None:
             [row["id"] for row, _ in deferred],
             [decision.until for _, decision in deferred],
         )
+        await keep_waiting(unit, [(row["id"], decision.until) for row, decision in deferred if decision.until])
     for rule in {decision.rule for _, decision in refused}:
         await fail_messages(unit, [row["message_id"] for row, decision in refused if decision.rule == rule], rule)
     await _keep_decisions(
@@ -351,80 +349,13 @@ async def _put_off(unit: UnitOfWork, rows: list[tuple[Any, Decision]]) -> None:
     )
 
 
-async def fail_messages(unit: UnitOfWork, message_ids: list[UUID], failure: str, provider_text: str = "") -> None:
-    """Give up every part of these messages that is still queued, for one reason."""
-    await unit.sql.execute(
-        "SELECT 1 FROM message WHERE organisation_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE",
-        unit.tenant,
-        message_ids,
-    )
-    await unit.sql.execute(
-        """
-        WITH stopped AS (
-            UPDATE message_part SET state = 'failed'
-            WHERE organisation_id = $1 AND message_id = ANY($2::uuid[]) AND state = 'queued' RETURNING message_id
-        )
-        UPDATE message SET failure = $3, failure_text = $4
-        WHERE organisation_id = $1 AND id IN (SELECT message_id FROM stopped)
-        """,
-        unit.tenant,
-        message_ids,
-        failure,
-        provider_text,
-    )
-    note_messages_changed(unit, await draw_messages(unit, message_ids))
-
-
-async def stop_queued(unit: UnitOfWork, event: ConsentWithdrawn | PersonBlocked) -> None:
-    """A withdrawal or a block stops what is queued for that address, in the same transaction (R-223)."""
-    rule = "person_blocked" if isinstance(event, PersonBlocked) else "opted_out"
-    rows = await unit.sql.fetch(
-        """
-        SELECT DISTINCT p.message_id FROM message_part p
-        JOIN conversation c ON c.organisation_id = p.organisation_id AND c.id = p.conversation_id
-        JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
-        JOIN channel h ON h.organisation_id = c.organisation_id AND h.id = c.channel_id
-        WHERE p.organisation_id = $1 AND p.state = 'queued' AND h.connector = $2 AND i.provider_user_id = $3
-          AND ($4 = '' OR h.id::text = $4)
-        """,
-        unit.tenant,
-        event.messenger,
-        event.address,
-        event.scope,
-    )
-    if rows:
-        await fail_messages(unit, [row["message_id"] for row in rows], rule)
-
-
-async def stop_channel(unit: UnitOfWork, event: ChannelBlocked) -> None:
-    """The kill switch fails everything that is queued on the channel, in the same transaction (R-183)."""
-    rows = await unit.sql.fetch(
-        "SELECT DISTINCT message_id FROM message_part WHERE organisation_id = $1 AND channel_id = $2 AND state = 'queued'",
-        unit.tenant,
-        event.channel_id,
-    )
-    if rows:
-        await fail_messages(unit, [row["message_id"] for row in rows], "channel_blocked", event.reason)
-
-
-async def wake_channel(unit: UnitOfWork, event: ChannelOpened) -> None:
-    """What waited for a broken channel is due at once when it works again."""
-    await unit.sql.execute(
-        """
-        UPDATE message_part SET due_at = $3
-        WHERE organisation_id = $1 AND channel_id = $2 AND state = 'queued' AND due_at > $3
-        """,
-        unit.tenant,
-        event.channel_id,
-        clock.now(),
-    )
-
-
 async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
     """A person sends a failed or unclear message again: the parts that did not arrive are queued anew, after the gate's word."""
     async with runtime.database.unit_of_work(author.organisation_id) as unit:
         row = await unit.sql.fetchrow(
-            "SELECT conversation_id, state FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out' FOR UPDATE",
+            """
+            SELECT conversation_id, state, seq FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out' FOR UPDATE
+            """,
             unit.tenant,
             message_id,
         )
@@ -443,7 +374,7 @@ async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
                 """,
                 unit.tenant,
                 message_id,
-                decision.until or clock.now(),
+                await due_after_earlier(unit, row["conversation_id"], row["seq"], decision.until or clock.now()),
             )
             note_messages_changed(unit, await draw_messages(unit, [message_id]))
             tenant = unit.tenant

@@ -13,7 +13,7 @@ Results are found by their attempt: one that comes after its lane was lost still
 
 import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from hub.channels.accounts import OpenChannel
@@ -31,8 +31,9 @@ from hub.consent import ledger, locks
 from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.inbox.effects import apply_effects, note_messages_changed
-from hub.inbox.outbound import RETRY_BLOCKS, Claim
+from hub.inbox.outbound import Claim
 from hub.inbox.status import draw_messages, furthest
+from hub.inbox.waiting import keep_waiting
 from hub.runtime import Runtime
 
 GIVE_UP_AFTER = timedelta(hours=24)
@@ -147,7 +148,7 @@ async def _move_parts(unit: UnitOfWork, results: list[Result]) -> None:
         unit.tenant,
         *(list(column) for column in zip(*moves, strict=True)),
     )
-    await _keep_waiting(unit, [(part_id, due_at) for part_id, state, due_at in moves if state == "queued"])
+    await keep_waiting(unit, [(part_id, due_at) for part_id, state, due_at in moves if state == "queued"])
     stuck = [result for result in results if _next(result)[1] in ("failed", "unknown")]
     if not stuck:
         return
@@ -165,26 +166,6 @@ async def _move_parts(unit: UnitOfWork, results: list[Result]) -> None:
         [result.claim.message_id for result in stuck],
         [_failure(result) for result in stuck],
         ["" if isinstance(result.answer, Receipt) else result.answer.provider_text for result in stuck],
-    )
-
-
-async def _keep_waiting(unit: UnitOfWork, again: list[tuple[UUID, datetime]]) -> None:
-    """What comes after a part that is tried again soon waits for it (the claim would not let it go): it is not due before."""
-    if not again:
-        return
-    await unit.sql.execute(
-        """
-        UPDATE message_part AS later SET due_at = GREATEST(later.due_at, row.due_at)
-        FROM unnest($2::uuid[], $3::timestamptz[]) AS row(id, due_at)
-        JOIN message_part p ON p.organisation_id = $1 AND p.id = row.id
-        WHERE later.organisation_id = $1 AND later.conversation_id = p.conversation_id AND later.state = 'queued'
-          AND (later.message_seq, later.part_no) > (p.message_seq, p.part_no)
-          AND (later.message_id = p.message_id OR later.priority = 0 AND p.priority = 0 AND row.due_at < $4)
-        """,
-        unit.tenant,
-        [part_id for part_id, _ in again],
-        [due_at for _, due_at in again],
-        clock.now() + RETRY_BLOCKS,
     )
 
 

@@ -230,6 +230,7 @@ def _listen(host: str, port: int) -> Generator[socket.socket, None, None]:
     except OSError:
         raise DemoFailed(_words()("sandbox.demo.port_taken", port=port)) from None
     with listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it only on sockets it made itself
         yield listener
 
 

@@ -1,6 +1,7 @@
 """The webhook door: a webhook answered 200 is on disk (I1); everything else is refused with the right answer and loses nothing."""
 
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -58,7 +59,7 @@ async def test_a_body_over_the_limit_is_413(hub: HubUnderTest, announced: bool) 
     channel = await hub.connect()
     huge = b"x" * (hub.runtime.settings.body_limit + 1)
 
-    async def chunks():  # type: ignore[no-untyped-def]
+    async def chunks() -> AsyncIterator[bytes]:
         for at in range(0, len(huge), 100_000):
             yield huge[at : at + 100_000]
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.core import ids
-from hub.inbox import ingest, sweeper
+from hub.inbox import apply, ingest, sweeper
 from hub.inbox.status import ORDER, furthest
 from tests.support import HubUnderTest, telegram_text
 
@@ -164,7 +164,7 @@ async def test_one_bad_delivery_costs_the_others_nothing(hub: HubUnderTest, monk
     channel = await hub.connect()
     for number in range(1, 6):
         await hub.deliver(channel, telegram_text(number, f"Nr. {number}"))
-    real = ingest.apply_events
+    real = apply.apply_events
 
     async def fails_on_three(*arguments: Any) -> None:
         if any(b"Nr. 3" in delivery.body for delivery in arguments[3]):
