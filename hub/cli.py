@@ -19,6 +19,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
+from hub.core import ids
 from hub.core.errors import HubError
 from hub.core.hooks import Hooks
 from hub.core.services import EmbeddedServices, ServicesError, running_urls
@@ -186,16 +187,26 @@ def replay(
     organisation: Annotated[str, typer.Argument(help="The organisation's name in addresses (slug).")],
     delivery: Annotated[list[str] | None, typer.Argument(help="Ids of dead deliveries.")] = None,
     since: Annotated[datetime | None, typer.Option(help="All dead deliveries that arrived from this time on (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="With --since: only those that arrived before this time (UTC).")] = None,
 ) -> None:
-    """Put dead letters back into their lane: some by id, or a range. What they say happens once all the same."""
-    from hub.inbox.commands import replay_dead_letters
+    """Put dead letters back into their lane: some by id, or a range. What they say happens once all the same.
 
-    if not delivery and since is None:
-        say("Name the deliveries or a time: hub replay ORGANISATION DELIVERY…, or hub replay ORGANISATION --since 2026-11-24")
+    Without ids and times: list the dead letters with their cause.
+    """
+    from hub.inbox.commands import list_dead_letters, replay_dead_letters
+
+    if until is not None and since is None:
+        say("--until needs --since: the range must begin somewhere")
         raise typer.Exit(2)
     settings = with_servers(read_settings())
     try:
-        count = asyncio.run(replay_dead_letters(settings, organisation, delivery or [], since))
+        if not delivery and since is None:
+            letters = asyncio.run(list_dead_letters(settings, organisation))
+            for one in letters:
+                say(f"{ids.show('dlv', one.id)}  {one.received_at:%Y-%m-%d %H:%M:%S}  {one.connector}  {one.cause}")
+            say(f"{len(letters)} dead deliveries. Put them back with: hub replay {organisation} ID…  or  --since TIME")
+            return
+        count = asyncio.run(replay_dead_letters(settings, organisation, delivery or [], since, until))
     except HubError as error:
         say(str(error))
         raise typer.Exit(1) from None

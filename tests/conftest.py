@@ -29,6 +29,7 @@ from hub.core.settings import Settings
 from hub.migrations.run import migrate
 from hub.organisations.policy import sync_policies
 from tests.probe import probe
+from tests.requirements import named_tests
 from tests.support import HubUnderTest
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -136,3 +137,24 @@ async def hub(settings: Settings, connectors: Registry, clock: FakeClock) -> Asy
 def _quiet_logs() -> Iterator[None]:
     yield
     structlog.contextvars.clear_contextvars()
+
+
+_passed: set[str] = set()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" and report.passed:
+        _passed.add(report.nodeid.partition("[")[0])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """After a whole run: every test that `docs/requirements.csv` names has run and passed."""
+    config = session.config
+    is_worker = hasattr(config, "workerinput")
+    if is_worker or config.args != config.getini("testpaths") or config.option.keyword or session.exitstatus != 0:
+        return
+    absent = {requirement: test for requirement, test in named_tests().items() if test not in _passed}
+    for requirement, test in absent.items():
+        config.get_terminal_writer().line(f"\n{requirement}: {test} did not run or did not pass", red=True)
+    if absent:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -3,23 +3,15 @@
 That each named test also *ran and passed* is checked at the end of a whole run, in `tests/conftest.py`.
 """
 
-import csv
-from pathlib import Path
-
 import pytest
 
-LIST = Path(__file__).parent.parent / "docs" / "requirements.csv"
+from tests.requirements import LIST, named_tests
+
 RESOLVED = {
     "R-001", "R-002", "R-003", "R-004", "R-005", "R-006", "R-007", "R-008", "R-011",
     "R-040", "R-047", "R-048", "R-192", "R-263", "R-266", "R-302", "R-303",
 }  # fmt: skip
 """The [M] requirements of the issues that are resolved."""
-
-
-def named_tests() -> dict[str, str]:
-    """Requirement -> test id, for those that are not open."""
-    with LIST.open(newline="") as file:
-        return {row["id"]: row["test"] for row in csv.DictReader(file) if row["test"] != "open"}
 
 
 def test_each_named_test_exists(request: pytest.FixtureRequest) -> None:

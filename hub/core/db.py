@@ -99,7 +99,11 @@ class Database:
         self._door_pool_size = door_pool
         self.door_pool: Any = None
         self.engine: AsyncEngine = create_async_engine(
-            "postgresql+asyncpg://" + url.split("://", 1)[1], pool_size=pool, max_overflow=0, pool_timeout=10
+            "postgresql+asyncpg://" + url.split("://", 1)[1],
+            pool_size=pool,
+            max_overflow=0,
+            pool_timeout=10,
+            isolation_level="AUTOCOMMIT",  # BEGIN and COMMIT are ours
         )
 
     async def open(self) -> None:
@@ -126,15 +130,22 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, role: Role, organisation_id: UUID | None) -> AsyncIterator[UnitOfWork]:
-        async with self.engine.connect() as connection, connection.begin():
-            driver = await _enter(connection, role, organisation_id)
+        tenant = "" if organisation_id is None else str(organisation_id)
+        async with self.engine.connect() as connection:
+            driver = await _living(connection)
             unit = UnitOfWork(connection, driver, role, organisation_id, self._nudges)
             try:
+                # one round trip; neither the role nor an id needs quoting
+                await driver.execute(f"BEGIN; SET LOCAL ROLE {role.value}; SET LOCAL app.tenant = '{tenant}'")
                 yield unit
                 await unit._flush()
                 for last in sorted(unit._closing):
                     await unit._closing[last](unit)
                 await unit._flush()
+                await driver.execute("COMMIT")
+            except BaseException:
+                await _roll_back(connection, driver)
+                raise
             finally:
                 if unit._session is not None:
                     await unit._session.close()
@@ -158,16 +169,18 @@ async def _leave(connection: Any) -> None:
     """Between two transactions of the door there is nothing to reset: they end themselves and set nothing that outlives them."""
 
 
-async def _enter(connection: AsyncConnection, role: Role, organisation_id: UUID | None) -> Any:
-    """Take on the role and the organisation for this transaction, in one round trip; the asyncpg connection beneath.
+async def _living(connection: AsyncConnection) -> Any:
+    """The asyncpg connection beneath. What died while it was idle (the server was started anew) is replaced first."""
+    while True:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        if not driver.is_closed():
+            return driver
+        await connection.invalidate()
 
-    `set_config('role', …, true)` is SET LOCAL ROLE; its first execution also begins the transaction.
-    """
-    tenant = "" if organisation_id is None else str(organisation_id)
-    await connection.exec_driver_sql(
-        "SELECT set_config('role', $1, true), set_config('app.tenant', $2, true)", (role.value, tenant)
-    )
-    driver = (await connection.get_raw_connection()).driver_connection
-    if driver is None:
-        raise RuntimeError("no driver connection")
-    return driver
+
+async def _roll_back(connection: AsyncConnection, driver: Any) -> None:
+    """End a failed transaction; a connection on which even that fails goes, and its transaction with it."""
+    try:
+        await driver.execute("ROLLBACK")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await connection.invalidate()

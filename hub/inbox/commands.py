@@ -1,5 +1,7 @@
 """What `hub replay` does: a small runtime for one command."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -7,17 +9,35 @@ from hub.core import ids
 from hub.core.errors import NotFound
 from hub.core.hooks import Hooks
 from hub.core.settings import Settings
-from hub.inbox.ingest import replay
-from hub.runtime import open_runtime
+from hub.inbox.ingest import DeadLetter, dead_letters, replay
+from hub.runtime import Runtime, open_runtime
 
 
-async def replay_dead_letters(settings: Settings, slug: str, shown: list[str], since: datetime | None) -> int:
-    """Put dead letters of one organisation back; NotFound for an unknown organisation or a malformed id."""
-    delivery_ids = [ids.read("dlv", one) for one in shown]
+@asynccontextmanager
+async def _organisation(settings: Settings, slug: str) -> AsyncIterator[tuple[Runtime, UUID]]:
     async with open_runtime(settings, Hooks(), pool=1) as runtime:
         async with runtime.database.system() as unit:
             organisation_id: UUID | None = await unit.sql.fetchval("SELECT id FROM organisation WHERE slug = $1", slug)
         if organisation_id is None:
             raise NotFound(f"no organisation is called {slug}")
-        since_utc = since.replace(tzinfo=UTC) if since is not None and since.tzinfo is None else since
-        return await replay(runtime, organisation_id, delivery_ids=delivery_ids, since=since_utc)
+        yield runtime, organisation_id
+
+
+async def list_dead_letters(settings: Settings, slug: str) -> list[DeadLetter]:
+    """The dead letters of one organisation, oldest first; NotFound for an unknown organisation."""
+    async with _organisation(settings, slug) as (runtime, organisation_id):
+        return await dead_letters(runtime, organisation_id)
+
+
+async def replay_dead_letters(
+    settings: Settings, slug: str, shown: list[str], since: datetime | None, until: datetime | None
+) -> int:
+    """Put dead letters of one organisation back; NotFound for an unknown organisation or a malformed id. Times without a zone are
+    UTC."""
+    delivery_ids = [ids.read("dlv", one) for one in shown]
+    async with _organisation(settings, slug) as (runtime, organisation_id):
+        return await replay(runtime, organisation_id, delivery_ids=delivery_ids, since=_utc(since), until=_utc(until))
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at

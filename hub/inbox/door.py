@@ -190,7 +190,7 @@ class Door:
 
     async def _nudge(self) -> None:
         """A lane that becomes due is nudged at once; under load the lanes of the next few milliseconds share a round trip."""
-        while self._lanes_due:
+        while self._lanes_due and not self._runtime.database.door_pool.is_closing():
             lanes, self._lanes_due = self._lanes_due, set()
             await self._runtime.queue.nudge_lanes(list(lanes), "in")
             await asyncio.sleep(NUDGE_PAUSE_SECONDS)

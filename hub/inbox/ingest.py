@@ -224,10 +224,42 @@ def _array(texts: list[str]) -> str:
     return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A delivery that could not be applied, with its cause."""
+
+    id: UUID
+    received_at: datetime
+    connector: str
+    channel_id: UUID
+    cause: str
+
+
+async def dead_letters(runtime: Runtime, organisation_id: UUID) -> list[DeadLetter]:
+    """All dead letters of an organisation, oldest first."""
+    async with runtime.database.unit_of_work(organisation_id) as unit:
+        rows = await unit.sql.fetch(
+            """
+            SELECT d.id, d.received_at, h.connector, d.channel_id, r.why AS cause
+            FROM webhook_delivery d
+            JOIN delivery_result r ON r.organisation_id = d.organisation_id AND r.delivery_id = d.id
+            JOIN channel h ON h.organisation_id = d.organisation_id AND h.id = d.channel_id
+            WHERE d.organisation_id = $1 AND d.state = 'dead' ORDER BY d.received_at, d.id
+            """,
+            organisation_id,
+        )
+    return [DeadLetter(**row) for row in rows]
+
+
 async def replay(
-    runtime: Runtime, organisation_id: UUID, *, delivery_ids: Sequence[UUID] = (), since: datetime | None = None
+    runtime: Runtime,
+    organisation_id: UUID,
+    *,
+    delivery_ids: Sequence[UUID] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> int:
-    """Put dead letters back into their lane: those named, or all that arrived from `since` on. How many were put back.
+    """Put dead letters back into their lane: those named, and all that arrived from `since` on and before `until`; how many.
 
     What they say happens once all the same: the provider's keys end repetitions (I2).
     """
@@ -236,12 +268,14 @@ async def replay(
             """
             UPDATE webhook_delivery SET state = 'received'
             WHERE organisation_id = $1 AND state = 'dead'
-              AND (id = ANY($2::uuid[]) OR received_at >= $3::timestamptz)
+              AND (id = ANY($2::uuid[])
+                   OR received_at >= $3::timestamptz AND ($4::timestamptz IS NULL OR received_at < $4))
             RETURNING channel_id
             """,
             organisation_id,
             list(delivery_ids),
             since,
+            until,
         )
         lanes_due = [(organisation_id, channel_id) for channel_id in {row["channel_id"] for row in channels}]
         unit.after_commit(lambda: runtime.queue.nudge_lanes(lanes_due, "in"))

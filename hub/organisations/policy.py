@@ -199,9 +199,9 @@ async def resolve(unit: UnitOfWork, name: str) -> Resolved:
     )
     if row is None:
         raise KeyError(name)
-    general = json.loads(row["parameter"])
+    general = row["parameter"]
     if override is not None:
-        return Resolved(json.loads(override["parameter"]), general["unit"], f"{override['level']}: {override['source']}")
+        return Resolved(override["parameter"], general["unit"], f"{override['level']}: {override['source']}")
     return Resolved(general["value"], general["unit"], f"{row['profile']} version {row['version']}: {general['source']}")
 
 
@@ -219,7 +219,7 @@ async def sync_policy(unit: UnitOfWork) -> None:
     newest = await unit.sql.fetch(
         "SELECT DISTINCT ON (profile) profile, version, parameters FROM policy_version ORDER BY profile, version DESC"
     )
-    stored = {row["profile"]: (row["version"], json.loads(row["parameters"])) for row in newest}
+    stored = {row["profile"]: (row["version"], row["parameters"]) for row in newest}
     for profile in PROFILES:
         version, values = stored.get(profile, (0, None))
         if values != profile_values(profile):

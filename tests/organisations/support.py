@@ -1,7 +1,7 @@
 """People at browsers: who presses the buttons in the tests of this room."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -44,14 +44,19 @@ class Browser:
         assert response.status_code == status, response.text
         return response.text
 
-    async def submit(self, path: str, *, headers: dict[str, str] | None = None, **form: Any) -> httpx2.Response:
+    async def submit(self, path: str, form: Mapping[str, str] | None = None, /, **fields: str) -> httpx2.Response:
         """Send a form of a page of this session."""
-        if self.token:
-            form.setdefault("csrf", sessions.csrf_token(self.token))
-        return await self.client.post(path, data=form, headers={"origin": HERE, **PAGE, **(headers or {})})
+        return await self.submit_from({"origin": HERE}, path, form, **fields)
 
-    async def log_in(self, email: str, password: str = PASSWORD, **form: str) -> httpx2.Response:
-        return await self.submit("/login", email=email, password=password, **form)
+    async def submit_from(
+        self, headers: Mapping[str, str], path: str, form: Mapping[str, str] | None = None, /, **fields: str
+    ) -> httpx2.Response:
+        """The same with these headers, e.g. the origin of another site."""
+        csrf = {"csrf": sessions.csrf_token(self.token)} if self.token else {}
+        return await self.client.post(path, data={**csrf, **(form or {}), **fields}, headers={**PAGE, **headers})
+
+    async def log_in(self, email: str, password: str = PASSWORD, **fields: str) -> httpx2.Response:
+        return await self.submit("/login", email=email, password=password, **fields)
 
     async def session_id(self) -> UUID:
         """The id of this browser's session."""

@@ -1,13 +1,13 @@
 """Log in and out, sessions and their end, and what a form from somewhere else achieves: nothing."""
 
 import asyncio
-from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
 
 from hub.core import ids
 from hub.core.clock import FakeClock
+from hub.core.errors import Conflict
 from hub.core.queue import Queue
 from hub.core.settings import Settings
 from hub.organisations import passwords, service, sessions
@@ -262,10 +262,10 @@ async def test_forms_from_another_site_change_nothing(hub: HubUnderTest) -> None
     good = sessions.csrf_token(browser.token)
     form = {"name": "Fremd", "locale": "de"}
     for csrf in ("", "x", sessions.csrf_token(other.token), good[:-1]):
-        assert (await browser.submit("/account", csrf=csrf, **form)).status_code == 403, csrf
+        assert (await browser.submit("/account", form, csrf=csrf)).status_code == 403, csrf
     assert (await browser.client.post("/account", data=form)).status_code == 403
     for origin in (ELSEWHERE, "null", "http://hub.test.evil.example", "http://evil.example/http://hub.test"):
-        response = await browser.submit("/account", headers={"origin": origin}, **form)
+        response = await browser.submit_from({"origin": origin}, "/account", form)
         assert response.status_code == 403, origin
         assert "nicht von seiner eigenen, aktuellen Seite" in response.text
     assert (await browser.submit("/logout", csrf="")).status_code == 403
@@ -278,7 +278,7 @@ async def test_log_in_from_another_site_is_refused(hub: HubUnderTest) -> None:
     """R-263: no other site signs a browser in, e.g. into an account of its own."""
     browser = browse(hub)
     for origin in (ELSEWHERE, "null"):
-        response = await browser.submit("/login", headers={"origin": origin}, email=OWNER, password=PASSWORD)
+        response = await browser.submit_from({"origin": origin}, "/login", email=OWNER, password=PASSWORD)
         assert response.status_code == 403
         assert "set-cookie" not in response.headers
 
@@ -287,7 +287,7 @@ async def test_log_in_from_another_site_is_refused(hub: HubUnderTest) -> None:
 async def test_characters_that_no_store_takes_are_refused(hub: HubUnderTest, field: str) -> None:
     """R-303: a NUL is a malformed request, not a crash."""
     form = {"email": OWNER, "password": PASSWORD, field: "a\x00b"}
-    assert (await browse(hub).submit("/login", **form)).status_code == 422
+    assert (await browse(hub).submit("/login", form)).status_code == 422
 
 
 async def test_person_without_an_active_membership_is_told_so(hub: HubUnderTest) -> None:
@@ -309,7 +309,7 @@ async def test_name_and_language(hub: HubUnderTest) -> None:
     assert '<html lang="en">' in html and "<h1>Olga Brandt</h1>" in html and "Name and language are saved." in html
 
     for form, field in (({"name": " ", "locale": "en"}, "name"), ({"name": "O" * 121, "locale": "en"}, "name")):
-        refused = await browser.submit("/account", **form)
+        refused = await browser.submit("/account", form)
         assert refused.status_code == 422
         assert f'aria-describedby="h-{field}" aria-invalid="true"' in refused.text
         assert f'value="{form["name"]}"' in refused.text
@@ -325,8 +325,8 @@ async def test_log_in_speaks_the_browsers_language_or_the_chosen_one(
     response = await browse(hub).open(f"/login?next=/account{query}", headers=headers)
     assert f'<html lang="{language}">' in response.text
     assert ("Stay signed in" in response.text) is (language == "en")
-    form: dict[str, Any] = {"email": OWNER, "password": WRONG, "lang": "en" if query else ""}
-    assert f'<html lang="{language}">' in (await browse(hub).submit("/login", headers=headers, **form)).text
+    form = {"email": OWNER, "password": WRONG, "lang": "en" if query else ""}
+    assert f'<html lang="{language}">' in (await browse(hub).submit_from(headers, "/login", form)).text
 
 
 async def test_cookie_is_bound_to_the_host_over_https() -> None:
@@ -352,7 +352,7 @@ async def test_old_hashes_are_renewed_at_log_in(hub: HubUnderTest) -> None:
 
 async def test_founding_refuses_what_is_taken(hub: HubUnderTest) -> None:
     """R-027: one person, one account, one e-mail."""
-    with pytest.raises(service.Conflict):
+    with pytest.raises(Conflict):
         await hub.found("radwerk", "Anderes Radwerk")
-    with pytest.raises(service.Conflict):
+    with pytest.raises(Conflict):
         await service.add_member(hub.runtime, hub.organisation_id, email=OWNER, name="Zweite Olga", role="agent", password=PASSWORD)

@@ -76,9 +76,7 @@ async def in_time(hub: HubUnderTest, organisation_id: UUID) -> bool:
 
 
 @pytest.mark.parametrize("changed", [{"days": 60}, {"days": 1}])
-async def test_two_tenants_keep_their_own_lead(
-    hub: HubUnderTest, monkeypatch: pytest.MonkeyPatch, changed: dict[str, int]
-) -> None:
+async def test_two_tenants_keep_their_own_lead(hub: HubUnderTest, monkeypatch: pytest.MonkeyPatch, changed: dict[str, int]) -> None:
     """R-001: given one tenant on `whappodo`, one on `nexcore`, a notice of the same day for the same date is checked against 30
     calendar days and against six weeks; changing the global default later changes neither running contract."""
     whappodo, nexcore = await found(hub, "one", "whappodo"), await found(hub, "two", "nexcore")

@@ -69,7 +69,7 @@ async def test_agent_cannot_open_the_team(hub: HubUnderTest) -> None:
 )
 async def test_member_arrives_at_the_first_place_of_their_role(hub: HubUnderTest, role: str, place: str) -> None:
     """R-040: nobody is led to a page that refuses them."""
-    browser = await signed_in(hub, await hire(hub, role))
+    browser = await signed_in(hub, await hire(hub, role, "Rita Rolle"))
     assert (await browser.open("/")).headers["location"] == "/o/radwerk"
     arrived = (await browser.open("/o/radwerk")).headers["location"]
     assert arrived == f"/o/radwerk/{place}"
@@ -88,7 +88,7 @@ async def test_role_without_a_place_is_told_so(hub: HubUnderTest) -> None:
 @pytest.mark.parametrize("role", ROLES)
 async def test_rail_shows_only_what_the_role_may_enter(hub: HubUnderTest, role: str) -> None:
     """R-040: every link of the rail opens."""
-    browser = await signed_in(hub, await hire(hub, role))
+    browser = await signed_in(hub, await hire(hub, role, "Rita Rolle"))
     start = (await browser.open("/o/radwerk")).headers.get("location", "/account").replace("/inbox", "/inbox/open")
     links = set(re.findall(r'<a href="(/o/radwerk/\w+)"', await browser.page(start)))
     for link in links:

@@ -24,9 +24,9 @@ PATIENCE_SECONDS = 5.0
 
 
 @contextlib.asynccontextmanager
-async def serve_app(app: ASGIApp) -> AsyncIterator[str]:
+async def serve_app(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     """The application behind a real socket in this process; its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it only on sockets it made itself
         config = uvicorn.Config(app, lifespan="off", log_level="critical", timeout_graceful_shutdown=1, ws="none")
         server = uvicorn.Server(config)

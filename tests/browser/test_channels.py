@@ -1,0 +1,87 @@
+"""The channels page in a real browser: the form, the confirmation of the kill switch, and every width."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+from hub.core import ids
+from tests.browser.conftest import Site
+from tests.inbox.pages_support import receive, visit
+from tests.support import HubUnderTest
+
+SECRET = "7012345678:AAE-never_shown_again"
+
+
+async def look_at(site: Site, hub: HubUnderTest, path: str = "/channels", **options: object) -> Page:
+    """The page as an admin sees it."""
+    ada = await visit(hub, "Ada Admin", role="admin")
+    page = await (await site.context(ada, **options)).new_page()
+    await page.goto(ada.base + path)
+    return page
+
+
+async def test_form_keeps_what_was_typed_but_no_secret(hub: HubUnderTest, site: Site) -> None:
+    """Fields are demanded before anything is sent; an error puts the cursor into its field, and the token is gone from the page."""
+    page = await look_at(site, hub)
+    await page.get_by_role("link", name="Telegram verbinden").first.click()
+    await expect(page.get_by_role("heading", name="Telegram verbinden")).to_be_visible()
+    await page.get_by_role("button", name="Verbinden").click()
+    assert await page.evaluate("document.querySelector('#set-up').matches(':invalid')")
+    await expect(page.locator(".banner.bad")).to_have_count(0)
+
+    await page.get_by_label("Bot-Token").fill(SECRET.replace("never_", "zu kurz "))
+    await page.get_by_label("Name im Hub").fill("Werkstatt")
+    await page.get_by_label("Ich habe die Bedingungen").check()
+    await page.get_by_role("button", name="Verbinden").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Der Kanal ist noch nicht verbunden.")
+    await expect(page.get_by_label("Bot-Token")).to_be_focused()
+    await expect(page.get_by_label("Bot-Token")).to_have_value("")
+    await expect(page.get_by_label("Name im Hub")).to_have_value("Werkstatt")
+    await expect(page.get_by_label("Ich habe die Bedingungen")).to_be_checked()
+    assert "zu kurz" not in await page.content()
+
+
+async def test_kill_switch_asks_first(hub: HubUnderTest, site: Site) -> None:
+    """R-183, look 8: what has no way back is confirmed with a reason; Escape and Abbrechen change nothing."""
+    channel = await hub.connect()
+    await hub.reply(await receive(hub, channel, "Hallo"), "wartet")
+    page = await look_at(site, hub)
+    dialog, ask = page.get_by_role("dialog"), page.get_by_role("button", name="Sperren …")
+    await ask.click()
+    await expect(dialog).to_contain_text("1 wartende Nachricht scheitert endgültig")
+    await expect(dialog.get_by_label("Grund")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await expect(ask).to_be_focused()
+    await ask.click()
+    await dialog.get_by_role("button", name="Abbrechen").click()
+    await expect(dialog).to_have_count(0)
+    await ask.click()
+    await dialog.get_by_role("button", name="Jetzt sperren").click()
+    await expect(dialog).to_be_visible()
+    assert await hub.value("SELECT state FROM channel") == "on"
+
+    await dialog.get_by_label("Grund").fill("Missbrauch gemeldet")
+    await dialog.get_by_role("button", name="Jetzt sperren").click()
+    await expect(page.locator(f"#{ids.show('chn', channel.id)}")).to_contain_text("Grund: Missbrauch gemeldet.")
+    assert await hub.value("SELECT state FROM channel") == "blocked"
+    assert await hub.value("SELECT failure FROM message WHERE direction = 'out'") == "channel_blocked"
+    await expect(ask).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_every_width(hub: HubUnderTest, site: Site, width: int, scheme: str) -> None:
+    """Look 12: nothing runs out of the page, with the form and the confirmation open."""
+    channel = await hub.connect()
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await unit.sql.execute(
+            "UPDATE channel SET title = $2 WHERE id = $1", channel.id, "Werkstatt und Verleih am Bahnhof Lindau-Insel"
+        )
+    page = await look_at(site, hub, "/channels?connect=telegram", color_scheme=scheme)
+    await page.set_viewport_size({"width": width, "height": 844})
+    await page.get_by_text("Weitere Angaben").click()
+    await page.get_by_role("button", name="Sperren …").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = "[...document.querySelectorAll('main *')].filter(one => one.getBoundingClientRect().right > innerWidth + 1).length"
+    assert await page.evaluate(outside) == 0

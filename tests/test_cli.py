@@ -1,0 +1,84 @@
+"""What an operator types: errors in plain words, and dead letters that can be seen and put back."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hub.cli import app
+from hub.core import ids
+from hub.core.settings import Settings
+from hub.inbox import ingest
+from tests.support import Connected, HubUnderTest, telegram_text
+
+
+@pytest.fixture
+def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line finds the servers of this test."""
+    for name in ("database_url", "database_admin_url", "redis_url"):
+        monkeypatch.setenv(f"HUB_{name.upper()}", getattr(settings, name).get_secret_value())
+    monkeypatch.setenv("HUB_DATA", str(settings.data))
+
+
+async def run(*arguments: str) -> Result:
+    """Run a command in a thread: it has an event loop of its own."""
+    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
+
+
+async def make_dead(hub: HubUnderTest, channel: Connected, count: int) -> list[str]:
+    """Deliveries that arrived an hour apart and could not be applied; their shown ids, oldest first."""
+
+    async def fails(*arguments: Any) -> None:
+        raise ValueError("cannot")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingest, "apply_events", fails)
+        for number in range(count):
+            await hub.deliver(channel, telegram_text(number + 1, f"Nr. {number}"))
+            await hub.settle()
+            hub.clock.advance(hours=1)
+    rows = await hub.rows("SELECT id FROM webhook_delivery WHERE state = 'dead' ORDER BY received_at")
+    return [ids.show("dlv", row["id"]) for row in rows]
+
+
+@pytest.mark.usefixtures("environment")
+async def test_dead_letters_are_listed_with_cause_and_put_back_one_or_a_range(hub: HubUnderTest) -> None:
+    """I1: a dead letter can be seen and replayed, one or a range."""
+    channel = await hub.connect()
+    dead = await make_dead(hub, channel, 4)
+    listed = await run("replay", "radwerk")
+    assert listed.exit_code == 0
+    assert [line.split()[0] for line in listed.output.splitlines()[:-1]] == dead
+    assert "apply: ValueError" in listed.output
+
+    assert "1 deliveries" in (await run("replay", "radwerk", dead[3])).output
+    assert (
+        "2 deliveries"
+        in (await run("replay", "radwerk", "--since", "2026-11-24T10:00:00", "--until", "2026-11-24T12:00:00")).output
+    )
+    await hub.settle()
+    texts = [row["text"] for row in await hub.rows("SELECT text FROM message WHERE direction = 'in' ORDER BY text")]
+    assert texts == ["Nr. 1", "Nr. 2", "Nr. 3"]
+    assert (await run("replay", "radwerk")).output.splitlines()[0].split()[0] == dead[0]
+
+
+@pytest.mark.usefixtures("environment", "hub")
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["replay", "nobody"], 1, "no organisation is called nobody"),
+        (["replay", "radwerk", "dlv_x"], 1, "not a dlv id"),
+        (["replay", "radwerk", "--until", "2026-11-24"], 2, "--until needs --since"),
+    ],
+)
+async def test_wrong_words_are_answered_plainly(arguments: list[str], code: int, says: str) -> None:
+    result = await run(*arguments)
+    assert (result.exit_code, says in result.output) == (code, True)
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_PORT", "70000")
+    result = CliRunner().invoke(app, ["web"])
+    assert result.exit_code == 2
+    assert result.output.startswith("HUB_PORT: ")

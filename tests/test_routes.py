@@ -1,0 +1,285 @@
+"""All routes of the hub, and what each asks of its caller (R-040, R-048, R-263).
+
+`ROUTES` is written by hand: a new route, or another rule on an old one, fails here until somebody has thought about it. Everything
+else walks the application itself. Two doors are no FastAPI routes and stand apart: `/static/…`, which serves public files, and
+`/hooks/…` (`hub/inbox/door.py`), which asks the provider's signature instead of a person.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+
+from hub.app import Hub
+from hub.core import ids
+from hub.core.settings import Settings
+from hub.inbox import ingest
+from hub.organisations import sessions, team
+from hub.organisations.access import Rule
+from hub.organisations.rights import ROLE_RIGHTS, Right
+from tests.organisations.support import DATA, ELSEWHERE, HERE, PAGE, Browser, browse, hire, signed_in
+from tests.support import HubUnderTest, telegram_text
+
+ROUTES: Final = """
+GET  /healthz                                              public
+GET  /readyz                                               public
+GET  /login                                                public
+POST /login                                                public
+GET  /join/{token}                                         public
+POST /join/{token}                                         public
+
+GET  /                                                     session
+POST /logout                                               session
+GET  /account                                              session
+POST /account                                              session
+POST /account/password                                     session
+POST /account/sessions/end                                 session
+POST /account/sessions/{session}/end                       session
+GET  /o/{slug}                                             session
+
+GET  /o/{slug}/team                                        read_members
+POST /o/{slug}/team                                        manage_members
+POST /o/{slug}/team/invitations/{invitation}/renew         manage_members
+POST /o/{slug}/team/invitations/{invitation}/withdraw      manage_members
+POST /o/{slug}/team/members/{member}/role                  manage_members
+POST /o/{slug}/team/members/{member}/deactivate            manage_members
+POST /o/{slug}/team/members/{member}/reactivate            manage_members
+
+GET  /o/{slug}/channels                                    read_channels
+POST /o/{slug}/channels                                    manage_channels
+POST /o/{slug}/channels/{channel}/on                       manage_channels
+POST /o/{slug}/channels/{channel}/off                      manage_channels
+POST /o/{slug}/channels/{channel}/block                    manage_channels
+
+GET  /o/{slug}/stream                                      read_inbox
+GET  /o/{slug}/changes                                     read_inbox
+GET  /o/{slug}/updates                                     read_inbox
+GET  /o/{slug}/inbox-rows/{view}                           read_inbox
+GET  /o/{slug}/inbox                                       read_inbox
+GET  /o/{slug}/inbox/{view}                                read_inbox
+GET  /o/{slug}/inbox/{view}/{conversation}                 read_inbox
+GET  /o/{slug}/inbox/{view}/{conversation}/contact         read_inbox
+GET  /o/{slug}/conversations/{conversation}/older          read_inbox
+POST /o/{slug}/conversations/{conversation}/messages       write_inbox
+POST /o/{slug}/conversations/{conversation}/notes          write_inbox
+POST /o/{slug}/conversations/{conversation}/assign         write_inbox
+POST /o/{slug}/conversations/{conversation}/done           write_inbox
+POST /o/{slug}/conversations/{conversation}/reopen         write_inbox
+POST /o/{slug}/conversations/{conversation}/read           write_inbox
+POST /o/{slug}/messages/{message}/resend                   write_inbox
+POST /o/{slug}/messages/{message}/settle                   write_inbox
+"""
+OUTSIDE: Final = {"/static"}
+"""Mounts. The door for providers is not even that: `hub.app.Hub` hands `/hooks/…` to it before FastAPI."""
+
+IDS: Final = {"session": "ses", "invitation": "inv", "member": "mem", "channel": "chn", "conversation": "conv", "message": "msg"}
+"""Path parameters that name a thing of somebody, with the prefix of its shown id."""
+NO_IDS: Final = {"slug", "view", "token"}
+"""The others: the organisation itself, a word, and a secret that is its own proof."""
+FORM: Final = {"text": "x", "client_key": "k", "to": "", "role": "agent", "reason": "x", "name": "x", "before": "1.0.0"}
+"""Fields that make any form or query well-formed, so that nothing but the id decides."""
+ENDLESS: Final = "/o/{slug}/stream"
+"""Answers for ever once it is allowed; it is asked without its number, which is malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    method: str
+    path: str
+    rule: str
+
+    @property
+    def parameters(self) -> set[str]:
+        return set(re.findall(r"{(\w+)}", self.path))
+
+    @property
+    def right(self) -> Right | None:
+        return Right(self.rule) if self.rule in set(Right) else None
+
+    def at(self, slug: str, named: dict[str, str]) -> str:
+        """The address in an organisation, with these ids, else with well-formed ones that nobody has."""
+        values = {name: named.get(name, ids.show(prefix, ids.new_id())) for name, prefix in IDS.items()}
+        return self.path.format(slug=slug, view="open", token="no-such-token", **values)
+
+
+def written() -> list[Route]:
+    return [Route(*line.split()) for line in ROUTES.splitlines() if line]
+
+
+def _rules(dependant: Dependant) -> Iterator[Rule]:
+    if isinstance(dependant.call, Rule):
+        yield dependant.call
+    for one in dependant.dependencies:
+        yield from _rules(one)
+
+
+def _name(rule: Rule) -> str:
+    return "public" if rule.why else rule.right.value if rule.right else "session"
+
+
+def real() -> list[tuple[str, str, list[str]]]:
+    """Every route of the application with the rules it carries, included routers at any depth."""
+    found = []
+    for route in iter_route_contexts(Hub(Settings()).web.routes):
+        if route.path in OUTSIDE and route.methods is None:
+            continue
+        assert route.path and route.methods, f"a kind of route that this test does not know: {route}"
+        rules = [_name(rule) for rule in _rules(route.dependant)]
+        found += [(method, route.path, rules) for method in sorted(route.methods)]
+    return found
+
+
+async def ask(browser: Browser, route: Route, path: str, *, headers: dict[str, str] = PAGE) -> Any:
+    """The route as a browser that is signed in asks for it, with a well-formed form."""
+    if route.method == "GET":
+        query = {} if route.path == ENDLESS else FORM
+        return await browser.client.get(path, params=query, headers=headers)
+    return await browser.submit_from({"origin": HERE, **headers}, path, FORM)
+
+
+def test_every_route_carries_exactly_one_rule() -> None:
+    """R-040: no route is open by forgetting."""
+    assert [(method, path) for method, path, rules in real() if len(rules) != 1] == []
+
+
+def test_the_table_is_the_truth() -> None:
+    """R-040: what is written above is what the application does, no more and no less."""
+    assert sorted((one.method, one.path, one.rule) for one in written()) == sorted(
+        (method, path, *rules) for method, path, rules in real()
+    )
+
+
+def test_every_path_parameter_is_known() -> None:
+    """R-263: a new kind of id must be named above, so that the tests below try it across organisations."""
+    assert set().union(*(route.parameters for route in written())) == set(IDS) | NO_IDS
+
+
+def test_each_organisations_route_asks_for_a_right_in_it() -> None:
+    """R-263: an address with an organisation in it is never public, and only its front page asks for no single right."""
+    assert {route.path for route in written() if "slug" in route.parameters and route.right is None} == {"/o/{slug}"}
+
+
+async def test_without_a_session(hub: HubUnderTest) -> None:
+    """R-040: pages lead to the log-in, everything else is answered 401, and public routes ask for nobody."""
+    for route in written():
+        path = route.at(hub.slug, {})
+        page, data = await ask(browse(hub), route, path, headers=PAGE), await ask(browse(hub), route, path, headers=DATA)
+        if route.rule == "public":
+            assert 401 not in (page.status_code, data.status_code) or route.path == "/login", route
+        else:
+            assert data.status_code == 401, route
+            assert page.status_code == (303 if route.method == "GET" else 401), route
+            assert route.method == "POST" or page.headers["location"].startswith("/login?next="), route
+
+
+async def test_after_the_session_was_ended(hub: HubUnderTest) -> None:
+    """R-048: the next request is answered 401, whatever it is."""
+    browser = await signed_in(hub)
+    async with hub.runtime.database.system() as unit:
+        await sessions.end_token(unit, browser.token)
+    for route in written():
+        if route.rule != "public":
+            assert (await ask(browser, route, route.at(hub.slug, {}))).status_code == 401, route
+
+
+@pytest.mark.parametrize("role", sorted(ROLE_RIGHTS))
+async def test_each_role_may_do_exactly_what_its_rights_say(hub: HubUnderTest, role: str) -> None:
+    """R-040: with the right the rule lets a member through (to a thing that nobody has, so nothing happens), without it 403."""
+    email = await hire(hub, role, "Rita Rolle")
+    for route in written():
+        if route.right is None:
+            continue
+        response = await ask(await signed_in(hub, email), route, route.at(hub.slug, {}))
+        if route.right in ROLE_RIGHTS[role]:
+            assert response.status_code not in (401, 403, 500), route
+            assert response.status_code == 404 or not route.parameters & set(IDS), route
+        else:
+            assert response.status_code == 403, route
+
+
+async def test_member_of_another_organisation(hub: HubUnderTest) -> None:
+    """R-263: given tenant A's session, every address of tenant B answers 404, for each role, and like one that does not exist."""
+    other = await hub.found("velo", "Velo Bregenz")
+    emails = [
+        await hire(hub, role, "Rita Rolle", organisation_id=other.organisation_id, slug=f"{role}.velo") for role in ROLE_RIGHTS
+    ]
+    for email in emails:
+        browser = await signed_in(hub, email)
+        for route in written():
+            if "slug" in route.parameters:
+                assert (await ask(browser, route, route.at(hub.slug, {}))).status_code == 404, (email, route)
+                assert (await ask(browser, route, route.at("nobody", {}))).status_code == 404, (email, route)
+
+
+async def test_unsafe_requests_from_elsewhere(hub: HubUnderTest) -> None:
+    """R-263: every form refuses a foreign origin; every one that needs a session refuses a missing or wrong token."""
+    browser = await signed_in(hub)
+    for route in written():
+        if route.method == "GET":
+            continue
+        path = route.at(hub.slug, {})
+        foreign = await browser.submit_from({"origin": ELSEWHERE}, path, FORM)
+        assert foreign.status_code == 403, route
+        if route.rule != "public":
+            for csrf in ("", "0" * 64):
+                assert (await browser.submit(path, FORM, csrf=csrf)).status_code == 403, route
+    assert (await browser.open("/account")).status_code == 200
+
+
+async def things(hub: HubUnderTest) -> dict[str, str]:
+    """One of each kind in the main organisation."""
+    channel = await hub.connect()
+    await hub.deliver(channel, telegram_text(1, "Hallo"))
+    await ingest.drain(hub.runtime, hub.organisation_id, channel.id, hub.worker_id)
+    link = await team.invite(hub.runtime, hub.owner, name="Nora Neu", email="nora@radwerk.example", role="agent")
+    conversation = await hub.value("SELECT id FROM conversation")
+    found = {
+        "session": await (await signed_in(hub)).session_id(),
+        "invitation": link.id,
+        "member": hub.owner.member_id,
+        "channel": channel.id,
+        "conversation": conversation,
+        "message": await hub.reply(conversation, "Guten Tag"),
+    }
+    return {name: ids.show(IDS[name], value) for name, value in found.items()}
+
+
+async def everything(hub: HubUnderTest) -> list[Any]:
+    """What the main organisation has, to compare."""
+    tables = ("member", "invitation", "channel", "conversation", "message", "message_part", "attempt", "audit_entry")
+    return [[tuple(row) for row in await hub.rows(f"SELECT * FROM {table} ORDER BY id")] for table in tables]
+
+
+async def test_every_id_of_one_organisation_is_unknown_in_another(hub: HubUnderTest) -> None:
+    """R-263: each id of organisation A, tried by the owner of B in B's addresses, is answered 404 and changes nothing in A."""
+    await hub.found("velo", "Velo Bregenz")
+    theirs = await things(hub)
+    before = await everything(hub)
+    browser = await signed_in(hub, "owner@velo.example")
+    tried = set()
+    for route in written():
+        named = route.parameters & set(IDS)
+        if named:
+            path = route.at("velo", theirs)
+            for headers in (PAGE, DATA):
+                assert (await ask(browser, route, path, headers=headers)).status_code == 404, route
+            tried |= named
+    assert tried == set(IDS)
+    assert await everything(hub) == before
+    async with hub.runtime.database.system() as unit:
+        assert await unit.sql.fetchval("SELECT count(*) FROM login_session WHERE ended_at IS NOT NULL") == 0
+
+
+async def test_static_files_and_the_door_know_no_person(hub: HubUnderTest) -> None:
+    """The two doors beside the routes: public files, and the provider's door, which answers by signature alone."""
+    owner, nobody = await signed_in(hub), browse(hub)
+    channel = await hub.connect()
+    for browser in (owner, nobody):
+        assert (await browser.open("/static/x/base.css")).status_code == 200
+        assert (await browser.open("/static/x/../../../pyproject.toml")).status_code == 404
+        assert (await browser.client.post("/hooks/telegram/chn_x", content=b"{}")).status_code == 404
+        assert (await browser.client.post(channel.path, content=b"{}")).status_code == 401
