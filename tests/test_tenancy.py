@@ -130,12 +130,13 @@ async def test_the_indexes_the_inbox_lives_on_are_used_under_the_application_rol
     identifier = ids.new_id()
     cases = {
         "conversation_all": (
-            "SELECT id FROM conversation WHERE organisation_id = $1 AND state = 'open' ORDER BY sort_at DESC, id DESC LIMIT 50",
+            "SELECT id FROM conversation WHERE organisation_id = $1 AND state = 'open' "
+            "AND (turn, sort_at, id) < ('us', '2026-11-24'::timestamptz, $1) ORDER BY turn DESC, sort_at DESC, id DESC LIMIT 50",
             [],
         ),
         "conversation_mine": (
             "SELECT id FROM conversation WHERE organisation_id = $1 AND assignee_id = $2 AND state = 'open' "
-            "ORDER BY sort_at DESC, id DESC LIMIT 50",
+            "ORDER BY turn DESC, sort_at DESC, id DESC LIMIT 50",
             [identifier],
         ),
         "message_thread": (

@@ -94,9 +94,9 @@ export class List {
   }
 
   #inPlace(row) {
-    const above = row.previousElementSibling;
-    const below = row.nextElementSibling;
-    return (!above?.dataset.key || earlier(row.dataset.key, above.dataset.key)) && (!below?.dataset.key || earlier(below.dataset.key, row.dataset.key));
+    const rows = [...this.#rows.querySelectorAll(".row")];
+    const at = rows.indexOf(row);
+    return [rows[at - 1], row, rows[at + 1]].every((one, number, three) => !one || !three[number + 1] || earlier(three[number + 1].dataset.key, one.dataset.key));
   }
 
   #tell() {
@@ -117,7 +117,7 @@ export class List {
     link.setAttribute("aria-busy", "true");
     try {
       const { html } = await ask(`${this.#base}/inbox-rows/${this.#view}?after=${link.dataset.more}`);
-      const fresh = parse(html).filter((node) => node.id !== "order" && !this.#row(node.id) || node.id === "more");
+      const fresh = parse(html).filter((node) => !this.#row(node.id) || node.id === "more");
       link.replaceWith(...fresh);
       this.select(this.#current);
       this.#watch();
@@ -127,8 +127,9 @@ export class List {
   }
 }
 
-// Whether key `one` stands further down in a list than `other`; the newest is first.
+// Whether key `one` stands further down in a list than `other`: our turn before the customer's, the newest first.
 function earlier(one, other) {
   const [a, b] = [one.split("."), other.split(".")];
-  return BigInt(a[0]) !== BigInt(b[0]) ? BigInt(a[0]) < BigInt(b[0]) : a[1] < b[1];
+  if (a[0] !== b[0]) return a[0] < b[0];
+  return BigInt(a[1]) !== BigInt(b[1]) ? BigInt(a[1]) < BigInt(b[1]) : a[2] < b[2];
 }

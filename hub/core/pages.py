@@ -35,7 +35,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.core import clock, i18n, ids
-from hub.core.errors import Forbidden, HubError, InvalidInput, NotFound, TooMany, Unavailable
+from hub.core.errors import Forbidden, HubError, InvalidInput, NotFound, Unavailable
 from hub.core.i18n import Translator
 from hub.core.settings import Settings
 
@@ -234,7 +234,7 @@ def answer_error(request: Request, error: HubError) -> Response:
     """An expected error in the words of the catalogue: a page for a person, JSON for a script."""
     t = Translator(locale_of(request))
     text = t(f"error.{error.code}", **error.values)
-    headers = {"retry-after": str(error.values["retry_after"])} if isinstance(error, TooMany) else None
+    headers = {"retry-after": str(error.values["retry_after"])} if "retry_after" in error.values else None
     if not wants_page(request):
         body: dict[str, Any] = {"error": error.code, "text": text}
         if "field" in error.values:

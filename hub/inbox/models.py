@@ -100,14 +100,15 @@ class Identity(TenantRow, table=True):
 class Conversation(TenantRow, table=True):
     """All that is said with one identity. Reopened, never doubled.
 
-    `state`: open or done. `turn`: whose move it is. `last_*` is what the list shows. `unread` counts inbound messages since an
+    `state`: open or done. `turn`: whose move it is; ours after the customer wrote or when what we wrote did not arrive, the
+    customer's after our answer and when it is done. `last_*` is what the list shows. `unread` counts inbound messages since an
     agent last opened it. `sort_at` orders the list.
     """
 
     __table_args__ = (
         UniqueConstraint("organisation_id", "identity_id"),
-        Index("conversation_all", "organisation_id", "state", "sort_at", "id"),
-        Index("conversation_mine", "organisation_id", "assignee_id", "state", "sort_at", "id"),
+        Index("conversation_all", "organisation_id", "state", "turn", "sort_at", "id"),
+        Index("conversation_mine", "organisation_id", "assignee_id", "state", "turn", "sort_at", "id"),
         refers("identity_id", "identity"),
         refers("channel_id", "channel"),
         refers("contact_id", "contact"),
@@ -265,7 +266,8 @@ class PendingEffect(TenantRow, table=True):
 
 class ConversationCounter(Tenant, table=True):
     """How many conversations a list holds, as a sum of changes: a trigger on `conversation` appends, the sweeper folds. Exact in
-    every snapshot, and no writer waits for another. `list`: `all`, `unassigned`, `done`, or a member's id for "mine"."""
+    every snapshot, and no writer waits for another. `list`: `all`, `unassigned`, `done`, or a member's id for "mine"; the same with
+    `.us` for those in which it is our turn."""
 
     __tablename__ = "conversation_counter"
     list: str = Field(primary_key=True)

@@ -28,7 +28,7 @@ from hub.core.feed import note_change
 from hub.inbox.apply import PREVIEW, clean
 from hub.inbox.effects import note_messages_changed
 from hub.inbox.facts import Recipient, load_recipients
-from hub.inbox.status import draw_messages
+from hub.inbox.status import draw_messages, pass_turn
 from hub.inbox.waiting import RETRY_BLOCKS, due_after_earlier, fail_messages, keep_waiting
 from hub.runtime import Runtime
 
@@ -390,14 +390,19 @@ async def settle_unknown(runtime: Runtime, author: Author, message_id: UUID) -> 
     settled = json.dumps({"settled_by": ids.show("mem", author.member_id), "settled_at": clock.now().isoformat()})
     async with runtime.database.unit_of_work(author.organisation_id) as unit:
         row = await unit.sql.fetchrow(
-            """
-            UPDATE message SET content = content || $3::jsonb
-            WHERE organisation_id = $1 AND id = $2 AND state = 'unknown' RETURNING conversation_id
-            """,
+            "SELECT conversation_id, state FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out' FOR UPDATE",
+            unit.tenant,
+            message_id,
+        )
+        if row is None:
+            raise NotFound("no such message")
+        if row["state"] != "unknown":
+            raise Conflict("only an unclear message can be settled")
+        await unit.sql.execute(
+            "UPDATE message SET content = content || $3::jsonb WHERE organisation_id = $1 AND id = $2",
             unit.tenant,
             message_id,
             settled,
         )
-        if row is None:
-            raise Conflict("only an unclear message can be settled")
+        await pass_turn(unit, {row["conversation_id"]: False})
         note_messages_changed(unit, [(message_id, row["conversation_id"])])

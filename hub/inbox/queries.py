@@ -1,7 +1,8 @@
 """What the pages read: lists, counters, threads, contacts. Everything as hub_app, paged by key, never by offset.
 
-The order of a list is (`sort_at`, `id`), newest first; that of a thread (`at`, `sequence`, `seq`), see `models.Message`. Keys are
-shown as text, so that a page can carry them: `1795521600000000.0.17` is a line, `1795521600000000.<hex>` a row.
+A list has those in which it is our turn first, then those in which it is the customer's, the newest first in each: (`turn`,
+`sort_at`, `id`) backwards. A thread goes by (`at`, `sequence`, `seq`), see `models.Message`. Keys are shown as text, so that a page
+can carry them: `1795521600000000.0.17` is a line, `us.1795521600000000.<hex>` a row.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ ROWS: Final = 50
 LINES: Final = 50
 EARLIER: Final = 10
 """How many other conversations of a contact the panel names."""
+TURNS: Final = ("us", "customer")
+"""Whose move it is, in the order of a list: the alphabet backwards, as the index is read."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -55,7 +58,7 @@ class Row:
     @property
     def key(self) -> str:
         """Its place in every list that holds it."""
-        return f"{_micros(self.sort_at)}.{self.id.hex}"
+        return f"{self.turn}.{_micros(self.sort_at)}.{self.id.hex}"
 
     def belongs(self, view: str, member_id: UUID) -> bool:
         """Whether the list `view` of this member holds it."""
@@ -134,13 +137,16 @@ def _instant(micros: str) -> datetime:
     return _EPOCH + int(micros) * _MICROSECOND
 
 
-def read_row_key(key: str) -> tuple[datetime, UUID]:
+def read_row_key(key: str) -> tuple[str, datetime, UUID]:
     """The place behind a row's key; InvalidInput for anything else."""
     try:
-        micros, shown = key.split(".")
-        return _instant(micros), UUID(hex=shown)
+        turn, micros, shown = key.split(".")
+        place = turn, _instant(micros), UUID(hex=shown)
     except (ValueError, OverflowError) as error:
         raise InvalidInput("not a place in a list", field="after") from error
+    if turn not in TURNS:
+        raise InvalidInput("not a place in a list", field="after")
+    return place
 
 
 def read_line_key(key: str) -> tuple[datetime, int, int]:
@@ -168,17 +174,23 @@ async def colleagues(unit: UnitOfWork) -> dict[UUID, Colleague]:
 
 
 async def counts(unit: UnitOfWork, member_id: UUID) -> dict[str, int]:
-    """How many conversations each list holds, exactly: sums of `conversation_counter`, never counted."""
+    """How many conversations each list and each of its two groups holds (`mine`, `mine.us`, `mine.customer` …), exactly: sums of
+    `conversation_counter`, never counted."""
+    lists = {"mine": str(member_id), "unassigned": "unassigned", "open": "all"}
     rows = await unit.sql.fetch(
         """
         SELECT list, sum(change)::bigint AS total FROM conversation_counter
         WHERE organisation_id = $1 AND list = ANY($2::text[]) GROUP BY list
         """,
         unit.tenant,
-        ["all", "unassigned", str(member_id)],
+        [name + group for name in lists.values() for group in ("", ".us")],
     )
     total = {row["list"]: row["total"] for row in rows}
-    return {"mine": total.get(str(member_id), 0), "unassigned": total.get("unassigned", 0), "open": total.get("all", 0)}
+    found = {}
+    for view, name in lists.items():
+        found[view], found[f"{view}.us"] = total.get(name, 0), total.get(f"{name}.us", 0)
+        found[f"{view}.customer"] = found[view] - found[f"{view}.us"]
+    return found
 
 
 _ROW: Final = """
@@ -206,9 +218,12 @@ VIEWS: Final = tuple(_IN_VIEW)
 
 async def rows_of_view(unit: UnitOfWork, view: str, member_id: UUID, after: str | None) -> tuple[list[Row], str | None]:
     """One page of a list, and the key after which the next one goes on (None: that was all)."""
-    place = read_row_key(after) if after else (datetime.max.replace(tzinfo=UTC), UUID(int=0))
+    place = read_row_key(after) if after else (TURNS[0], datetime.max.replace(tzinfo=UTC), UUID(int=0))
     found = await unit.sql.fetch(
-        f"{_ROW} {_IN_VIEW[view]} AND (c.sort_at, c.id) < ($3, $4) ORDER BY c.sort_at DESC, c.id DESC LIMIT $5",
+        f"""
+        {_ROW} {_IN_VIEW[view]} AND (c.turn, c.sort_at, c.id) < ($3, $4, $5)
+        ORDER BY c.turn DESC, c.sort_at DESC, c.id DESC LIMIT $6
+        """,
         unit.tenant,
         member_id,
         *place,
@@ -221,7 +236,7 @@ async def rows_of_view(unit: UnitOfWork, view: str, member_id: UUID, after: str 
 async def rows_by_id(unit: UnitOfWork, conversation_ids: Sequence[UUID]) -> list[Row]:
     """These conversations, as far as they exist, the newest first."""
     found = await unit.sql.fetch(
-        f"{_ROW} c.id = ANY($2::uuid[]) ORDER BY c.sort_at DESC, c.id DESC", unit.tenant, list(conversation_ids)
+        f"{_ROW} c.id = ANY($2::uuid[]) ORDER BY c.turn DESC, c.sort_at DESC, c.id DESC", unit.tenant, list(conversation_ids)
     )
     return [Row(**row) for row in found]
 

@@ -131,17 +131,20 @@ async def _set_state(runtime: Runtime, access: Access, conversation_id: UUID, st
         conversation = await _lock(unit, conversation_id)
         if conversation.state == state:
             return
+        is_done = state == "done"
         await unit.sql.execute(
             """
-            UPDATE conversation SET state = $3, done_at = $4, unread = CASE WHEN $4::timestamptz IS NULL THEN unread ELSE 0 END
+            UPDATE conversation SET state = $3, done_at = $4, unread = CASE WHEN $5 THEN 0 ELSE unread END,
+                   turn = CASE WHEN $5 OR last_direction = 'out' THEN 'customer' ELSE 'us' END
             WHERE organisation_id = $1 AND id = $2
             """,
             unit.tenant,
             conversation_id,
             state,
-            clock.now() if state == "done" else None,
+            clock.now() if is_done else None,
+            is_done,
         )
-        event = "done" if state == "done" else "reopened"
+        event = "done" if is_done else "reopened"
         await _write_line(unit, access, conversation, "event", content={"event": event})
         await _tell(unit, access, conversation, f"conversation.{event}", {})
 
@@ -154,10 +157,9 @@ async def _tell(unit: UnitOfWork, access: Access, conversation: _Locked, action:
 async def mark_read(runtime: Runtime, access: Access, conversation_id: UUID) -> None:
     """An agent has seen what came in. No line and no audit entry: reading changes nothing for the customer or the record."""
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        changed = await unit.sql.fetchval(
-            "UPDATE conversation SET unread = 0 WHERE organisation_id = $1 AND id = $2 AND unread > 0 RETURNING true",
-            unit.tenant,
-            conversation_id,
-        )
-        if changed:
-            note_change(unit, "conversation", {"conversation": ids.show("conv", conversation_id)})
+        conversation = await _lock(unit, conversation_id)
+        if conversation.unread:
+            await unit.sql.execute(
+                "UPDATE conversation SET unread = 0 WHERE organisation_id = $1 AND id = $2", unit.tenant, conversation_id
+            )
+            note_change(unit, "conversation", {"conversation": conversation.shown})

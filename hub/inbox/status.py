@@ -11,6 +11,8 @@ from uuid import UUID
 from hub.core.db import UnitOfWork
 
 ORDER = ("queued", "sending", "unknown", "accepted", "sent", "failed", "delivered", "read")
+BAD = ("unknown", "failed")
+"""Somebody has to look: it is our turn again."""
 _RANK = {state: rank for rank, state in enumerate(ORDER)}
 
 
@@ -21,7 +23,7 @@ def furthest(now: str, reported: str) -> str:
 
 def of_message(parts: list[str]) -> str:
     """What a message shows: an unclear part first, then a failed one, else the least advanced."""
-    for bad in ("unknown", "failed"):
+    for bad in BAD:
         if bad in parts:
             return bad
     return min(parts, key=_RANK.__getitem__)
@@ -40,11 +42,11 @@ async def draw_messages(unit: UnitOfWork, message_ids: list[UUID]) -> list[tuple
         message_ids,
     )
     changed = [
-        (row["message_id"], row["conversation_id"], of_message(row["parts"]))
-        for row in rows
-        if of_message(row["parts"]) != row["state"]
+        (row["message_id"], row["conversation_id"], state) for row in rows if (state := of_message(row["parts"])) != row["state"]
     ]
     if changed:
+        before = {row["message_id"]: row["state"] for row in rows}
+        await pass_turn(unit, {row[1]: row[2] in BAD for row in changed if row[2] in BAD or before[row[0]] in BAD})
         await unit.sql.execute(
             """
             UPDATE message SET state = row.state FROM unnest($2::uuid[], $3::text[]) AS row(id, state)
@@ -55,3 +57,19 @@ async def draw_messages(unit: UnitOfWork, message_ids: list[UUID]) -> list[tuple
             [state for _, _, state in changed],
         )
     return [(message_id, conversation_id) for message_id, conversation_id, _ in changed]
+
+
+async def pass_turn(unit: UnitOfWork, ours: dict[UUID, bool]) -> None:
+    """Whose move it is in conversations where a message of ours stopped being fine (it is ours), or needs nobody's look any more,
+    unless the customer wrote since."""
+    if not ours:
+        return
+    await unit.sql.execute(
+        """
+        UPDATE conversation AS c SET turn = row.turn FROM unnest($2::uuid[], $3::text[]) AS row(id, turn)
+        WHERE c.organisation_id = $1 AND c.id = row.id AND c.state = 'open' AND c.last_direction = 'out' AND c.turn <> row.turn
+        """,
+        unit.tenant,
+        list(ours),
+        ["us" if is_ours else "customer" for is_ours in ours.values()],
+    )

@@ -86,6 +86,8 @@ class Rule:
         if token is None:
             raise _sign_in_first(request)
         slug = request.path_params["slug"] if self.right else None
+        if slug is not None and "\x00" in slug:  # no text for PostgreSQL, and no organisation's name
+            raise NotFound("no such organisation")
         row = await _look_up(_runtime(request).database, token, slug)
         if row is None or (row["ended_at"] is None and row["expires_at"] <= clock.now()):
             raise _sign_in_first(request)

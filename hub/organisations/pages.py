@@ -26,6 +26,7 @@ from fastapi.responses import RedirectResponse, Response
 from hub.core import clock, ids
 from hub.core.errors import HubError, InvalidInput, NotFound
 from hub.core.i18n import LOCALES, Translator
+from hub.core.mail import MailFailed, can_send, send_mail
 from hub.core.pages import DEFAULT_ZONE, page_values, render
 from hub.organisations import service, sessions, team
 from hub.organisations.access import Access, SignedIn, public, requires, signed_in
@@ -232,7 +233,7 @@ SessionId = Annotated[UUID, Depends(_session_id)]
 async def _account_page(request: Request, who: SignedIn, *, status: int = 200, **more: Any) -> Response:
     runtime = _runtime(request)
     found = await service.memberships(runtime, who.person_id)
-    values = {"name": who.person_name, "locale": who.locale, "errors": {}, "changed": None, **more}
+    values = {"name": who.person_name, "locale": who.locale, "errors": {}, "changed": None, "mail": "", **more}
     return render(
         request,
         "organisations/account.html",
@@ -348,13 +349,27 @@ async def invite(request: Request, access: TeamManager, name: Typed = "", email:
         typed: dict[str, Any] = {"name": name, "email": email, "role": role}
         errors = _errors(error, _t(request), "email")
         return await _team_page(request, access, status=error.http_status, errors=errors, **typed)
-    return await _team_page(request, access, link=link)
+    return await _invited(request, access, link)
+
+
+async def _invited(request: Request, access: Access, link: Link) -> Response:
+    """The page with the link, which also goes out by mail where the installation can send any."""
+    settings, t = _runtime(request).settings, _t(request)
+    mail = ""
+    if can_send(settings):
+        values = {"organisation": access.organisation_name, "link": _address(request, link)}
+        try:
+            await send_mail(settings, to=link.email, subject=t("team.mail.subject", **values), text=t("team.mail.text", **values))
+            mail = "sent"
+        except MailFailed:
+            mail = "failed"
+    return await _team_page(request, access, link=link, mail=mail)
 
 
 @router.post("/o/{slug}/team/invitations/{invitation}/renew")
 async def renew(request: Request, access: TeamManager, invitation: InvitationId) -> Response:
     """A new link for an open invitation, shown once; the old one ends (R-025)."""
-    return await _team_page(request, access, link=await team.renew_invitation(_runtime(request), access, invitation))
+    return await _invited(request, access, await team.renew_invitation(_runtime(request), access, invitation))
 
 
 @router.post("/o/{slug}/team/invitations/{invitation}/withdraw")
@@ -427,11 +442,12 @@ async def join(
 ) -> Response:
     """Accept: a new person chooses a password, an existing one proves theirs. Both are signed in afterwards."""
     runtime = _runtime(request)
+    before = request.cookies.get(sessions.cookie_name(runtime.settings))
     invitation = await team.open_invitation(runtime, token)
     try:
         if invitation.person_id is None:
             _check_same(password, again)
-        accepted, signed = await team.accept(runtime, token, password, Origin.of(request), stay=stay)
+        accepted, signed = await team.accept(runtime, token, password, Origin.of(request), stay=stay, replaces=before)
     except (InvalidInput, WrongPassword, LoginPaused) as error:
         errors = _errors(error, _t(request, lang), "password", wrong="account.wrong_password")
         return _join_page(request, invitation, lang, status=error.http_status, errors=errors, stay=stay)

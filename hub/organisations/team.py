@@ -239,10 +239,14 @@ async def open_invitation(runtime: Runtime, token: str) -> OpenInvitation:
         return await _read_invitation(unit, token, lock=False)
 
 
-async def accept(runtime: Runtime, token: str, password: str, origin: Origin, *, stay: bool) -> tuple[OpenInvitation, Login]:
-    """Join through a link and sign in: a new person chooses `password`, an existing one proves it.
+async def accept(
+    runtime: Runtime, token: str, password: str, origin: Origin, *, stay: bool, replaces: str | None = None
+) -> tuple[OpenInvitation, Login]:
+    """Join through a link and sign in: a new person chooses `password`, an existing one proves it. `replaces` is the token the
+    browser still held, whose session ends.
 
-    Works once: of two at the same time one gets InvitationGone. Raises also WeakPassword, WrongPassword, LoginPaused.
+    Works once: of two at the same time one gets InvitationGone. Raises also WeakPassword, WrongPassword, LoginPaused, and
+    AlreadyMember for who was made a member by other means since.
     """
     invitation = await open_invitation(runtime, token)
     password_hash = None
@@ -268,6 +272,12 @@ async def accept(runtime: Runtime, token: str, password: str, origin: Origin, *,
             person_id = person.id
         elif password_hash is not None:  # somebody joined with this e-mail meanwhile: the password was not checked
             raise Conflict("this e-mail has got an account meanwhile")
+        if await unit.sql.fetchval(
+            "SELECT true FROM member WHERE organisation_id = $1 AND person_id = $2", invitation.organisation_id, person_id
+        ):
+            raise AlreadyMember(email=invitation.email)
+        if replaces is not None:
+            await sessions.end_token(unit, replaces)
         member_id = await add_membership(unit, person_id, invitation.role)
         await unit.sql.execute("UPDATE invitation SET accepted_at = $2 WHERE token_hash = $1", sessions.digest(token), clock.now())
         session_id, session_token = await sessions.start(unit, runtime.settings, person_id, origin, stay=stay)

@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
+from hub.channels import service
 from hub.core import ids
 from tests.browser.conftest import Site
 from tests.inbox.pages_support import receive, visit
@@ -66,6 +67,18 @@ async def test_kill_switch_asks_first(hub: HubUnderTest, site: Site) -> None:
     assert await hub.value("SELECT state FROM channel") == "blocked"
     assert await hub.value("SELECT failure FROM message WHERE direction = 'out'") == "channel_blocked"
     await expect(ask).to_have_count(0)
+
+
+async def test_a_failed_check_is_told_at_its_card(hub: HubUnderTest, site: Site) -> None:
+    """The provider cannot be asked: the card says why in words, and the rest of the page stays as it was."""
+    channel = await hub.connect(bot_token="7012345678:AAE-test_token_of_thirty_five_chars", base_url="https://127.0.0.1:9")
+    await service.accept_terms(hub.runtime, hub.owner, "telegram")
+    page = await look_at(site, hub)
+    await page.get_by_role("button", name="Verbindung prüfen").click()
+    card = page.locator(f"#{ids.show('chn', channel.id)}")
+    await expect(card.get_by_role("alert")).to_contain_text("Die Prüfung ist gescheitert.")
+    await expect(page.get_by_role("button", name="Verbindung prüfen")).to_be_visible()
+    assert await hub.value("SELECT state FROM channel") == "on"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,8 +9,9 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from hub.channels import health, providers
+from hub.channels import health, providers, service
 from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel
+from hub.channels.hooks import ChannelBlocked
 from hub.connectors.errors import ConnectorError
 from hub.consent.gate import SendBlocked
 from hub.core import ids
@@ -219,6 +220,21 @@ async def test_kill_switch(hub: HubUnderTest, simulated: Simulated) -> None:
     assert "Gesperrt, es geht nichts hinaus. Grund: Missbrauch gemeldet." in page
     entry = (await hub.rows("SELECT member_id, detail FROM audit_entry WHERE action = 'channel.blocked'"))[0]
     assert entry["member_id"] == ada.member_id and "Missbrauch gemeldet" in repr(entry["detail"])
+
+
+async def test_kill_switch_is_one_transaction(hub: HubUnderTest) -> None:
+    """R-183: the channel is blocked and its queue has failed, or neither: what breaks on the way takes both back."""
+    channel = await hub.connect()
+    await hub.reply(await receive(hub, channel, "Hallo"), "wartet")
+
+    async def breaks(unit: Any, event: ChannelBlocked) -> None:
+        raise RuntimeError("a later subscriber")
+
+    hub.runtime.hooks.subscribe(ChannelBlocked, breaks)
+    with pytest.raises(RuntimeError, match="a later subscriber"):
+        await service.block_channel(hub.runtime, hub.owner, channel.id, "x")
+    assert await hub.value("SELECT state FROM channel") == "on"
+    assert await hub.value("SELECT state FROM message WHERE direction = 'out'") == "queued"
 
 
 async def test_kill_switch_needs_a_reason(hub: HubUnderTest, simulated: Simulated) -> None:

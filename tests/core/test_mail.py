@@ -1,59 +1,15 @@
 """Mail over a real SMTP server of the test's own."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-from typing import Any
-
 import pytest
-from aiosmtpd.smtp import SMTP, Envelope
 from pydantic import SecretStr, ValidationError
 
 from hub.core.clock import FakeClock
 from hub.core.mail import MailFailed, can_send, send_mail
 from hub.core.settings import Settings
+from tests.smtp import MailServer
 
 
-class Inbox:
-    """Takes what is sent to `@radwerk.example` and refuses everybody else."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Envelope, address: str, options: list[str]) -> str:
-        if not address.endswith("@radwerk.example"):
-            return "550 no such mailbox"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
-        content = envelope.original_content
-        assert content is not None
-        self.mails.append(message_from_bytes(content, policy=policy.default))
-        return "250 taken"
-
-
-@dataclass
-class Server:
-    inbox: Inbox
-    port: int
-
-    def settings(self, user: str = "") -> Settings:
-        return Settings(smtp_url=SecretStr(f"smtp://{user}127.0.0.1:{self.port}"), mail_from="hub@radwerk.example")
-
-
-@pytest.fixture
-async def smtp() -> AsyncIterator[Server]:
-    inbox = Inbox()
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(inbox), "127.0.0.1", 0)
-    yield Server(inbox, server.sockets[0].getsockname()[1])
-    server.close()
-    await server.wait_closed()
-
-
-async def test_a_mail_arrives_as_it_was_written(smtp: Server, clock: FakeClock) -> None:
+async def test_a_mail_arrives_as_it_was_written(smtp: MailServer, clock: FakeClock) -> None:
     text = "Grüß Gott,\n\nhier ist Ihr Link: https://hub.example/join/abc\n"
     await send_mail(smtp.settings(), to="jonas@radwerk.example", subject="Einladung – Größe 42", text=text)
     [mail] = smtp.inbox.mails
@@ -66,20 +22,20 @@ async def test_a_mail_arrives_as_it_was_written(smtp: Server, clock: FakeClock) 
     assert mail.get_content().replace("\r\n", "\n") == text
 
 
-async def test_a_line_break_in_a_subject_starts_no_header(smtp: Server) -> None:
+async def test_a_line_break_in_a_subject_starts_no_header(smtp: MailServer) -> None:
     with pytest.raises(ValueError, match="linefeed"):
         await send_mail(smtp.settings(), to="jonas@radwerk.example", subject="a\nBcc: all@radwerk.example", text="x")
     assert smtp.inbox.mails == []
 
 
-async def test_a_refused_recipient_is_told(smtp: Server) -> None:
+async def test_a_refused_recipient_is_told(smtp: MailServer) -> None:
     with pytest.raises(MailFailed) as error:
         await send_mail(smtp.settings(), to="jonas@elsewhere.example", subject="x", text="x")
     assert "elsewhere" not in str(error.value)
     assert smtp.inbox.mails == []
 
 
-async def test_a_password_never_travels_in_the_clear(smtp: Server) -> None:
+async def test_a_password_never_travels_in_the_clear(smtp: MailServer) -> None:
     """I10: the server offers no TLS, so nothing is sent, and the error names no secret."""
     with pytest.raises(MailFailed) as error:
         await send_mail(smtp.settings("hub:geheim42@"), to="jonas@radwerk.example", subject="x", text="x")

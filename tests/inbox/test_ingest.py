@@ -46,7 +46,7 @@ async def test_one_webhook_makes_one_conversation_with_the_person_and_the_text(h
     assert row["text"] == row["last_text"] == "👋 Ist das noch gültig?"
     assert (row["at"], row["sequence"]) == (datetime(2026, 11, 24, 9, tzinfo=UTC), 5012)
     assert row["channel_id"] == channel.id
-    assert await counters(hub) == {"all": 1, "unassigned": 1}
+    assert await counters(hub) == {"all": 1, "all.us": 1, "unassigned": 1, "unassigned.us": 1}
 
 
 async def test_two_messengers_share_one_list_and_the_same_webhook_twice_is_one_message(hub: HubUnderTest) -> None:
@@ -153,7 +153,7 @@ async def test_a_new_message_reopens_a_done_conversation_with_an_event_line(hub:
     assert await counters(hub) == {"done": 1}
     await hub.deliver(channel, telegram_text(2, "zweite"))
     await hub.settle()
-    assert await counters(hub) == {"all": 1, "unassigned": 1}
+    assert await counters(hub) == {"all": 1, "all.us": 1, "unassigned": 1, "unassigned.us": 1}
     events = await hub.rows("SELECT content FROM message WHERE direction = 'event'")
     assert [row["content"] for row in events] == [{"event": "reopened"}]
     assert await hub.value("SELECT count(*) FROM conversation") == 1
@@ -306,10 +306,10 @@ async def test_counters_are_the_same_before_and_after_folding(hub: HubUnderTest)
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         await unit.sql.execute("UPDATE conversation SET state = 'done' WHERE id IN (SELECT id FROM conversation LIMIT 3)")
     before = await counters(hub)
-    assert before == {"all": 4, "unassigned": 4, "done": 3}
+    assert before == {"all": 4, "all.us": 4, "unassigned": 4, "unassigned.us": 4, "done": 3}
     await sweeper.keep_house(hub.runtime)
     assert await counters(hub) == before
-    assert await hub.value("SELECT count(*) FROM conversation_counter") == 3
+    assert await hub.value("SELECT count(*) FROM conversation_counter") == 5
 
 
 async def test_raw_days_are_dropped_by_age_and_dead_letters_stay(hub: HubUnderTest) -> None:

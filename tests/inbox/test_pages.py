@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hub.channels import service as channels
 from hub.core import ids
 from hub.core.clock import FakeClock
 from hub.inbox import ingest
@@ -17,10 +18,16 @@ async def counters(hub: HubUnderTest, member: Any) -> dict[str, int]:
     row = (
         await hub.rows(
             """
-            SELECT count(*) FILTER (WHERE state = 'open') AS open,
-                   count(*) FILTER (WHERE state = 'open' AND assignee_id IS NULL) AS unassigned,
-                   count(*) FILTER (WHERE state = 'open' AND assignee_id = $1) AS mine
-            FROM conversation
+            SELECT count(*) FILTER (WHERE is_open) AS open,
+                   count(*) FILTER (WHERE is_open AND turn = 'us') AS "open.us",
+                   count(*) FILTER (WHERE is_open AND turn = 'customer') AS "open.customer",
+                   count(*) FILTER (WHERE is_open AND assignee_id IS NULL) AS unassigned,
+                   count(*) FILTER (WHERE is_open AND assignee_id IS NULL AND turn = 'us') AS "unassigned.us",
+                   count(*) FILTER (WHERE is_open AND assignee_id IS NULL AND turn = 'customer') AS "unassigned.customer",
+                   count(*) FILTER (WHERE is_open AND assignee_id = $1) AS mine,
+                   count(*) FILTER (WHERE is_open AND assignee_id = $1 AND turn = 'us') AS "mine.us",
+                   count(*) FILTER (WHERE is_open AND assignee_id = $1 AND turn = 'customer') AS "mine.customer"
+            FROM (SELECT *, state = 'open' AS is_open FROM conversation) AS c
             """,
             member,
         )
@@ -188,7 +195,8 @@ def _message(text: str) -> dict[str, Any]:
 
 
 async def test_list_pages_by_key(hub: HubUnderTest, clock: FakeClock) -> None:
-    """R-302: paging shows each conversation once and in order, also when one moves to the top between two pages."""
+    """R-302: paging loses no conversation, whatever moves between two pages; one that was answered meanwhile stands in the other
+    group as well, and the browser shows it once."""
     jonas, channel = await visit(hub), await hub.connect()
     for number in range(120):
         await receive(hub, channel, f"Frage {number}", user=600 + number)
@@ -196,11 +204,31 @@ async def test_list_pages_by_key(hub: HubUnderTest, clock: FakeClock) -> None:
     seen = rows_in(html)
     assert len(seen) == 50
     clock.advance(minutes=5)
-    await jonas.post(f"/conversations/{seen[40]}/messages", text="Antwort", client_key="k")
+    answered = seen[40]
+    await jonas.post(f"/conversations/{answered}/messages", text="Antwort", client_key="k")
     while found := re.search(r'data-more="([^"]+)"', html):
         html = (await jonas.data("/inbox-rows/open", after=found[1]))["html"]
         seen += rows_in(html)
-    assert len(seen) == len(set(seen)) == 120
+    assert len(set(seen)) == 120
+    assert [one for one in set(seen) if seen.count(one) > 1] == [answered]
+
+
+async def test_ours_to_answer_stand_first(hub: HubUnderTest, clock: FakeClock) -> None:
+    """Whose turn it is decides the group: a message makes it ours, an answer theirs, a failed answer ours again."""
+    jonas, channel = await visit(hub), await hub.connect()
+    talks = []
+    for number in range(3):
+        talks.append(conv(await receive(hub, channel, f"Frage {number}", user=600 + number)))
+        clock.advance(minutes=1)
+    for talk in talks[1:]:
+        await jonas.post(f"/conversations/{talk}/messages", text="Antwort", client_key="k")
+        clock.advance(minutes=1)
+    html = await jonas.page("/inbox/open")
+    assert rows_in(html) == [talks[0], talks[2], talks[1]]
+    assert html.index('id="turn-us"') < html.index(talks[0]) < html.index('id="turn-customer"')
+    await channels.block_channel(hub.runtime, hub.owner, channel.id, "law")
+    assert rows_in(await jonas.page("/inbox/open")) == [talks[2], talks[1], talks[0]]
+    assert (await jonas.data("/updates"))["counts"] == await counters(hub, jonas.member_id)
 
 
 async def test_thread_pages_by_key_to_its_beginning(hub: HubUnderTest) -> None:

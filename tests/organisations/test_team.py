@@ -1,6 +1,7 @@
 """Invitations, roles and leavers: who may do what to whom, for how long a link is good, and what is written down."""
 
 import asyncio
+import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.organisations import sessions, team
+from hub.organisations import service, sessions, team
 from hub.organisations.team import LastOwner
 from tests.organisations.support import ELSEWHERE, Browser, browse, hire, member_of, signed_in
+from tests.smtp import MailServer
 from tests.support import PASSWORD, HubUnderTest
 
 TEAM = "/o/radwerk/team"
@@ -354,3 +356,29 @@ async def test_audit_log_cannot_be_rewritten(hub: HubUnderTest) -> None:
             async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
                 await unit.sql.execute(statement)
     assert await hub.value("SELECT count(*) FROM audit_entry WHERE action = 'invitation.made'") == 1
+
+
+async def test_an_invitation_goes_out_by_mail_where_there_is_a_server(hub: HubUnderTest, smtp: MailServer) -> None:
+    """The link still stands on the page: a mail may be lost."""
+    mail = {"smtp_url": smtp.settings().smtp_url, "mail_from": "hub@radwerk.example"}
+    hub.app.web.state.runtime = dataclasses.replace(hub.runtime, settings=hub.runtime.settings.model_copy(update=mail))
+    owner = await signed_in(hub)
+    answer = await owner.submit(TEAM, NEW)
+    [sent] = smtp.inbox.mails
+    assert sent["to"] == NEW["email"]
+    assert link_in(answer.text) in sent.get_content()
+    assert "gesendet" in answer.text
+
+    elsewhere = await owner.submit(TEAM, NEW, email="nora@elsewhere.example")
+    assert elsewhere.status_code == 200
+    assert "/join/" in link_in(elsewhere.text) and "nicht angenommen" in elsewhere.text
+
+
+async def test_who_became_a_member_by_other_means_is_told(hub: HubUnderTest) -> None:
+    link = await invite(await signed_in(hub))
+    await service.add_member(
+        hub.runtime, hub.organisation_id, email=NEW["email"], name=NEW["name"], role="readonly", password=PASSWORD
+    )
+    _, answer = await join(hub, link)
+    assert answer.status_code == 409
+    assert await hub.value("SELECT role FROM member WHERE role = 'readonly'") == "readonly"

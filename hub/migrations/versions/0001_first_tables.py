@@ -407,8 +407,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organisation_id", "id"),
         sa.UniqueConstraint("organisation_id", "identity_id"),
     )
-    op.create_index("conversation_all", "conversation", ["organisation_id", "state", "sort_at", "id"], unique=False)
-    op.create_index("conversation_mine", "conversation", ["organisation_id", "assignee_id", "state", "sort_at", "id"], unique=False)
+    op.create_index("conversation_all", "conversation", ["organisation_id", "state", "turn", "sort_at", "id"], unique=False)
+    op.create_index(
+        "conversation_mine", "conversation", ["organisation_id", "assignee_id", "state", "turn", "sort_at", "id"], unique=False
+    )
     op.create_table(
         "message",
         sa.Column("organisation_id", sa.Uuid(), nullable=False),

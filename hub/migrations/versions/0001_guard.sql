@@ -79,32 +79,33 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON consent_entry FOR EACH ROW
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON consent_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- Exact counters of the inbox lists: each statement on conversation appends its net change per list.
-CREATE FUNCTION conversation_list(state text, assignee_id uuid) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION conversation_list(state text, turn text, assignee_id uuid) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN state = 'done' THEN ARRAY['done']
-        WHEN assignee_id IS NULL THEN ARRAY['all', 'unassigned']
-        ELSE ARRAY['all', assignee_id::text]
+        WHEN turn = 'us' THEN ARRAY['all', COALESCE(assignee_id::text, 'unassigned'),
+                                    'all.us', COALESCE(assignee_id::text, 'unassigned') || '.us']
+        ELSE ARRAY['all', COALESCE(assignee_id::text, 'unassigned')]
     END
 $$;
 CREATE FUNCTION count_conversations() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO conversation_counter (organisation_id, list, change)
-        SELECT organisation_id, name, count(*) FROM new_rows, unnest(conversation_list(state, assignee_id)) AS name GROUP BY 1, 2;
+        SELECT organisation_id, name, count(*) FROM new_rows, unnest(conversation_list(state, turn, assignee_id)) AS name GROUP BY 1, 2;
     ELSIF TG_OP = 'DELETE' THEN
         INSERT INTO conversation_counter (organisation_id, list, change)
-        SELECT organisation_id, name, -count(*) FROM old_rows, unnest(conversation_list(state, assignee_id)) AS name GROUP BY 1, 2;
+        SELECT organisation_id, name, -count(*) FROM old_rows, unnest(conversation_list(state, turn, assignee_id)) AS name GROUP BY 1, 2;
     ELSE
         INSERT INTO conversation_counter (organisation_id, list, change)
         SELECT organisation_id, name, sum(change) FROM (
-            SELECT o.organisation_id, o.state, o.assignee_id, -1 AS change FROM old_rows o
+            SELECT o.organisation_id, o.state, o.turn, o.assignee_id, -1 AS change FROM old_rows o
             JOIN new_rows n USING (organisation_id, id)
-            WHERE (o.state, o.assignee_id) IS DISTINCT FROM (n.state, n.assignee_id)
+            WHERE (o.state, o.turn, o.assignee_id) IS DISTINCT FROM (n.state, n.turn, n.assignee_id)
             UNION ALL
-            SELECT n.organisation_id, n.state, n.assignee_id, 1 FROM new_rows n
+            SELECT n.organisation_id, n.state, n.turn, n.assignee_id, 1 FROM new_rows n
             JOIN old_rows o USING (organisation_id, id)
-            WHERE (o.state, o.assignee_id) IS DISTINCT FROM (n.state, n.assignee_id)
-        ) AS moved, unnest(conversation_list(state, assignee_id)) AS name
+            WHERE (o.state, o.turn, o.assignee_id) IS DISTINCT FROM (n.state, n.turn, n.assignee_id)
+        ) AS moved, unnest(conversation_list(state, turn, assignee_id)) AS name
         GROUP BY 1, 2 HAVING sum(change) <> 0;
     END IF;
     RETURN NULL;
