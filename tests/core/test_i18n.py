@@ -1,6 +1,7 @@
 """Words and formats for people: the two catalogues belong together, nothing falls back in silence."""
 
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ from jinja2 import Environment
 
 from hub.core import errors, http, i18n, vault
 from hub.core.i18n import (
+    LOCALES_FOLDER,
     CatalogueBroken,
     TextMissing,
     Translator,
@@ -174,3 +176,15 @@ def test_days_are_named_as_people_name_them(at: datetime, german: str, english: 
 def test_numbers() -> None:
     assert format_number(1234567, "de") == "1.234.567"
     assert format_number(Decimal("1234.5"), "en") == "1,234.5"
+
+
+def test_every_key_of_a_template_is_in_the_catalogue() -> None:
+    """Keys that are put together from values are tried by the tests of their pages; those written out are tried here."""
+    known = catalogue("de")
+    missing = {
+        f"{path.name}: {key}"
+        for path in (LOCALES_FOLDER.parent / "templates").rglob("*.html")
+        for key in re.findall(r"""\bt\(\s*["']([a-z_.]+)["']\s*[,)]""", path.read_text())
+        if key not in known and f"{key}.other" not in known
+    }
+    assert missing == set()
