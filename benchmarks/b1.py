@@ -68,9 +68,7 @@ class _Run:
         return float((last[1] - first[1]) / (last[0] - first[0]))
 
     async def _counts(self, shop: Shop) -> tuple[int, int]:
-        stored = await self.place.value(
-            "SELECT count(*) FROM webhook_delivery WHERE organisation_id = $1", shop.organisation_id
-        )
+        stored = await self.place.value("SELECT count(*) FROM webhook_delivery WHERE organisation_id = $1", shop.organisation_id)
         messages = await self.place.value("SELECT count(*) FROM message WHERE organisation_id = $1", shop.organisation_id)
         return stored, messages
 
@@ -132,17 +130,15 @@ async def measure(place: Place, *, quick: bool) -> Section:
         ),
         Figure(f"c: {BUSY_RATE:,.0f} a second for {long:.0f} s, p50", [busy.p50 * 1000], "ms", digits=1),
         Figure(f"c: {BUSY_RATE:,.0f} a second for {long:.0f} s, p99", [busy.p99 * 1000], "ms", digits=1),
-        Figure(
-            "c: share of answers later than 200 ms", [100 * busy.slow / busy.sent], "%", goal=1.0, better="less", digits=3
-        ),
+        Figure("c: share of answers later than 200 ms", [100 * busy.slow / busy.sent], "%", goal=1.0, better="less", digits=3),
         Figure("c: answers other than 200", [busy.sent - busy.ok], goal=0, better="less"),
         Figure("webhooks lost or doubled in any run", [run.lost], goal=0, better="less"),
     ]
     section.notes = [
-        "Bare is `benchmarks/bare.py`: the same secret compared in the same way, on uvicorn with the settings of `hub web`; it reads "
-        "no body. The load generator (`benchmarks/load.py`) has a process of its own and shares the two cores with all the rest.",
-        f"Applied is counted at the feed's head while at most {WINDOW:,} accepted webhooks wait, so no backlog can grow. The worker "
-        "runs in every measurement, also in a.",
+        "Bare is `benchmarks/bare.py`: the same secret compared in the same way, on uvicorn with the settings of `hub web`; it "
+        "reads no body. The load generator (`benchmarks/load.py`) has a process of its own and shares the cores with all the rest.",
+        f"Applied is counted at the feed's head while at most {WINDOW:,} accepted webhooks wait, so no backlog can grow. The "
+        "worker runs in every measurement, also in a.",
         f"After every run the stored deliveries and messages were counted: {run.next - FIRST_NUMBER:,} webhooks in all.",
     ]
     return section

@@ -70,9 +70,9 @@ async def measure(place: Place, *, quick: bool) -> Section:
         Figure("streams that ended", [outcome.ended], goal=0, better="less"),
     ]
     section.notes = [
-        f"{len(streams):,} streams in {organisations} organisations, each stream with a session of its own, one web process and one "
-        f"worker; {RATE:.0f} webhooks a second for {seconds:.0f} s make {RATE * per_organisation:,.0f} events a second. Min, median "
-        f"and max are over {SLICES} parts of the run.",
+        f"{len(streams):,} streams in {organisations} organisations, each stream with a session of its own, one web process and "
+        f"one worker; {RATE:.0f} webhooks a second for {seconds:.0f} s make {RATE * per_organisation:,.0f} events a second. Min, "
+        f"median and max are over {SLICES} parts of the run.",
         "Timed from the write of the webhook to the arrival of its event in each stream of the organisation: door, commit, nudge, "
         "batch, feed, announcement, reading and the check that the session may still look all lie between.",
         "The Valkey round trip was measured in the same process just before the load, through redis-py on both sides.",

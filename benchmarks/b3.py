@@ -181,7 +181,7 @@ async def measure(place: Place, *, quick: bool) -> Section:
     async with place.runtime() as runtime:
         shop = await place.found(runtime, "shop", channels=1, token=TOKEN)
         people = [FIRST_PERSON + number for number in range(500 if quick else 2000)]
-        await _people_at_the_simulator(place, people)
+        await people_at_the_simulator(place, people)
         # FIRST_NUMBER is a multiple of the number of people: everybody writes once
         await load(Job(place.port, shop.targets, "open", 1.0, people=len(people), rate=float(len(people))))
         await place.drained()
@@ -203,9 +203,7 @@ async def measure(place: Place, *, quick: bool) -> Section:
     section.figures = [
         Figure("64 coroutines with httpx, messages a second", plain),
         Figure("dispatch, messages a second", dispatched),
-        Figure(
-            "ratio", [value / beside for value, beside in zip(dispatched, plain, strict=True)], goal=0.85, digits=3
-        ),  # fmt: skip
+        Figure("ratio", [value / beside for value, beside in zip(dispatched, plain, strict=True)], goal=0.85, digits=3),
         Figure(f"pacing at {PACE:.0f} a second: error", [abs(paced / PACE - 1) * 100], "%", goal=2, better="less", digits=2),
         Figure(f"pacing at {PACE:.0f} a second: most in any second", [busiest]),
         *(Figure(f"{length:,} waiting, messages a second", [rate]) for length, rate in zip(lengths, flat, strict=True)),
@@ -215,8 +213,8 @@ async def measure(place: Place, *, quick: bool) -> Section:
     ]
     section.notes = [
         f"One channel, {len(people):,} conversations, {count:,} messages a run, at most 64 requests at once; gate, address locks, "
-        "rate token, claim, attempt, result and provider key for every message. Measured from the first claim to the last result in "
-        "the rows of `attempt`.",
+        "rate token, claim, attempt, result and provider key for every message. Measured from the first claim to the last result "
+        "in the rows of `attempt`.",
         "The coroutines (`benchmarks/posters.py`) post the same messages to the same simulator, each with an httpx client of its "
         "own, and write nothing.",
         "The queues of growing length are of priority bulk; the first messages of each are timed.",
@@ -225,7 +223,7 @@ async def measure(place: Place, *, quick: bool) -> Section:
     return section
 
 
-async def _people_at_the_simulator(place: Place, people: list[int]) -> None:
+async def people_at_the_simulator(place: Place, people: list[int]) -> None:
     """A bot, and people who have written to it some time ago."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{place.sandbox_port}/control", trust_env=False) as control:
         await control.post("/bots", json={"token": TOKEN, "name": "Radwerk", "username": "radwerk_bot"})

@@ -1,8 +1,8 @@
 """Where measurements happen: servers of their own in a temporary folder, the hub's real processes, loopback only.
 
-    with Place() as place:
-        place.start_hub()
-        shop = await place.found("shop", channels=50)
+with Place() as place:
+    place.start_hub()
+    shop = await place.found("shop", channels=50)
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 from uuid import UUID
 
@@ -113,10 +112,10 @@ class Place:
         self.admin_url = urls.admin_url
         self.settings = Settings(
             data=self.data,
-            database_url=urls.database_url,  # type: ignore[arg-type]  # pydantic makes the secrets
-            redis_url=urls.redis_url,  # type: ignore[arg-type]
+            database_url=urls.database_url,
+            redis_url=urls.redis_url,
             port=self.port,
-            trusted_hosts=f"127.0.0.1:{self.sandbox_port}",  # type: ignore[arg-type]
+            trusted_hosts=f"127.0.0.1:{self.sandbox_port}",
         )
         migrate(urls.admin_url)
         asyncio.run(sync_policies(self.settings))
@@ -244,10 +243,6 @@ class Place:
         names = ["server_version", *DURABILITY, "wal_sync_method", "shared_buffers", "max_wal_size"]
         return {name: await self.value(f"SHOW {name}") for name in names}
 
-    def other_database(self, name: str) -> str:
-        """The superuser's address of another database of this server."""
-        return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{name}"))
-
 
 class Generator:
     """The load generator at work on one job."""
@@ -274,9 +269,10 @@ class Generator:
         assert self._process.stdin is not None
         self._process.stdin.write(line.encode() + b"\n")
 
-    @property
-    def is_over(self) -> bool:
-        return self._process.returncode is not None
+    def close(self) -> None:
+        """There will be no more to tell."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
     async def outcome(self) -> Outcome:
         assert self._process.stdout is not None
@@ -307,8 +303,9 @@ def wait_for_port(port: int, child: Child) -> None:
     raise AssertionError(f"{child.name} does not start: {child.log.read_text()[-2000:]}")
 
 
-def wait_for(url: str, child: Child) -> None:
-    deadline = time.monotonic() + READY_SECONDS
+def wait_for(url: str, child: Child, seconds: float = READY_SECONDS) -> None:
+    """Until this address answers 2xx."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and child.process.poll() is None:
         try:
             with urlopen(url, timeout=2):

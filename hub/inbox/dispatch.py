@@ -33,6 +33,8 @@ AT_ONCE = 64
 TURN_SECONDS = 20.0
 """How long one job works a lane before it lets the next job go on."""
 CLAIM_BATCH = 64
+LOOK_SECONDS = 0.2
+"""How often the lane is looked at while requests are under way: renews the lease, finds what was queued meanwhile."""
 
 
 class Clients:
@@ -141,9 +143,10 @@ class _Turns:
                 log.warning("rate_unknown", error=type(error).__name__)
 
     async def _wait(self, tokens: Tokens) -> None:
-        """Until a request is answered, or the next token is there."""
+        """Until a request is answered, the next token is there, or it is time to look again: a slow answer must neither cost the
+        lease nor keep other conversations waiting."""
         if self._running:
-            timeout = max(tokens.wait, 0.001) if tokens.any == 0 and tokens.wait else None
+            timeout = min(max(tokens.wait, 0.001), LOOK_SECONDS) if tokens.any == 0 and tokens.wait else LOOK_SECONDS
             done, self._running = await asyncio.wait(self._running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             self._results += [task.result() for task in done]
         elif not self._results:

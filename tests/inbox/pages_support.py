@@ -98,6 +98,7 @@ def rows_in(html: str) -> list[str]:
 async def serve(hub: HubUnderTest) -> AsyncIterator[str]:
     """The hub behind a real socket in this process; its address."""
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = uvicorn.Config(hub.app, lifespan="off", log_level="error", timeout_graceful_shutdown=1, ws="none")
     server = uvicorn.Server(config)

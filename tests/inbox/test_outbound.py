@@ -293,6 +293,34 @@ async def test_after_a_day_of_trying_the_message_fails_honestly(hub: HubUnderTes
 
 
 @respx.mock
+async def test_a_slow_answer_keeps_nobody_else_waiting(hub: HubUnderTest, telegram: Connected, conversation: UUID) -> None:
+    """While one request hangs, what is queued for another person on the same lane leaves."""
+    await hub.deliver(telegram, telegram_text(77, "Ich auch", user=777))
+    await hub.settle()
+    other = await hub.value(
+        "SELECT c.id FROM conversation c JOIN identity i ON i.id = c.identity_id WHERE i.provider_user_id = '777'"
+    )
+    hanging, other_left = asyncio.Event(), asyncio.Event()
+
+    async def provider(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content)["chat_id"] == 777:
+            other_left.set()
+        else:
+            hanging.set()
+            await other_left.wait()
+        return accepted()
+
+    respx.post(SEND).mock(side_effect=provider)
+    await hub.reply(conversation, "Hallo")
+    settling = asyncio.create_task(hub.settle())
+    async with asyncio.timeout(10):
+        await hanging.wait()
+        await hub.reply(other, "Hallo auch")
+        await settling
+    assert [row["state"] for row in await hub.rows("SELECT state FROM message WHERE direction = 'out'")] == ["sent", "sent"]
+
+
+@respx.mock
 async def test_the_order_of_a_conversation_is_kept_over_retries(hub: HubUnderTest, conversation: UUID) -> None:
     route = respx.post(SEND)
     route.side_effect = [httpx.ConnectError("refused"), accepted(1), accepted(2), accepted(3)]
