@@ -190,6 +190,7 @@ async def measure(place: Place, *, quick: bool) -> Section:
         run = _Run(place, runtime, shop, people, conversations)
         await run.pace(UNLIMITED)
         await run.dispatch(200)
+        await place.settle()
         plain, dispatched = [], []
         for _ in range(runs):
             section.note_load()

@@ -238,6 +238,12 @@ class Place:
             await asyncio.sleep(0.1)
         return time.monotonic() - started
 
+    async def settle(self) -> None:
+        """Tables that were empty a moment ago get their statistics, as autovacuum gives them within a minute: until then PostgreSQL
+        plans for empty tables, which says nothing about a hub that has been running."""
+        await self.drained()
+        await self.fetch("ANALYZE")
+
     async def settings_of_postgres(self) -> dict[str, str]:
         """Its version, and what says that an answered commit is on disk."""
         names = ["server_version", *DURABILITY, "wal_sync_method", "shared_buffers", "max_wal_size"]

@@ -54,6 +54,7 @@ POST /o/{slug}/channels                                    manage_channels
 POST /o/{slug}/channels/{channel}/on                       manage_channels
 POST /o/{slug}/channels/{channel}/off                      manage_channels
 POST /o/{slug}/channels/{channel}/block                    manage_channels
+POST /o/{slug}/channels/{channel}/settings                 manage_channels
 
 GET  /o/{slug}/stream                                      read_inbox
 GET  /o/{slug}/changes                                     read_inbox

@@ -2,14 +2,17 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 
 from hub.channels import queries, service
 from hub.channels.providers import Provider, provider_of
+from hub.channels.queries import ChannelRow
+from hub.channels.settings import is_secret
 from hub.connectors.contract import AnyConnector
 from hub.connectors.errors import ConnectorError, CredentialsRejected
 from hub.connectors.registry import Registry
@@ -49,13 +52,15 @@ class FormField:
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """The set-up form of one messenger, with what was typed and is no secret."""
+    """The set-up form of one messenger, with what was typed and is no secret. `renews` is the shown id of the connected account
+    whose settings it changes; empty where it connects a new one."""
 
     kind: AnyConnector
     provider: Provider
     fields: list[FormField]
     title: str
     is_accepted: bool
+    renews: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +82,44 @@ class Problem:
 
 
 @router.get("/o/{slug}/channels")
-async def channels_page(request: Request, access: Reader, connect: str = "", note: str = "") -> Response:
-    """All channels; with `connect` the form that connects an account of this messenger."""
-    typed = {"connector": connect} if access.may(Right.MANAGE_CHANNELS) else {}
-    return await _page(request, access, typed=typed, note=note)
+async def channels_page(
+    request: Request, access: Reader, connect: str = "", renew: str = "", renewed: str = "", note: str = ""
+) -> Response:
+    """All channels; with `connect` the form that connects an account of this messenger, with `renew` the form that changes the
+    settings of this channel. `renewed` and `note` say what was just done."""
+    if not access.may(Right.MANAGE_CHANNELS):
+        connect = renew = ""
+    return await _page(request, access, typed={"connector": connect}, renew=renew, renewed=renewed, note=note)
 
 
 async def _page(
-    request: Request, access: Access, *, problem: Problem | None = None, typed: dict[str, str] | None = None, note: str = ""
+    request: Request,
+    access: Access,
+    *,
+    problem: Problem | None = None,
+    typed: dict[str, str] | None = None,
+    renew: str = "",
+    renewed: str = "",
+    note: str = "",
 ) -> Response:
     runtime: Runtime = request.app.state.runtime
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         channels = await queries.list_channels(unit, runtime.connectors)
+    by_id = {ids.show("chn", row.id): row for row in channels}
     kinds = _kinds(runtime.connectors)
+    if renew:
+        set_up: SetUp | None = await _renewal(runtime, access, by_id, renew, typed or {})
+    else:
+        set_up = _set_up(kinds, typed or {})
     return render(
         request,
         "channels/page.html",
         status=problem.error.http_status if problem else 200,
         channels=channels,
         kinds=kinds,
-        set_up=_set_up(kinds, typed or {}),
+        set_up=set_up,
         problem=problem,
+        renewed=by_id.get(renewed),
         note=note if NOTE.fullmatch(note) else "",
         webhook=lambda row: f"{runtime.settings.base_url}/hooks/{row.connector.connector}/{ids.show('chn', row.id)}",
     )
@@ -117,43 +139,81 @@ def _kinds(connectors: Registry) -> list[tuple[AnyConnector, Provider]]:
 def _set_up(kinds: list[tuple[AnyConnector, Provider]], typed: dict[str, str]) -> SetUp | None:
     for kind, provider in kinds:
         if kind.connector == typed.get("connector"):
-            fields = [_field(name, info, typed) for name, info in kind.settings.model_fields.items()]
-            return SetUp(kind, provider, fields, typed.get("title", ""), typed.get("terms") == "accepted")
+            return SetUp(kind, provider, _fields(kind, typed), typed.get("title", ""), typed.get("terms") == "accepted")
     return None
 
 
-def _field(name: str, info: Any, typed: dict[str, str]) -> FormField:
-    is_secret = info.annotation in (SecretStr, SecretStr | None)
+async def _renewal(runtime: Runtime, access: Access, channels: dict[str, ChannelRow], renew: str, typed: dict[str, str]) -> SetUp:
+    """The form with what is stored and no secret, below what was typed. NotFound for a channel that is not there."""
+    if renew not in channels:
+        raise NotFound("no such channel")
+    row = channels[renew]
+    stored = await service.shown_settings(runtime, access, row.id)
+    fields = _fields(row.connector, {f"set_{name}": value for name, value in stored.items()} | typed)
+    return SetUp(row.connector, row.provider, fields, row.title, row.terms_accepted_at is not None, renew)
+
+
+def _fields(kind: AnyConnector, typed: dict[str, str]) -> list[FormField]:
+    return [_field(name, info, typed) for name, info in kind.settings.model_fields.items()]
+
+
+def _field(name: str, info: FieldInfo, typed: dict[str, str]) -> FormField:
     usual = "" if info.is_required() or info.default is None else str(info.default)
-    value = "" if is_secret else typed.get(f"set_{name}", usual)
-    return FormField(name, info.title, info.description or "", is_secret, not info.is_required(), usual, value)
+    value = "" if is_secret(info) else typed.get(f"set_{name}", usual)
+    return FormField(name, info.title or name, info.description or "", is_secret(info), not info.is_required(), usual, value)
+
+
+async def _typed(request: Request) -> tuple[dict[str, str], dict[str, str]]:
+    """What a form says, and of it the settings that are not left empty, by their own names."""
+    typed = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    values = {name.removeprefix("set_"): value for name, value in typed.items() if name.startswith("set_") and value.strip()}
+    return typed, values
+
+
+def _problem(error: HubError, about: str, values: dict[str, str]) -> Problem:
+    """The field that an error names is missing unless something was typed there."""
+    if isinstance(error, InvalidInput):
+        field = str(error.values["field"])
+        return Problem(error, about, field, field not in values)
+    return Problem(error, about, error.field if isinstance(error, CredentialsRejected) else "")
 
 
 @router.post("/o/{slug}/channels")
 async def connect_channel(request: Request, access: Manager) -> Response:
-    """Accept the terms, store the account and switch it on: one form, and each step's error names its field."""
+    """Store the account, accept the terms and switch it on: one form, and each step's error names its field. The acceptance is
+    written only for an account whose fields are valid."""
     runtime: Runtime = request.app.state.runtime
-    typed = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    typed, values = await _typed(request)
     connector = typed.get("connector", "")
-    values = {name.removeprefix("set_"): value for name, value in typed.items() if name.startswith("set_") and value.strip()}
     if typed.get("terms") != "accepted":
         unaccepted = InvalidInput("the provider's terms must be accepted", field="terms")
         return await _page(request, access, problem=Problem(unaccepted, connector, "terms", missing=True), typed=typed)
+    provider_of(connector)  # NotFound here, before an account is stored that could never be switched on
     try:
-        await service.accept_terms(runtime, access, connector)
         channel_id = await service.connect_channel(
             runtime, access, connector=connector, title=typed.get("title", ""), values=values
         )
     except InvalidInput as error:
-        field = str(error.values["field"])
-        return await _page(request, access, problem=Problem(error, connector, field, field not in values), typed=typed)
+        return await _page(request, access, problem=_problem(error, connector, values), typed=typed)
+    await service.accept_terms(runtime, access, connector)
     try:
         result = await service.switch_on(runtime, access, channel_id)
     except ConnectorError as error:
         await service.discard_channel(runtime, access, channel_id)
-        field = error.field if isinstance(error, CredentialsRejected) else ""
-        return await _page(request, access, problem=Problem(error, connector, field), typed=typed)
-    return _back(access, *result.notes[:1])
+        return await _page(request, access, problem=_problem(error, connector, values), typed=typed)
+    return _back(access, note="".join(result.notes[:1]))
+
+
+@router.post("/o/{slug}/channels/{channel}/settings")
+async def change_settings(request: Request, access: Manager, channel: str) -> Response:
+    """Renew the credentials: in force once the provider takes them, and an error names the field."""
+    runtime: Runtime = request.app.state.runtime
+    typed, values = await _typed(request)
+    try:
+        result = await service.change_settings(runtime, access, ids.read("chn", channel), values)
+    except (InvalidInput, ConnectorError, service.TermsNotAccepted) as error:
+        return await _page(request, access, problem=_problem(error, channel, values), typed=typed, renew=channel)
+    return _back(access, renewed=channel, note="".join(result.notes[:1]))
 
 
 @router.post("/o/{slug}/channels/{channel}/on")
@@ -167,7 +227,7 @@ async def switch_on(request: Request, access: Manager, channel: str, accept: Ann
         result = await service.switch_on(runtime, access, ids.read("chn", channel))
     except (ConnectorError, service.TermsNotAccepted) as error:
         return await _page(request, access, problem=Problem(error, channel))
-    return _back(access, *result.notes[:1])
+    return _back(access, note="".join(result.notes[:1]))
 
 
 @router.post("/o/{slug}/channels/{channel}/off")
@@ -187,5 +247,6 @@ async def block(request: Request, access: Manager, channel: str, reason: Annotat
     return _back(access)
 
 
-def _back(access: Access, note: str = "") -> Response:
-    return RedirectResponse(f"/o/{access.slug}/channels" + (f"?note={note}" if note else ""), 303)
+def _back(access: Access, **query: str) -> Response:
+    said = urlencode({name: value for name, value in query.items() if value})
+    return RedirectResponse(f"/o/{access.slug}/channels" + (f"?{said}" if said else ""), 303)

@@ -1,20 +1,21 @@
-"""Connect a messenger account, accept its provider's terms, switch it on and off, and the kill switch.
+"""Connect a messenger account, accept its provider's terms, renew its settings, switch it on and off, and the kill switch.
 
 Whatever the state, what a provider delivers is stored (I9, R-183); the gate alone decides what may leave.
 """
 
 import json
 import secrets
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
-
-from pydantic import ValidationError
 
 from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
 from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.channels.models import Channel, ChannelTerms
 from hub.channels.providers import provider_of
-from hub.connectors.contract import SetupResult
+from hub.channels.settings import is_secret, merge_settings, read_settings, seal_settings
+from hub.connectors.contract import Settings, SetupResult
 from hub.connectors.http import connector_client
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
@@ -37,14 +38,8 @@ class TermsNotAccepted(Conflict):
 async def connect_channel(runtime: Runtime, access: Access, *, connector: str, title: str, values: dict[str, Any]) -> UUID:
     """Store a new account, switched off; its id. InvalidInput names the field of the set-up form that is wrong or missing."""
     kind = runtime.connectors.get(connector)
-    try:
-        settings = kind.settings.model_validate(values)
-    except ValidationError as error:
-        field = str(error.errors()[0]["loc"][0])
-        raise InvalidInput(f"{field}: {error.errors()[0]['msg']}", field=field) from None
+    settings = read_settings(kind.settings, values)
     channel_id = ids.new_id()
-    place: dict[str, Any] = {"organisation_id": access.organisation_id, "table": "channel", "row_id": channel_id}
-    opened = {name: _reveal(value) for name, value in settings}
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         unit.session.add(
             Channel(
@@ -52,9 +47,13 @@ async def connect_channel(runtime: Runtime, access: Access, *, connector: str, t
                 id=channel_id,
                 connector=connector,
                 title=title.strip() or kind.label,
-                settings_sealed=runtime.vault.seal(json.dumps(opened), column="settings_sealed", **place),
+                settings_sealed=seal_settings(runtime.vault, settings, access.organisation_id, channel_id),
                 secrets_sealed=runtime.vault.seal(
-                    json.dumps([secrets.token_urlsafe(SECRET_BYTES)]), column="secrets_sealed", **place
+                    json.dumps([secrets.token_urlsafe(SECRET_BYTES)]),
+                    organisation_id=access.organisation_id,
+                    table="channel",
+                    column="secrets_sealed",
+                    row_id=channel_id,
                 ),
                 created_at=clock.now(),
             )
@@ -65,11 +64,6 @@ async def connect_channel(runtime: Runtime, access: Access, *, connector: str, t
         await audit.record(unit, access, "channel.connected", ids.show("chn", channel_id), {"connector": connector})
         note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})
     return channel_id
-
-
-def _reveal(value: object) -> object:
-    reveal = getattr(value, "get_secret_value", None)
-    return reveal() if reveal else value
 
 
 async def accept_terms(runtime: Runtime, access: Access, connector: str) -> None:
@@ -105,34 +99,69 @@ async def _terms_accepted(unit: UnitOfWork, connector: str) -> bool:
 async def switch_on(runtime: Runtime, access: Access, channel_id: UUID) -> SetupResult:
     """Check the credentials, register the webhook, open the channel for sending.
 
-    Raises TermsNotAccepted, CredentialsRejected (names the field), or Unavailable when the provider cannot be reached.
+    Raises TermsNotAccepted, CredentialsRejected (names the field), Unavailable when the provider cannot be reached, or Rejected.
     """
+    channel = await _open_accepted(runtime, access, channel_id)
+    result = await check_with_provider(runtime, channel)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        channel = await _open(runtime, unit, channel_id)
-        if not await _terms_accepted(unit, channel.connector.connector):
-            raise TermsNotAccepted(channel.connector.connector)
-    callback_url = f"{runtime.settings.base_url}/hooks/{channel.connector.connector}/{ids.show('chn', channel_id)}"
-    async with connector_client(runtime.settings.trusted_hosts) as http:
-        result = await channel.connector.setup(channel.account, callback_url, http)
-    async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        await unit.sql.execute(
-            """
-            UPDATE channel SET state = 'on', block_reason = '', own_id = $3, address = $4, health = 'healthy', health_cause = '',
-                   health_since = $5, health_until = NULL
-            WHERE organisation_id = $1 AND id = $2
-            """,
-            unit.tenant,
-            channel_id,
-            result.own_id,
-            result.address,
-            clock.now(),
-        )
+        await _set_state(unit, channel_id, "on", "")
         await audit.record(unit, access, "channel.switched_on", ids.show("chn", channel_id), {"address": result.address})
-        note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})
+        await _take_over(runtime, unit, channel_id, result)
+    return result
+
+
+async def change_settings(runtime: Runtime, access: Access, channel_id: UUID, values: Mapping[str, Any]) -> SetupResult:
+    """Give a connected account other settings, mostly new credentials; a secret left empty keeps the stored one.
+
+    The provider is asked first, once, as `switch_on` asks it: until it takes the new settings the old ones are in force, also
+    after any error. What waited on an open channel goes; a channel that was switched off or blocked stays so.
+    Raises InvalidInput (names the field) and what `switch_on` raises.
+    """
+    channel = await _open_accepted(runtime, access, channel_id)
+    settings = merge_settings(channel.account.settings, values)
+    result = await check_with_provider(runtime, replace(channel, account=replace(channel.account, settings=settings)))
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        await store_settings(runtime, unit, access, channel, settings)
+        await _take_over(runtime, unit, channel_id, result)
+    return result
+
+
+async def store_settings(runtime: Runtime, unit: UnitOfWork, access: Access, channel: OpenChannel, settings: Settings) -> None:
+    """Put other settings in the place of those that the channel was opened with, unasked of the provider."""
+    sealed = seal_settings(runtime.vault, settings, unit.tenant, channel.channel_id)
+    await unit.sql.execute(
+        "UPDATE channel SET settings_sealed = $3 WHERE organisation_id = $1 AND id = $2", unit.tenant, channel.channel_id, sealed
+    )
+    changed = [name for name, value in settings if value != getattr(channel.account.settings, name)]
+    shown = ids.show("chn", channel.channel_id)
+    await audit.record(unit, access, "channel.settings_changed", shown, {"fields": changed})
+    note_change(unit, "channel", {"channel": shown})
+
+
+async def check_with_provider(runtime: Runtime, channel: OpenChannel) -> SetupResult:
+    """Check the credentials and register the webhook; nothing of ours changes. Raises what `Connector.setup` raises."""
+    callback_url = f"{runtime.settings.base_url}/hooks/{channel.connector.connector}/{ids.show('chn', channel.channel_id)}"
+    async with connector_client(runtime.settings.trusted_hosts) as http:
+        return await channel.connector.setup(channel.account, callback_url, http)
+
+
+async def _take_over(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, result: SetupResult) -> None:
+    """Keep what the provider said of an account it accepts. If the channel is on, what waited for it goes now."""
+    state = await unit.sql.fetchval(
+        """
+        UPDATE channel SET own_id = $3, address = $4, health = 'healthy', health_cause = '', health_since = $5, health_until = NULL
+        WHERE organisation_id = $1 AND id = $2 RETURNING state
+        """,
+        unit.tenant,
+        channel_id,
+        result.own_id,
+        result.address,
+        clock.now(),
+    )
+    if state == "on":
         await runtime.hooks.publish(unit, ChannelOpened(channel_id))
         tenant = unit.tenant
         unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, channel_id, "out"))
-    return result
 
 
 async def discard_channel(runtime: Runtime, access: Access, channel_id: UUID) -> None:
@@ -181,6 +210,23 @@ async def _set_state(unit: UnitOfWork, channel_id: UUID, state: str, reason: str
     if not found:
         raise NotFound("no such channel")
     note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})
+
+
+async def shown_settings(runtime: Runtime, access: Access, channel_id: UUID) -> dict[str, str]:
+    """What may be shown of a channel's settings: no secret is among them."""
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        settings = (await _open(runtime, unit, channel_id)).account.settings
+    fields = type(settings).model_fields.items()
+    return {name: str(getattr(settings, name) or "") for name, info in fields if not is_secret(info)}
+
+
+async def _open_accepted(runtime: Runtime, access: Access, channel_id: UUID) -> OpenChannel:
+    """The opened channel; TermsNotAccepted unless its provider's present terms are accepted."""
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        channel = await _open(runtime, unit, channel_id)
+        if not await _terms_accepted(unit, channel.connector.connector):
+            raise TermsNotAccepted(channel.connector.connector)
+    return channel
 
 
 async def _open(runtime: Runtime, unit: UnitOfWork, channel_id: UUID) -> OpenChannel:

@@ -1,8 +1,8 @@
 """The consent lock: a claim and a change of consent for the same address never overlap.
 
 The claim takes the shared form, every change of consent, block or reply window the exclusive one; both hold it to the end of their
-transaction. So either the change waits for a claim that has begun, or the claim sees the change. Addresses are always locked before
-any row, and all of a batch in one order.
+transaction. So either the change waits for a claim that has begun, or the claim leaves that address for later. Whoever waits takes
+the locks before any row, and all of a batch in one order.
 """
 
 import hashlib
@@ -15,12 +15,25 @@ Key = tuple[str, str, str]
 """(messenger, scope, address): what consent is keyed by inside an organisation."""
 
 
-async def lock_addresses(unit: UnitOfWork, keys: Iterable[Key], *, exclusive: bool) -> None:
-    """Wait for the locks of these addresses; they are held until the transaction ends."""
+async def lock_addresses(unit: UnitOfWork, keys: Iterable[Key]) -> None:
+    """Wait for the exclusive locks of these addresses; they are held until the transaction ends."""
     numbers = sorted({_number(unit.tenant, key) for key in keys})
     if numbers:
-        lock = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
-        await unit.sql.execute(f"SELECT {lock}(number) FROM unnest($1::bigint[]) AS number", numbers)
+        await unit.sql.execute("SELECT pg_advisory_xact_lock(number) FROM unnest($1::bigint[]) AS number", numbers)
+
+
+async def share_addresses(unit: UnitOfWork, keys: Iterable[Key]) -> set[Key]:
+    """Take the shared locks of these addresses without waiting; those that were free. The others are being changed right now.
+
+    Not waiting is what allows the claim to hold rows already: nobody who waits for its rows can be waited for by it.
+    """
+    numbers = {key: _number(unit.tenant, key) for key in keys}
+    rows = await unit.sql.fetch(
+        "SELECT number FROM unnest($1::bigint[]) AS number WHERE pg_try_advisory_xact_lock_shared(number)",
+        list(set(numbers.values())),
+    )
+    free = {row["number"] for row in rows}
+    return {key for key, number in numbers.items() if number in free}
 
 
 def _number(organisation_id: UUID, key: Key) -> int:

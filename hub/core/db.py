@@ -20,8 +20,23 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+STORE_TROUBLE: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    exc.InterfaceError,
+    exc.OperationalError,
+    exc.TimeoutError,
+)
+"""Errors that speak of the database and not of what was to be written: the same work may succeed later."""
 
 
 class Role(StrEnum):

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger
 from sqlmodel import Field
 
-from hub.core.db import Database, UnitOfWork
+from hub.core.db import STORE_TROUBLE, Database, UnitOfWork
 from hub.core.models import Tenant, one_of, refers, when
 
 LEASE = timedelta(seconds=10)
@@ -32,6 +32,10 @@ class ChannelLane(Tenant, table=True):
 
 class LeaseLost(RuntimeError):
     """Another worker holds the lane now; whatever this one was about to write must not be written."""
+
+
+LANE_TROUBLE: tuple[type[Exception], ...] = (LeaseLost, *STORE_TROUBLE)
+"""Errors after which the work on a lane ends and is taken up again later; the deliveries and messages are not to blame."""
 
 
 def _machine_now() -> datetime:

@@ -84,9 +84,7 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     if not events:
         return
     await locks.lock_addresses(
-        unit,
-        [(channel.connector.connector, channel.scope, address) for event in events if (address := _address(event))],
-        exclusive=True,
+        unit, [(channel.connector.connector, channel.scope, address) for event in events if (address := _address(event))]
     )
     fresh = await _fresh(unit, channel, events)
     messages = [incoming for incoming in fresh if isinstance(incoming, _Incoming)]

@@ -20,7 +20,8 @@ from hub.connectors.contract import PermitInvalid
 from hub.connectors.errors import OutcomeUnknown, SendError
 from hub.connectors.http import connector_client
 from hub.core import lanes
-from hub.core.lanes import Lane, LeaseLost
+from hub.core.db import STORE_TROUBLE
+from hub.core.lanes import LANE_TROUBLE, Lane
 from hub.inbox.ingest import load_channel
 from hub.inbox.outbound import Claim, claim
 from hub.inbox.rate import Rate, Tokens
@@ -33,6 +34,7 @@ AT_ONCE = 64
 TURN_SECONDS = 20.0
 """How long one job works a lane before it lets the next job go on."""
 CLAIM_BATCH = 64
+RESCUES, RESCUE_SECONDS = 15, 1.0
 LOOK_SECONDS = 0.2
 """How often the lane is looked at while requests are under way: renews the lease, finds what was queued meanwhile."""
 
@@ -153,13 +155,21 @@ class _Turns:
             await asyncio.sleep(min(tokens.wait, 1.0))
 
     async def rescue(self) -> None:
-        """After losing the lease: wait for what is under way and record it by its attempts; evidence is never thrown away."""
+        """After losing the lease or the database: wait for what is under way and record it by its attempts, for evidence is never
+        thrown away. While the database is away this tries again for a while; then the attempts stay open and become `unknown`."""
         if self._running:
             done, self._running = await asyncio.wait(self._running)
             self._results += [task.result() for task in done]
-        if self._results:
-            async with self._runtime.database.unit_of_work(self._lane.organisation_id) as unit:
-                await record_results(self._runtime, unit, self._channel, self._results)
+        for _ in range(RESCUES):
+            if not self._results:
+                return
+            try:
+                async with self._runtime.database.unit_of_work(self._lane.organisation_id) as unit:
+                    await record_results(self._runtime, unit, self._channel, self._results)
+                self._results = []
+            except STORE_TROUBLE as error:
+                log.warning("rescue_waits", error=type(error).__name__)
+                await asyncio.sleep(RESCUE_SECONDS)
 
 
 async def drain(runtime: Runtime, clients: Clients, organisation_id: UUID, channel_id: UUID, worker_id: UUID) -> None:
@@ -183,6 +193,6 @@ async def drain(runtime: Runtime, clients: Clients, organisation_id: UUID, chann
                 break
         if not is_empty:
             await runtime.queue.nudge_lane(organisation_id, channel_id, "out")
-    except LeaseLost:
-        log.warning("lease_lost", direction="out")
+    except LANE_TROUBLE as error:
+        log.warning("lane_left", direction="out", error=type(error).__name__)
         await turns.rescue()

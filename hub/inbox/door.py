@@ -67,6 +67,10 @@ class BodyTooLarge(Exception):
     """More bytes than `HUB_BODY_LIMIT`."""
 
 
+class BodyCutOff(Exception):
+    """The provider hung up in the middle of the body: nobody hears an answer, and it will deliver again."""
+
+
 class Door:
     """The ASGI application behind `/hooks/`."""
 
@@ -111,6 +115,8 @@ class Door:
             body = await self._read(scope, receive)
         except BodyTooLarge:
             return 413
+        except BodyCutOff:
+            return 400
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             channel.connector.verify(RawRequest("POST", headers, body), channel.account)
@@ -126,21 +132,19 @@ class Door:
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > limit:
                 raise BodyTooLarge
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            if len(body) > limit:
-                raise BodyTooLarge
-            return body
-        chunks = [body]
-        size = len(body)
-        while message.get("more_body"):
+        chunks: list[bytes] = []
+        size = 0
+        while True:
             message = await receive()
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
+            if message["type"] != "http.request":
+                raise BodyCutOff
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
             if size > limit:
                 raise BodyTooLarge
-        return b"".join(chunks)
+            if not message.get("more_body"):
+                return b"".join((*chunks, chunk)) if chunks else chunk
+            chunks.append(chunk)
 
     async def _channel(self, shown: str) -> OpenChannel | None:
         """The channel from memory or from the database; unknown ones are remembered too, so that guessing costs no query."""
@@ -179,10 +183,13 @@ class Door:
         """Group commit without a timer: what arrives during one commit goes into the next."""
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-            is_stored = await self._append(batch)
-            for arrival in batch:
-                if not arrival.stored.done():
-                    arrival.stored.set_result(is_stored)
+            is_stored = False
+            try:
+                is_stored = await self._append(batch)
+            finally:
+                for arrival in batch:
+                    if not arrival.stored.done():
+                        arrival.stored.set_result(is_stored)
             if is_stored:
                 self._lanes_due |= {(arrival.organisation_id, arrival.channel_id) for arrival in batch}
                 if self._nudger is None or self._nudger.done():

@@ -15,7 +15,7 @@ from uuid import UUID
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.feed import note_change
-from hub.inbox.status import draw_messages, furthest
+from hub.inbox.status import draw_messages, furthest, lock_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,7 @@ async def _park(unit: UnitOfWork, channel_id: UUID, effects: list[Effect]) -> No
 
 async def _apply_statuses(unit: UnitOfWork, statuses: dict[tuple[UUID, int], list[Effect]]) -> None:
     message_ids = sorted({message_id for message_id, _ in statuses})
-    await unit.sql.execute(
-        "SELECT 1 FROM message WHERE organisation_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE",
-        unit.tenant,
-        message_ids,
-    )
+    await lock_messages(unit, message_ids)
     rows = await unit.sql.fetch(
         "SELECT id, message_id, part_no, state FROM message_part WHERE organisation_id = $1 AND message_id = ANY($2::uuid[])",
         unit.tenant,

@@ -18,10 +18,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 from prometheus_client import Counter
-from sqlalchemy.exc import DBAPIError
 
 from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
 from hub.connectors.contract import RawRequest
@@ -29,7 +27,7 @@ from hub.connectors.errors import MalformedPayload
 from hub.connectors.events import Event, Unrecognised
 from hub.core import clock, lanes
 from hub.core.db import UnitOfWork
-from hub.core.lanes import Lane, LeaseLost
+from hub.core.lanes import LANE_TROUBLE, Lane, LeaseLost
 from hub.inbox.apply import apply_events
 from hub.runtime import Runtime
 
@@ -107,14 +105,9 @@ async def _drain_batch(runtime: Runtime, lane: Lane, channel: OpenChannel) -> in
     """Apply one batch; how many deliveries it had."""
     try:
         return await _apply_batch(runtime, lane, channel, BATCH)
-    except (
-        asyncpg.DataError,
-        asyncpg.IntegrityConstraintViolationError,
-        DBAPIError,
-        ValueError,
-        LookupError,
-        TypeError,
-    ) as error:
+    except LANE_TROUBLE:
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge: whatever one delivery sets off must not stop the lane (I1)
         log.error("batch_failed", error=type(error).__name__)
     count = 0
     while count < BATCH and await _apply_one(runtime, lane, channel):
@@ -126,14 +119,9 @@ async def _apply_one(runtime: Runtime, lane: Lane, channel: OpenChannel) -> int:
     """Apply the oldest delivery alone; if it fails by itself it is dead, with the kind of failure as cause."""
     try:
         return await _apply_batch(runtime, lane, channel, 1)
-    except (
-        asyncpg.DataError,
-        asyncpg.IntegrityConstraintViolationError,
-        DBAPIError,
-        ValueError,
-        LookupError,
-        TypeError,
-    ) as error:
+    except LANE_TROUBLE:
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge, as above
         cause = f"apply: {type(error).__name__}"
         log.error("delivery_dead", cause=cause)
     async with runtime.database.unit_of_work(lane.organisation_id) as unit:

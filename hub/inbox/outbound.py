@@ -28,7 +28,7 @@ from hub.core.feed import note_change
 from hub.inbox.apply import PREVIEW, clean
 from hub.inbox.effects import note_messages_changed
 from hub.inbox.facts import Recipient, load_recipients
-from hub.inbox.status import draw_messages, pass_turn
+from hub.inbox.status import draw_messages, lock_messages, pass_turn
 from hub.inbox.waiting import RETRY_BLOCKS, due_after_earlier, fail_messages, keep_waiting
 from hub.runtime import Runtime
 
@@ -257,9 +257,9 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
     tried again; unclear, failed and bulk messages never block.
     """
     now = clock.now()
-    await unit.sql.execute(
+    messenger = await unit.sql.fetchval(
         """
-        SELECT 1 FROM channel h JOIN organisation o ON o.id = h.organisation_id
+        SELECT h.connector FROM channel h JOIN organisation o ON o.id = h.organisation_id
         WHERE h.organisation_id = $1 AND h.id = $2 FOR SHARE
         """,  # kill switch and suspension change these rows: they wait for this claim, or this claim sees them
         unit.tenant,
@@ -269,9 +269,10 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
     rows += await _candidates(unit, channel_id, now, BULK, BULK, min(bulk, any_ - len(rows)))
     if not rows:
         return []
-    before = await load_recipients(unit, runtime.connectors, [row["conversation_id"] for row in rows])
-    await locks.lock_addresses(unit, [recipient.consent_key for recipient in before.values()], exclusive=False)
-    recipients = await load_recipients(unit, runtime.connectors, list(before))
+    known = await load_recipients(unit, runtime.connectors, [row["conversation_id"] for row in rows])
+    free = await locks.share_addresses(unit, [recipient.consent_key for recipient in known.values()])
+    rows = [row for row in rows if known[row["conversation_id"]].consent_key in free]
+    recipients = await load_recipients(unit, runtime.connectors, [row["conversation_id"] for row in rows])
     decisions = {
         conversation_id: gate.decide(recipient.facts, gate.Request(purpose="reply"))
         for conversation_id, recipient in recipients.items()
@@ -358,10 +359,9 @@ async def _put_off(unit: UnitOfWork, rows: list[tuple[Any, Decision]]) -> None:
 async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
     """A person sends a failed or unclear message again: the parts that did not arrive are queued anew, after the gate's word."""
     async with runtime.database.unit_of_work(author.organisation_id) as unit:
+        await lock_messages(unit, [message_id])
         row = await unit.sql.fetchrow(
-            """
-            SELECT conversation_id, state, seq FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out' FOR UPDATE
-            """,
+            "SELECT conversation_id, state, seq FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out'",
             unit.tenant,
             message_id,
         )
@@ -395,8 +395,9 @@ async def settle_unknown(runtime: Runtime, author: Author, message_id: UUID) -> 
     who settled it and when is kept with the message, and the page stops asking."""
     settled = json.dumps({"settled_by": ids.show("mem", author.member_id), "settled_at": clock.now().isoformat()})
     async with runtime.database.unit_of_work(author.organisation_id) as unit:
+        await lock_messages(unit, [message_id])
         row = await unit.sql.fetchrow(
-            "SELECT conversation_id, state FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out' FOR UPDATE",
+            "SELECT conversation_id, state FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out'",
             unit.tenant,
             message_id,
         )

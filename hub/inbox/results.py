@@ -32,7 +32,7 @@ from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.inbox.effects import apply_effects, note_messages_changed
 from hub.inbox.outbound import Claim
-from hub.inbox.status import draw_messages, furthest
+from hub.inbox.status import draw_messages, furthest, lock_messages
 from hub.inbox.waiting import keep_waiting
 from hub.runtime import Runtime
 
@@ -70,11 +70,7 @@ async def record_results(runtime: Runtime, unit: UnitOfWork, channel: OpenChanne
     results = [result for result in results if result.claim.message.attempt_id in open_]
     if not results:
         return
-    await unit.sql.execute(
-        "SELECT 1 FROM message WHERE organisation_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE",
-        unit.tenant,
-        sorted({result.claim.message_id for result in results}),
-    )
+    await lock_messages(unit, {result.claim.message_id for result in results})
     await _move_parts(unit, results)
     keys = await _keep_receipts(unit, channel.channel_id, results)
     await apply_effects(unit, channel.channel_id, [], new_keys=keys)
@@ -212,7 +208,7 @@ async def _record_opt_outs(runtime: Runtime, unit: UnitOfWork, results: list[Res
     gone = [result.claim.recipient for result in results if isinstance(result.answer, RecipientOptedOut)]
     if not gone:
         return
-    await locks.lock_addresses(unit, [recipient.consent_key for recipient in gone], exclusive=True)
+    await locks.lock_addresses(unit, [recipient.consent_key for recipient in gone])
     await ledger.record(
         unit,
         runtime.vault,

@@ -6,6 +6,7 @@
 against a failure. Taking the highest rank ever reported makes the result the same in whatever order the reports come.
 """
 
+from collections.abc import Collection
 from uuid import UUID
 
 from hub.core.db import UnitOfWork
@@ -27,6 +28,24 @@ def of_message(parts: list[str]) -> str:
         if bad in parts:
             return bad
     return min(parts, key=_RANK.__getitem__)
+
+
+async def lock_messages(unit: UnitOfWork, message_ids: Collection[UUID]) -> None:
+    """Lock messages and before them their conversations, each in the order of ids. Who changes a message's state comes this way."""
+    await unit.sql.execute(
+        """
+        SELECT 1 FROM conversation WHERE organisation_id = $1 AND id IN (
+            SELECT conversation_id FROM message WHERE organisation_id = $1 AND id = ANY($2::uuid[])
+        ) ORDER BY id FOR UPDATE
+        """,
+        unit.tenant,
+        list(message_ids),
+    )
+    await unit.sql.execute(
+        "SELECT 1 FROM message WHERE organisation_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE",
+        unit.tenant,
+        list(message_ids),
+    )
 
 
 async def draw_messages(unit: UnitOfWork, message_ids: list[UUID]) -> list[tuple[UUID, UUID]]:

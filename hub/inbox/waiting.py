@@ -13,7 +13,7 @@ from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
 from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.inbox.effects import note_messages_changed
-from hub.inbox.status import draw_messages
+from hub.inbox.status import draw_messages, lock_messages
 
 RETRY_BLOCKS = timedelta(minutes=2)
 """An earlier chat message that waits for a retry no further away than this keeps the later ones of its conversation waiting."""
@@ -57,11 +57,7 @@ async def keep_waiting(unit: UnitOfWork, again: list[tuple[UUID, datetime]]) -> 
 
 async def fail_messages(unit: UnitOfWork, message_ids: list[UUID], failure: str, provider_text: str = "") -> None:
     """Give up every part of these messages that is still queued, for one reason."""
-    await unit.sql.execute(
-        "SELECT 1 FROM message WHERE organisation_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE",
-        unit.tenant,
-        message_ids,
-    )
+    await lock_messages(unit, message_ids)
     await unit.sql.execute(
         """
         WITH stopped AS (

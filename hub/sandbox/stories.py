@@ -1,7 +1,7 @@
 """What happened in the sample organisation before one starts to play: people, and what they and the agents did, in order.
 
-Data only; `demo.py` plays it. A step that leaves a line in the thread is counted by that line, so an interrupted start knows
-where to go on: steps without a line (`Block`) come last in a story.
+Data only; `demo/playing.py` plays it. A step that leaves a line in the thread is counted by that line, so an interrupted start
+knows where to go on: steps without a line (`Block`) come last in a story.
 """
 
 from collections.abc import Iterator

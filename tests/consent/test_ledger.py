@@ -28,7 +28,7 @@ ADDRESS = ("telegram", "", "5123456789")
 
 async def record(hub: HubUnderTest, *changes: Change) -> None:
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-        await locks.lock_addresses(unit, [change.key for change in changes], exclusive=True)
+        await locks.lock_addresses(unit, [change.key for change in changes])
         await ledger.record(unit, hub.runtime.vault, hub.runtime.hooks, changes)
 
 
@@ -95,7 +95,7 @@ async def test_nobody_can_change_an_entry(hub: HubUnderTest, settings: Settings)
 async def test_a_rolled_back_change_leaves_no_trace(hub: HubUnderTest) -> None:
     with pytest.raises(RuntimeError):
         async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-            await locks.lock_addresses(unit, [ADDRESS], exclusive=True)
+            await locks.lock_addresses(unit, [ADDRESS])
             await ledger.record(unit, hub.runtime.vault, hub.runtime.hooks, [change("opt_out", 0)])
             raise RuntimeError
     await record(hub, change("opt_out", 0))

@@ -1,7 +1,8 @@
 """The webhook door: a webhook answered 200 is on disk (I1); everything else is refused with the right answer and loses nothing."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from typing import Any
 
 import pytest
 
@@ -129,3 +130,24 @@ async def test_the_answer_has_no_body(hub: HubUnderTest) -> None:
     headers = {"x-telegram-bot-api-secret-token": channel.secret}
     answer = await hub.browser().post(channel.path, content=json.dumps(telegram_text(1, "x")).encode(), headers=headers)
     assert answer.content == b""
+
+
+async def test_a_body_that_is_cut_off_is_not_stored(hub: HubUnderTest) -> None:
+    """I1: half a delivery is none; the provider delivers again."""
+    channel = await hub.connect()
+    messages: Iterator[dict[str, Any]] = iter(
+        [{"type": "http.request", "body": b'{"update_id"', "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    headers = [(b"x-telegram-bot-api-secret-token", channel.secret.encode())]
+    await hub.app({"type": "http", "method": "POST", "path": channel.path, "headers": headers}, receive, send)
+    assert sent[0]["status"] == 400
+    assert await stored(hub) == 0

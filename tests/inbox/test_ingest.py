@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub.connectors.contract import Account, RawRequest
+from hub.connectors.events import Event
 from hub.core import ids
 from hub.inbox import apply, ingest, sweeper
 from hub.inbox.status import ORDER, furthest
@@ -180,6 +183,27 @@ async def test_one_bad_delivery_costs_the_others_nothing(hub: HubUnderTest, monk
     assert await ingest.replay(hub.runtime, hub.organisation_id, delivery_ids=[dead[0]["delivery_id"]]) == 1
     await hub.settle()
     assert await thread(hub) == ["Nr. 1", "Nr. 2", "Nr. 3", "Nr. 4", "Nr. 5"]
+
+
+async def test_a_defect_of_a_connector_stops_no_lane(hub: HubUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I1: whatever goes wrong with one delivery, it ends as a dead letter with its cause, and the others are applied."""
+    channel = await hub.connect()
+    for number in (1, 2, 3):
+        await hub.deliver(channel, telegram_text(number, f"Nr. {number}"))
+    kind = hub.runtime.connectors.get("telegram")
+    real = kind.parse
+
+    def broken(request: RawRequest, account: Account[Any]) -> Sequence[Event]:
+        if b"Nr. 2" in request.body:
+            raise AttributeError("a defect")
+        return real(request, account)
+
+    monkeypatch.setattr(type(kind), "parse", lambda self, request, account: broken(request, account))
+    await hub.settle()
+    assert await thread(hub) == ["Nr. 1", "Nr. 3"]
+    assert [tuple(row) for row in await hub.rows("SELECT state, why FROM delivery_result WHERE state = 'dead'")] == [
+        ("dead", "apply: AttributeError")
+    ]
 
 
 async def test_a_range_of_dead_letters_is_replayed_and_still_applied_once(hub: HubUnderTest) -> None:

@@ -30,6 +30,7 @@ from hub.core.settings import Settings
 from hub.runtime import open_runtime
 from hub.sandbox import demo, stories
 from hub.sandbox.app import create_sandbox_app
+from hub.sandbox.demo import starting
 from hub.sandbox.stories import Answer, Assign, Block, Done, Note, Send, Start, Write
 from hub.sandbox.telegram.webhook import Options
 from tests.sandbox.support import Stage, serve_app
@@ -281,7 +282,7 @@ async def test_a_restarted_simulator_gets_its_memory_back(
     settings: Settings, ports: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its process was killed and started again while the demo runs: people and chats return without a restart of the demo."""
-    monkeypatch.setattr(demo, "KEEP_SECONDS", 0.02)
+    monkeypatch.setattr(starting, "KEEP_SECONDS", 0.02)
     await seed(settings, ports)
     async with running(settings, ports) as stage:
         await demo.prepare(settings, ports[1], lambda _: None)

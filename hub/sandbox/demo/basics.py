@@ -1,0 +1,35 @@
+"""What all parts of the demo share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from hub.core.errors import HubError
+from hub.core.i18n import Translator
+from hub.sandbox import stories
+
+Say = Callable[[str], None]
+"""Tells the person at the terminal."""
+
+CONNECTOR: Final = "telegram"
+BOT_ID: Final = int(stories.BOT_TOKEN.partition(":")[0])
+
+
+class DemoFailed(HubError):
+    """The demo cannot be prepared; the message is for the person at the terminal."""
+
+    code = "demo_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The sample organisation and its channel."""
+
+    organisation_id: UUID
+    channel_id: UUID
+
+
+def words() -> Translator:
+    """German: the first language of the product."""
+    return Translator("de")

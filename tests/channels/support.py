@@ -1,0 +1,52 @@
+"""What the tests of the channels page share: the form as a person fills it in, the acts, and what a page says."""
+
+import html
+import re
+from uuid import UUID
+
+import httpx2
+
+from hub.core import ids
+from hub.inbox import ingest
+from tests.inbox.pages_support import PAGE, Visitor
+from tests.sandbox.support import TOKEN, Simulated
+from tests.support import Connected, HubUnderTest
+
+SECRET = TOKEN.partition(":")[2]
+
+
+def form(simulated: Simulated, **changed: str) -> dict[str, str]:
+    """The set-up form as a person fills it in. A value of `-` leaves the field out."""
+    filled = {
+        "connector": "telegram",
+        "set_bot_token": TOKEN,
+        "set_base_url": simulated.address,
+        "title": "Werkstatt",
+        "terms": "accepted",
+    }
+    return {name: value for name, value in (filled | changed).items() if value != "-"}
+
+
+async def connect(hub: HubUnderTest, who: Visitor, simulated: Simulated) -> Connected:
+    """Set a channel up over the page."""
+    answer = await who.post("/channels", headers=PAGE, **form(simulated))
+    assert answer.status_code == 303, answer.text
+    channel_id: UUID = await hub.value("SELECT id FROM channel")
+    channel = await ingest.load_channel(hub.runtime, hub.organisation_id, channel_id)
+    return Connected(channel_id, "telegram", channel.account.webhook_secrets[0])
+
+
+async def act(who: Visitor, channel: Connected, what: str, **fields: str) -> httpx2.Response:
+    return await who.post(f"/channels/{ids.show('chn', channel.id)}/{what}", headers=PAGE, **fields)
+
+
+def words(page: str) -> str:
+    """What a page says: without mark-up, white space as one space."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def field(page: str, name: str) -> str:
+    """One input of a page."""
+    found = re.search(rf'<input[^>]*name="{name}"[^>]*>', page)
+    assert found, name
+    return found[0]
