@@ -18,13 +18,13 @@ from urllib.request import Request, urlopen
 import asyncpg
 import httpx
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
 from benchmarks.b3 import TOKEN, people_at_the_simulator
 from benchmarks.load import FIRST_NUMBER, FIRST_PERSON, Job, Target
 from benchmarks.place import Child, Generator, Place, Shop, free_port, wait_for
 from benchmarks.report import Figure, Section
 from hub.app import subscribe
+from hub.core.db import STORE_TROUBLE
 from hub.core.hooks import Hooks
 from hub.core.services import running_urls
 from hub.core.services.place import described, mark_of
@@ -44,7 +44,7 @@ CALM_SECONDS: Final = 1.5
 READY_SECONDS: Final = 60.0
 REST_SECONDS: Final = 120.0
 DOWN_SECONDS: Final = 1.5
-DOWN: Final = (OSError, TimeoutError, DBAPIError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
+DOWN: Final = (RedisError, *STORE_TROUBLE)
 
 
 @dataclass

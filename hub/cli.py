@@ -4,6 +4,7 @@ hub serve      everything on one machine: own PostgreSQL and Valkey, web, worker
 hub demo       the same with a sample organisation and a Telegram simulator to play with
 hub web        one web process            hub worker     one worker process
 hub migrate    bring the database to the newest schema
+hub found      create an organisation with its owner
 hub replay     put dead letters back into their lane
 hub sandbox    the simulators of the providers
 """
@@ -180,6 +181,26 @@ async def _work(supervisor: Supervisor, env: dict[str, str], settings: Settings,
         supervisor.start(Child("sandbox", [sys.executable, "-m", "hub", "sandbox", "--port", str(sandbox_port)], env))
         await demo.prepare(settings, sandbox_port, say)
         await demo.keep(settings, sandbox_port, say)
+
+
+@app.command()
+def found(
+    slug: Annotated[str, typer.Argument(help="The organisation's name in addresses: lower-case letters, digits, hyphens.")],
+    name: Annotated[str, typer.Option(prompt="Name of the organisation")],
+    owner_name: Annotated[str, typer.Option(prompt="Name of the owner")],
+    owner_email: Annotated[str, typer.Option(prompt="E-mail of the owner")],
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="HUB_OWNER_PASSWORD")],
+) -> None:
+    """Create an organisation with its owner, who can then sign in and invite others."""
+    from hub.organisations.commands import found_from_command_line
+
+    settings = with_servers(read_settings())
+    try:
+        asyncio.run(found_from_command_line(settings, slug, name, owner_name, owner_email, password))
+    except HubError as error:
+        say(" ".join([str(error), *(f"({name}: {value})" for name, value in error.values.items())]))
+        raise typer.Exit(1) from None
+    say(f"{name} is founded. {owner_email} can sign in at {settings.base_url}/login")
 
 
 @app.command()

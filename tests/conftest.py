@@ -136,9 +136,11 @@ async def hub(settings: Settings, connectors: Registry, clock: FakeClock) -> Asy
 
 
 @pytest.fixture(autouse=True)
-def _quiet_logs() -> Iterator[None]:
+def _own_logs() -> Iterator[None]:
+    """What one test's hub set up for its logs holds for no other test."""
     yield
     structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
 
 
 _passed: set[str] = set()

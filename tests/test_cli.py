@@ -82,3 +82,24 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(app, ["web"])
     assert result.exit_code == 2
     assert result.output.startswith("HUB_PORT: ")
+
+
+FOUND = ["--name", "Velo Bregenz", "--owner-name", "Vera Velo", "--owner-email", "vera@velo.example"]
+
+
+@pytest.mark.usefixtures("environment")
+async def test_an_organisation_is_founded_and_its_owner_signs_in(hub: HubUnderTest) -> None:
+    """A hub that was just set up: the operator makes the first organisation, and the rest happens in the page."""
+    founded = await run("found", "velo", *FOUND, "--password", "kettenöl 77 tropfen")
+    assert (founded.exit_code, "/login" in founded.output) == (0, True)
+    answer = await hub.browser().post("/login", data={"email": "vera@velo.example", "password": "kettenöl 77 tropfen"})
+    assert answer.status_code == 303
+    again = await run("found", "velo", *FOUND, "--password", "kettenöl 77 tropfen")
+    assert (again.exit_code, "velo already" in again.output) == (1, True)
+
+
+@pytest.mark.usefixtures("environment", "hub")
+async def test_a_weak_password_founds_nothing() -> None:
+    weak = await run("found", "velo", *FOUND, "--password", "kurz")
+    assert (weak.exit_code, "too_short" in weak.output) == (1, True)
+    assert "no organisation" in (await run("replay", "velo")).output

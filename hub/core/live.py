@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from redis.exceptions import RedisError
 
-from hub.core.db import Database
+from hub.core.db import STORE_TROUBLE, Database
 from hub.core.feed import Change, changes_after
 from hub.core.queue import FEED_CHANNEL, Queue
 
@@ -140,7 +140,7 @@ class Live:
             recent.again = False
             try:
                 changes = await changes_after(self._database, organisation_id, recent.head)
-            except (OSError, TimeoutError) as error:
+            except STORE_TROUBLE as error:
                 log.warning("feed_unreadable", error=type(error).__name__)
                 return
             if changes is None:

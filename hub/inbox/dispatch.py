@@ -34,6 +34,8 @@ AT_ONCE = 64
 TURN_SECONDS = 20.0
 """How long one job works a lane before it lets the next job go on."""
 CLAIM_BATCH = 64
+SHORTEST_TURN = 0.01
+"""Seconds between two turns that no answer asked for: tokens that come in between are used together."""
 RESCUES, RESCUE_SECONDS = 15, 1.0
 LOOK_SECONDS = 0.2
 """How often the lane is looked at while requests are under way: renews the lease, finds what was queued meanwhile."""
@@ -90,7 +92,7 @@ class _Turns:
                     return False
                 if not claimed and tokens.any:
                     return True
-            await self._wait(tokens)
+            await self._wait(tokens, claimed)
 
     async def _tokens(self) -> Tokens:
         """Places for new requests, each with a rate token."""
@@ -144,11 +146,12 @@ class _Turns:
             except (RedisError, OSError) as error:
                 log.warning("rate_unknown", error=type(error).__name__)
 
-    async def _wait(self, tokens: Tokens) -> None:
+    async def _wait(self, tokens: Tokens, claimed: int) -> None:
         """Until a request is answered, the next token is there, or it is time to look again: a slow answer must neither cost the
         lease nor keep other conversations waiting."""
         if self._running:
-            timeout = min(max(tokens.wait, 0.001), LOOK_SECONDS) if tokens.any == 0 and tokens.wait else LOOK_SECONDS
+            wants_tokens = claimed == tokens.any and tokens.wait and not self._clients.free.locked()
+            timeout = min(max(tokens.wait, SHORTEST_TURN), LOOK_SECONDS) if wants_tokens else LOOK_SECONDS
             done, self._running = await asyncio.wait(self._running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             self._results += [task.result() for task in done]
         elif not self._results:

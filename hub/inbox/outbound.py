@@ -269,9 +269,10 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
     rows += await _candidates(unit, channel_id, now, BULK, BULK, min(bulk, any_ - len(rows)))
     if not rows:
         return []
-    known = await load_recipients(unit, runtime.connectors, [row["conversation_id"] for row in rows])
-    free = await locks.share_addresses(unit, [recipient.consent_key for recipient in known.values()])
-    rows = [row for row in rows if known[row["conversation_id"]].consent_key in free]
+    is_wide = runtime.connectors.get(messenger).capabilities.address_scope == "messenger"
+    keys = {row["address"]: (messenger, "" if is_wide else str(channel_id), row["address"]) for row in rows}
+    free = await locks.share_addresses(unit, keys.values())
+    rows = [row for row in rows if keys[row["address"]] in free]
     recipients = await load_recipients(unit, runtime.connectors, [row["conversation_id"] for row in rows])
     decisions = {
         conversation_id: gate.decide(recipient.facts, gate.Request(purpose="reply"))

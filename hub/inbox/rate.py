@@ -60,19 +60,22 @@ class Rate:
     """The bucket of one channel."""
 
     def __init__(self, queue: Queue, channel_id: UUID, per_second: float) -> None:
-        self._redis: Any = queue.redis  # redis-py types `eval` for strings and for both of its clients at once
+        self._redis = queue.redis
+        self._take: Any = queue.redis.register_script(_TAKE)  # redis-py types scripts for both of its clients at once
+        self._give_back: Any = queue.redis.register_script(_GIVE_BACK)
         self._keys = [f"rate:{channel_id.hex}", f"rate:{channel_id.hex}:bulk", f"rate:{channel_id.hex}:hold"]
         self._per_second = per_second
 
     async def take(self, wanted: int) -> Tokens:
         """Take up to `wanted` tokens. Raises RedisError or OSError when Valkey is down: nothing is sent then."""
-        taken, bulk, wait = await self._redis.eval(_TAKE, 3, *self._keys, self._per_second, wanted, BULK_SHARE, BURST_SECONDS)
+        arguments = [self._per_second, wanted, BULK_SHARE, BURST_SECONDS]
+        taken, bulk, wait = await self._take(keys=self._keys, args=arguments)
         return Tokens(int(taken), int(bulk), float(wait))
 
     async def give_back(self, any_: int, bulk: int) -> None:
         """Return tokens that were not needed."""
         if any_ > 0 or bulk > 0:
-            await self._redis.eval(_GIVE_BACK, 2, *self._keys[:2], max(0, any_), max(0, bulk))
+            await self._give_back(keys=self._keys[:2], args=[max(0, any_), max(0, bulk)])
 
     async def hold(self, seconds: float) -> None:
         """Close the channel for this long, for all workers."""

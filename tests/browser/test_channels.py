@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from hub.channels import service
+from hub.channels import health, service
 from hub.core import ids
 from tests.browser.conftest import Site
 from tests.inbox.pages_support import receive, visit
@@ -81,20 +81,47 @@ async def test_a_failed_check_is_told_at_its_card(hub: HubUnderTest, site: Site)
     assert await hub.value("SELECT state FROM channel") == "on"
 
 
+async def test_renewing_puts_the_cursor_into_the_token(hub: HubUnderTest, site: Site) -> None:
+    """The broken card's filled button opens the form; a refused token is gone from the page, the cursor waits for the next one."""
+    channel = await hub.connect(bot_token="7012345678:AAE-test_token_of_thirty_five_chars", base_url="https://127.0.0.1:9")
+    await service.accept_terms(hub.runtime, hub.owner, "telegram")
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await health.mark_attention(unit, channel.id, "auth_failed")
+    page = await look_at(site, hub)
+    await page.get_by_role("link", name="Zugangsdaten erneuern").click()
+    token = page.get_by_label("Bot-Token")
+    await expect(token).to_be_focused()
+    await expect(token).to_have_value("")
+    await expect(page.get_by_role("link", name="Zugangsdaten erneuern")).to_have_count(0)
+    await token.fill("zu kurz")
+    await page.get_by_role("button", name="Prüfen und übernehmen").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Die Zugangsdaten sind unverändert.")
+    await expect(token).to_be_focused()
+    await expect(token).to_have_value("")
+    assert "zu kurz" not in await page.content()
+    await page.get_by_role("link", name="Abbrechen").click()
+    await expect(page.get_by_role("link", name="Zugangsdaten erneuern")).to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
 async def test_every_width(hub: HubUnderTest, site: Site, width: int, scheme: str) -> None:
-    """Look 12: nothing runs out of the page, with the form and the confirmation open."""
+    """Look 12: nothing runs out of the page, with each form and the confirmation open."""
     channel = await hub.connect()
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         await unit.sql.execute(
             "UPDATE channel SET title = $2 WHERE id = $1", channel.id, "Werkstatt und Verleih am Bahnhof Lindau-Insel"
         )
-    page = await look_at(site, hub, "/channels?connect=telegram", color_scheme=scheme)
+        await health.mark_attention(unit, channel.id, "auth_failed")
+    page = await look_at(site, hub, color_scheme=scheme)
     await page.set_viewport_size({"width": width, "height": 844})
-    await page.get_by_text("Weitere Angaben").click()
-    await page.get_by_role("button", name="Sperren …").click()
-    await expect(page.get_by_role("dialog")).to_be_visible()
-    assert await page.evaluate("document.documentElement.scrollWidth") <= width
-    outside = "[...document.querySelectorAll('main *')].filter(one => one.getBoundingClientRect().right > innerWidth + 1).length"
-    assert await page.evaluate(outside) == 0
+    for query in ("connect=telegram", f"renew={ids.show('chn', channel.id)}"):
+        await page.goto(f"/o/{hub.slug}/channels?{query}")
+        await page.get_by_text("Weitere Angaben").click()
+        await page.get_by_role("button", name="Sperren …").click()
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        outside = (
+            "[...document.querySelectorAll('main *')].filter(one => one.getBoundingClientRect().right > innerWidth + 1).length"
+        )
+        assert await page.evaluate(outside) == 0
