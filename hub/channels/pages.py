@@ -76,9 +76,12 @@ class Problem:
     @property
     def provider_text(self) -> str:
         """The provider's own words, free of secrets."""
-        if isinstance(self.error, CredentialsRejected):
-            return str(self.error)
         return str(getattr(self.error, "provider_text", ""))
+
+    @property
+    def reason(self) -> str:
+        """Why we refused the credentials by ourselves: the end of a key of the connector's catalogue."""
+        return self.error.reason if isinstance(self.error, CredentialsRejected) else ""
 
 
 @router.get("/o/{slug}/channels")

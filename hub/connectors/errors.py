@@ -33,14 +33,17 @@ class MalformedPayload(ConnectorError):
 
 
 class CredentialsRejected(ConnectorError):
-    """`field` is the name of the settings field to mend."""
+    """`field` is the name of the settings field to mend. `provider_text` is the provider's own words, free of secrets; where we
+    refuse by ourselves, `reason` is the key of ours: `channel.<connector>.rejected.<reason>` in the catalogue."""
 
     code = "credentials_rejected"
     http_status = 422
 
-    def __init__(self, field: str, detail: str = "") -> None:
-        super().__init__(detail or f"rejected: {field}", field=field)
+    def __init__(self, field: str, provider_text: str = "", *, reason: str = "") -> None:
+        super().__init__(provider_text or f"rejected: {field} {reason}".rstrip(), field=field)
         self.field = field
+        self.provider_text = provider_text
+        self.reason = reason
 
 
 class SendError(ConnectorError):

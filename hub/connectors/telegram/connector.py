@@ -130,7 +130,7 @@ class Telegram:
             raise Unavailable("unreadable_answer")
         own_id = str(me["id"])
         if account.own_id not in ("", own_id):
-            raise CredentialsRejected("bot_token", "the token belongs to another bot than before")
+            raise CredentialsRejected("bot_token", reason="another_bot")
         before = await _ask(account, http, "getWebhookInfo")
         webhook = {
             "url": callback_url,
@@ -202,7 +202,7 @@ async def _ask(
         raise Unavailable(error.provider_code, error.provider_text) from None
     except Unavailable as error:
         if error.provider_code == AddressDenied.code:
-            raise CredentialsRejected("base_url", "the address is not public or not encrypted") from None
+            raise CredentialsRejected("base_url", reason="not_public") from None
         raise
     return result if isinstance(result, dict) else {}
 
