@@ -2,12 +2,11 @@
 
 import asyncio
 
-import asyncpg
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
+from hub.core.db import STORE_ERRORS
 from hub.core.queue import WORKER_ALIVE
 from hub.organisations.access import public
 from hub.runtime import Runtime
@@ -28,7 +27,7 @@ async def missing(runtime: Runtime) -> list[str]:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS), runtime.database.system() as unit:
             await unit.sql.fetchval("SELECT 1")
-    except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except STORE_ERRORS:
         parts.append("database")
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

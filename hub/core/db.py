@@ -28,6 +28,7 @@ STORE_TROUBLE: tuple[type[Exception], ...] = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says when the server dies between two messages of one statement
     asyncpg.PostgresConnectionError,
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
@@ -37,6 +38,8 @@ STORE_TROUBLE: tuple[type[Exception], ...] = (
     exc.TimeoutError,
 )
 """Errors that speak of the database and not of what was to be written: the same work may succeed later."""
+STORE_ERRORS: tuple[type[Exception], ...] = (asyncpg.PostgresError, exc.DBAPIError, *STORE_TROUBLE)
+"""Whatever the database and its drivers may raise, for those who only need to know that it did not work."""
 
 
 class Role(StrEnum):
@@ -197,5 +200,5 @@ async def _roll_back(connection: AsyncConnection, driver: Any) -> None:
     """End a failed transaction; a connection on which even that fails goes, and its transaction with it."""
     try:
         await driver.execute("ROLLBACK")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except STORE_ERRORS:
         await connection.invalidate()

@@ -19,7 +19,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import orjson
 import structlog
 from prometheus_client import Counter
@@ -28,6 +27,7 @@ from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
 from hub.connectors.contract import RawRequest
 from hub.connectors.errors import SignatureInvalid
 from hub.core import clock, ids
+from hub.core.db import STORE_ERRORS
 from hub.core.errors import NotFound
 from hub.runtime import Runtime
 
@@ -106,7 +106,7 @@ class Door:
             channel = await self._channel(match[2])
         except NotFound:
             return 404
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except STORE_ERRORS as error:
             log.error("door_store_down", error=type(error).__name__)
             return 503
         if channel is None or channel.connector.connector != match[1]:
@@ -214,7 +214,7 @@ class Door:
                     [arrival.headers for arrival in batch],
                     [arrival.body for arrival in batch],
                 )
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except STORE_ERRORS as error:
             log.error("door_store_down", error=type(error).__name__)
             return False
         return True

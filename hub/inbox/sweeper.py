@@ -9,14 +9,12 @@ import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import asyncpg
 import structlog
 from prometheus_client import Counter
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
 from hub.core import clock
-from hub.core.db import UnitOfWork
+from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
 from hub.runtime import Runtime
@@ -24,6 +22,7 @@ from hub.runtime import Runtime
 log = structlog.get_logger()
 
 LOOK_SECONDS = 2.0
+LOOK_FAILED: tuple[type[Exception], ...] = (RedisError, *STORE_ERRORS)
 HOUSEKEEPING_SECONDS = 60.0
 DROP_PENDING_AFTER = timedelta(days=30)
 """How long a status or edit waits for its message (I3)."""
@@ -101,6 +100,6 @@ async def run(runtime: Runtime) -> None:
             if time.monotonic() - kept_house > HOUSEKEEPING_SECONDS:
                 await keep_house(runtime)
                 kept_house = time.monotonic()
-        except (OSError, TimeoutError, RedisError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except LOOK_FAILED as error:
             log.error("sweeper_failed", error=type(error).__name__)
         await asyncio.sleep(LOOK_SECONDS)

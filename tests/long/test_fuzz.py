@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning"),  # it finds the huge bodies too long to show
 ]
 
-EXAMPLES = 4
+EXAMPLES = 40
 BODIES = 25
 """Per example: they share batches, so that the bad ones sit beside the good ones."""
 

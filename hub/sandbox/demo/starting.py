@@ -6,12 +6,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
-import asyncpg
 import httpx
-from sqlalchemy.exc import DBAPIError
 
 from hub.channels import service as channels
 from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel
+from hub.core.db import STORE_ERRORS
 from hub.core.errors import HubError
 from hub.core.hooks import Hooks
 from hub.core.i18n import Translator
@@ -26,7 +25,7 @@ from hub.sandbox.demo.simulator import Simulator
 READY_SECONDS: Final = 120.0
 ASK_SECONDS: Final = 0.2
 KEEP_SECONDS: Final = 2.0
-PASSING: Final = (httpx.HTTPError, OSError, HubError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)
+PASSING: Final[tuple[type[Exception], ...]] = (httpx.HTTPError, HubError, *STORE_ERRORS)
 """What happens while something is being started again: the next look tries anew."""
 
 
