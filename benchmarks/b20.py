@@ -44,7 +44,7 @@ CALM_SECONDS: Final = 1.5
 READY_SECONDS: Final = 60.0
 REST_SECONDS: Final = 120.0
 DOWN_SECONDS: Final = 1.5
-DOWN: Final = (RedisError, *STORE_TROUBLE)
+DOWN: Final[tuple[type[Exception], ...]] = (RedisError, *STORE_TROUBLE)
 
 
 @dataclass

@@ -28,13 +28,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from sqlalchemy import exc
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.core import clock, i18n, ids
+from hub.core.db import STORE_TROUBLE
 from hub.core.errors import Forbidden, HubError, InvalidInput, NotFound, Unavailable
 from hub.core.i18n import Translator
 from hub.core.settings import Settings
@@ -281,9 +281,10 @@ def install(app: FastAPI, settings: Settings) -> None:
         wrong = NotFound("no such address") if place[0] == "path" else InvalidInput("malformed request", field=str(place[-1]))
         return answer_error(request, wrong)
 
-    for unreachable in (exc.InterfaceError, exc.OperationalError, exc.TimeoutError, ConnectionError):
+    unreachable: list[type[Exception]] = [ConnectionError, *(one for one in STORE_TROUBLE if one is not OSError)]
+    for trouble in unreachable:
 
-        @app.exception_handler(unreachable)
+        @app.exception_handler(trouble)
         async def store_down(request: Request, error: Exception) -> Response:
             return answer_error(request, Unavailable(type(error).__name__))
 
