@@ -23,7 +23,7 @@ from hub.inbox import pages as inbox
 from hub.inbox import waiting
 from hub.inbox.door import Door
 from hub.organisations import pages as organisations
-from hub.runtime import open_runtime
+from hub.runtime import open_runtime, settle_memory
 
 
 def subscribe(hooks: Hooks) -> Hooks:
@@ -59,10 +59,12 @@ class Hub:
             connectors=self._connectors,
         ) as runtime:
             web.state.runtime = runtime
-            self._door = Door(runtime)
+            door = Door(runtime)
+            self._door = door
             runtime.live.start()
             yield
             self._door = None
+            await door.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/hooks/") and self._door is not None:
@@ -73,4 +75,6 @@ class Hub:
 
 def create_app() -> Hub:
     """The application with settings from the environment: what uvicorn runs."""
-    return Hub(Settings())
+    hub = Hub(Settings())
+    settle_memory()
+    return hub

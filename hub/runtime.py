@@ -3,6 +3,7 @@
 Opened once by the web process, the worker, the demo and the tests; handed to the rooms as an argument.
 """
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,3 +45,9 @@ async def open_runtime(
         await live.stop()
         await database.close()
         await queue.redis.aclose()
+
+
+def settle_memory() -> None:
+    """Called once everything is loaded: what is there now stays for ever, and the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()

@@ -15,7 +15,7 @@ from hub.core.queue import QUEUE
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
 from hub.inbox import dispatch, ingest, sweeper
-from hub.runtime import Runtime, open_runtime
+from hub.runtime import Runtime, open_runtime, settle_memory
 
 JOB_SECONDS = 60
 
@@ -50,6 +50,7 @@ async def run_worker(settings: Settings) -> None:
             handle_signals=False,
         )
         sweeping = asyncio.create_task(sweeper.run(runtime))
+        settle_memory()
         try:
             await worker.async_run()
         finally:

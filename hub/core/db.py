@@ -12,8 +12,8 @@ transaction for set-based statements. What has to happen last (ledger, then feed
 nudges to the queue and to browsers run after the commit and may fail without harm.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
@@ -149,8 +149,10 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, role: Role, organisation_id: UUID | None) -> AsyncIterator[UnitOfWork]:
         tenant = "" if organisation_id is None else str(organisation_id)
-        async with self.engine.connect() as connection:
-            driver = await _living(connection)
+        async with AsyncExitStack() as stack:
+            with _reaching():
+                connection = await stack.enter_async_context(self.engine.connect())
+                driver = await _living(connection)
             unit = UnitOfWork(connection, driver, role, organisation_id, self._nudges)
             try:
                 # one round trip; neither the role nor an id needs quoting
@@ -185,6 +187,16 @@ class Database:
 
 async def _leave(connection: Any) -> None:
     """Between two transactions of the door there is nothing to reset: they end themselves and set nothing that outlives them."""
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Whatever keeps a connection from being made ("the system is shutting down" comes as a bare DBAPIError) says nothing about the
+    work: ConnectionError, one of STORE_TROUBLE."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        raise ConnectionError("the database cannot be reached") from error
 
 
 async def _living(connection: AsyncConnection) -> Any:

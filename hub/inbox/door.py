@@ -195,9 +195,15 @@ class Door:
                 if self._nudger is None or self._nudger.done():
                     self._nudger = asyncio.create_task(self._nudge())
 
+    async def close(self) -> None:
+        """Finish what is under way: called before the pools and the queue are closed."""
+        for task in (self._writer, self._nudger):
+            if task is not None:
+                await task
+
     async def _nudge(self) -> None:
         """A lane that becomes due is nudged at once; under load the lanes of the next few milliseconds share a round trip."""
-        while self._lanes_due and not self._runtime.database.door_pool.is_closing():
+        while self._lanes_due:
             lanes, self._lanes_due = self._lanes_due, set()
             await self._runtime.queue.nudge_lanes(list(lanes), "in")
             await asyncio.sleep(NUDGE_PAUSE_SECONDS)

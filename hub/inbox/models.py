@@ -143,7 +143,14 @@ class Message(TenantRow, table=True):
 
     __table_args__ = (
         UniqueConstraint("organisation_id", "conversation_id", "seq"),
-        UniqueConstraint("organisation_id", "conversation_id", "client_key"),
+        Index(
+            "message_client_key",
+            "organisation_id",
+            "conversation_id",
+            "client_key",
+            unique=True,
+            postgresql_where=text("client_key IS NOT NULL"),
+        ),
         Index("message_thread", "organisation_id", "conversation_id", "at", "sequence", "seq"),
         refers("conversation_id", "conversation"),
         refers("author_id", "member"),

@@ -175,7 +175,7 @@ def _send_message(message: OutboundMessage) -> dict[str, Any]:
     if not CHAT_ID.fullmatch(message.address):
         raise UnsupportedContent("no_chat_id")
     parameters: dict[str, Any] = {"chat_id": int(message.address), "text": text}
-    reply_to = message_id_of(message.reply_to_key or "", message.address)
+    reply_to = message_id_of(message.reply_to_key, message.address) if message.reply_to_key else None
     if reply_to is not None:
         parameters["reply_parameters"] = {"message_id": reply_to, "allow_sending_without_reply": True}
     return parameters

@@ -32,6 +32,7 @@ LATEST: Final = 253_402_300_799
 """31 December 9999, the last second Python can name."""
 START_PAYLOAD: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What a deep link can carry (provider file, 11). People may type anything behind `/start`; that is text, not a payload."""
+MESSAGE_KEY: Final = re.compile(r"m::([^:]*):([0-9]{1,19})")
 LONGEST_KIND: Final = 64
 CONSENT: Final = {"kicked": "blocked", "member": "unblocked"}
 
@@ -112,8 +113,8 @@ def message_key(chat_id: str, message_id: int) -> str:
 
 def message_id_of(key: str, chat_id: str) -> int | None:
     """The reverse of `message_key` for a message of this chat; None for every other key."""
-    found = re.fullmatch(rf"m::{re.escape(chat_id)}:([0-9]{{1,19}})", key)
-    return int(found[1]) if found else None
+    found = MESSAGE_KEY.fullmatch(key)
+    return int(found[2]) if found and found[1] == chat_id else None
 
 
 def moment(seconds: int) -> datetime:

@@ -53,6 +53,8 @@ SETTINGS = {
     "max_wal_size": "1GB",
     "checkpoint_completion_target": "0.9",
     "random_page_cost": "1.1",
+    # a new installation plans for empty tables until its first statistics: seconds, not a minute
+    "autovacuum_naptime": "10s",
     "timezone": "UTC",
     # a ring of seven log files, without statements and without the DETAIL line, which quotes rows (I10)
     "logging_collector": "on",

@@ -446,8 +446,14 @@ def upgrade() -> None:
             ["conversation.organisation_id", "conversation.id"],
         ),
         sa.PrimaryKeyConstraint("organisation_id", "id"),
-        sa.UniqueConstraint("organisation_id", "conversation_id", "client_key"),
         sa.UniqueConstraint("organisation_id", "conversation_id", "seq"),
+    )
+    op.create_index(
+        "message_client_key",
+        "message",
+        ["organisation_id", "conversation_id", "client_key"],
+        unique=True,
+        postgresql_where=sa.text("client_key IS NOT NULL"),
     )
     op.create_index("message_thread", "message", ["organisation_id", "conversation_id", "at", "sequence", "seq"], unique=False)
     op.create_table(
