@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -38,11 +38,21 @@ from hub.core.feed import note_change
 from hub.inbox.effects import Effect, apply_effects
 from hub.runtime import Runtime
 
-if TYPE_CHECKING:
-    from hub.inbox.ingest import Delivery
-
 PREVIEW = 200
 """Characters of a message that the list shows."""
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One raw delivery on its way through a batch. `state` and `why` are what becomes of it."""
+
+    id: UUID
+    received_at: datetime
+    body: bytes
+    events: Sequence[Event] = ()
+    state: str = "applied"
+    why: str = ""
+    identity_keys: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -75,7 +85,7 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
 
 
-async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, deliveries: Sequence["Delivery"]) -> None:
+async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, deliveries: Sequence[Delivery]) -> None:
     """Apply every event of these deliveries, each once. Marks on each delivery whom it speaks of."""
     events: list[Event] = []
     for delivery in deliveries:

@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,11 +26,11 @@ from prometheus_client import Counter
 from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
 from hub.connectors.contract import RawRequest
 from hub.connectors.errors import MalformedPayload
-from hub.connectors.events import Event, Unrecognised
+from hub.connectors.events import Unrecognised
 from hub.core import clock, lanes
 from hub.core.db import Database, UnitOfWork
 from hub.core.lanes import LANE_TROUBLE, Lane, LeaseLost
-from hub.inbox.apply import apply_events
+from hub.inbox.apply import Delivery, apply_events
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -45,19 +45,6 @@ TURN_SECONDS = 20.0
 _turns: WeakKeyDictionary[Database, asyncio.Semaphore] = WeakKeyDictionary()
 
 finished = Counter("hub_deliveries_total", "Deliveries by result", ["connector", "state"])
-
-
-@dataclass(slots=True)
-class Delivery:
-    """One raw delivery on its way through a batch. `state` and `why` are what becomes of it."""
-
-    id: UUID
-    received_at: datetime
-    body: bytes
-    events: Sequence[Event] = ()
-    state: str = "applied"
-    why: str = ""
-    identity_keys: list[str] = field(default_factory=list)
 
 
 async def drain(runtime: Runtime, organisation_id: UUID, channel_id: UUID, worker_id: UUID) -> None:
