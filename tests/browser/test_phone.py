@@ -154,6 +154,7 @@ async def test_markup_is_text(phone: Phone) -> None:
     """What a bot writes runs nowhere."""
     await choose(phone, "Aylin Yıldırım")
     await phone.page.get_by_role("button", name="Start drücken").click()
+    await phone.hook.wait_for(1)  # before that the bot may not write
     bad = "<img src=x onerror=\"document.title='pwned'\"><b>fett</b>"
     await phone.simulated.call("sendMessage", chat_id=501, text=bad)
     await expect(phone.bubble(bad)).to_be_visible()
