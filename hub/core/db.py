@@ -42,6 +42,10 @@ STORE_ERRORS: tuple[type[Exception], ...] = (asyncpg.PostgresError, exc.DBAPIErr
 """Whatever the database and its drivers may raise, for those who only need to know that it did not work."""
 
 
+DOOR_SECONDS = 5.0
+"""How long the door waits for the database in one step; providers wait about ten seconds for its answer."""
+
+
 class Role(StrEnum):
     APP = "hub_app"
     SYSTEM = "hub_system"
@@ -127,7 +131,14 @@ class Database:
     async def open(self) -> None:
         """Connect the door's own pool; the engine connects on first use."""
         if self._door_pool_size:
-            self.door_pool = await asyncpg.create_pool(self._url, min_size=0, max_size=self._door_pool_size, reset=_leave)
+            self.door_pool = await asyncpg.create_pool(
+                self._url,
+                min_size=0,
+                max_size=self._door_pool_size,
+                reset=_leave,
+                timeout=DOOR_SECONDS,
+                command_timeout=DOOR_SECONDS,
+            )
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -174,15 +185,19 @@ class Database:
 
     @asynccontextmanager
     async def door(self) -> AsyncIterator[Any]:
-        """An asyncpg connection inside a transaction as hub_door. Used by the webhook door only."""
-        async with self.door_pool.acquire() as connection:
-            await connection.execute("BEGIN; SET LOCAL ROLE hub_door")
+        """An asyncpg connection inside a transaction as hub_door. Used by the webhook door only. A database that does not answer
+        within DOOR_SECONDS is one that is down: TimeoutError, and its connection is given up."""
+        async with self.door_pool.acquire(timeout=DOOR_SECONDS) as connection:
             try:
+                await connection.execute("BEGIN; SET LOCAL ROLE hub_door")
                 yield connection
+                await connection.execute("COMMIT")
+            except STORE_TROUBLE:
+                connection.terminate()
+                raise
             except BaseException:
                 await connection.execute("ROLLBACK")
                 raise
-            await connection.execute("COMMIT")
 
 
 async def _leave(connection: Any) -> None:

@@ -4,9 +4,15 @@ import json
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from typing import Any
 
+import asyncpg
 import pytest
+from asgi_lifespan import LifespanManager
 
-from hub.core import ids
+from hub.app import Hub
+from hub.connectors.registry import Registry
+from hub.core import clock, db, ids
+from hub.core.clock import FakeClock
+from hub.core.settings import Settings
 from tests.support import HubUnderTest, telegram_text
 
 
@@ -151,3 +157,23 @@ async def test_a_body_that_is_cut_off_is_not_stored(hub: HubUnderTest) -> None:
     await hub.app({"type": "http", "method": "POST", "path": channel.path, "headers": headers}, receive, send)
     assert sent[0]["status"] == 400
     assert await stored(hub) == 0
+
+
+async def test_a_store_that_does_not_answer_is_503(
+    settings: Settings, connectors: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I1: a database that hangs is one that is down; afterwards the door works as before."""
+    monkeypatch.setattr(db, "DOOR_SECONDS", 0.3)
+    app = Hub(settings, connectors)
+    async with LifespanManager(app):
+        hub = HubUnderTest(app, app.web.state.runtime, FakeClock(clock.now()))
+        await hub.found("radwerk", "Radwerk Lindau")
+        channel = await hub.connect()
+        holder = await asyncpg.connect(settings.database_admin_url.get_secret_value())  # type: ignore[union-attr]
+        await holder.execute("BEGIN; LOCK TABLE webhook_delivery IN ACCESS EXCLUSIVE MODE")
+        assert await hub.deliver(channel, telegram_text(1, "Hallo")) == 503
+        await holder.execute("ROLLBACK")
+        await holder.close()
+        assert await hub.deliver(channel, telegram_text(1, "Hallo")) == 200
+        assert await stored(hub) == 1
+        await hub.close()
