@@ -7,7 +7,10 @@ from uuid import UUID
 
 from hub.connectors.contract import Account, AnyConnector
 from hub.connectors.registry import Registry
+from hub.core.db import UnitOfWork
+from hub.core.errors import NotFound
 from hub.core.vault import Vault
+from hub.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +47,13 @@ def open_channel(vault: Vault, registry: Registry, row: Any) -> OpenChannel:
 
 
 ACCOUNT_COLUMNS = "organisation_id, id, connector, own_id, settings_sealed, secrets_sealed, per_second"
+
+
+async def read_channel(runtime: Runtime, unit: UnitOfWork, channel_id: UUID) -> OpenChannel:
+    """The opened channel of the unit's organisation; NotFound."""
+    row = await unit.sql.fetchrow(
+        f"SELECT {ACCOUNT_COLUMNS} FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id
+    )
+    if row is None:
+        raise NotFound("no such channel")
+    return open_channel(runtime.vault, runtime.connectors, row)

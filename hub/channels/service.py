@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
+from hub.channels.accounts import OpenChannel, read_channel
 from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.channels.models import Channel, ChannelTerms
 from hub.channels.providers import provider_of
@@ -215,7 +215,7 @@ async def _set_state(unit: UnitOfWork, channel_id: UUID, state: str, reason: str
 async def shown_settings(runtime: Runtime, access: Access, channel_id: UUID) -> dict[str, str]:
     """What may be shown of a channel's settings: no secret is among them."""
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        settings = (await _open(runtime, unit, channel_id)).account.settings
+        settings = (await read_channel(runtime, unit, channel_id)).account.settings
     fields = type(settings).model_fields.items()
     return {name: str(getattr(settings, name) or "") for name, info in fields if not is_secret(info)}
 
@@ -223,16 +223,7 @@ async def shown_settings(runtime: Runtime, access: Access, channel_id: UUID) -> 
 async def _open_accepted(runtime: Runtime, access: Access, channel_id: UUID) -> OpenChannel:
     """The opened channel; TermsNotAccepted unless its provider's present terms are accepted."""
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        channel = await _open(runtime, unit, channel_id)
+        channel = await read_channel(runtime, unit, channel_id)
         if not await _terms_accepted(unit, channel.connector.connector):
             raise TermsNotAccepted(channel.connector.connector)
     return channel
-
-
-async def _open(runtime: Runtime, unit: UnitOfWork, channel_id: UUID) -> OpenChannel:
-    row = await unit.sql.fetchrow(
-        f"SELECT {ACCOUNT_COLUMNS} FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id
-    )
-    if row is None:
-        raise NotFound("no such channel")
-    return open_channel(runtime.vault, runtime.connectors, row)

@@ -15,7 +15,7 @@ import structlog
 from httpx import AsyncClient
 from redis.exceptions import RedisError
 
-from hub.channels.accounts import OpenChannel
+from hub.channels.accounts import OpenChannel, read_channel
 from hub.connectors.contract import PermitInvalid
 from hub.connectors.errors import OutcomeUnknown, SendError
 from hub.connectors.http import connector_client
@@ -124,6 +124,8 @@ class _Turns:
                     claims = await claim(
                         self._runtime, unit, self._lane.channel_id, self._lane.fence, any_=tokens.any, bulk=tokens.bulk
                     )
+                if claims:  # credentials may have been renewed since the last turn
+                    self._channel = await read_channel(self._runtime, unit, self._lane.channel_id)
         except BaseException:
             self._results = recorded + self._results
             await self._return(tokens, [])

@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 import structlog
 from prometheus_client import Counter
 
-from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
+from hub.channels.accounts import OpenChannel, read_channel
 from hub.connectors.contract import RawRequest
 from hub.connectors.errors import MalformedPayload
 from hub.connectors.events import Unrecognised
@@ -53,7 +53,7 @@ async def drain(runtime: Runtime, organisation_id: UUID, channel_id: UUID, worke
         lane = await lanes.take_in(runtime.database, unit, channel_id, "in", worker_id)
         if lane is None:
             return
-        channel = await _read_channel(runtime, unit, channel_id)
+        channel = await read_channel(runtime, unit, channel_id)
     until = time.monotonic() + TURN_SECONDS
     try:
         while time.monotonic() < until:
@@ -85,14 +85,7 @@ async def _let_go_when_empty(runtime: Runtime, lane: Lane) -> bool:
 async def load_channel(runtime: Runtime, organisation_id: UUID, channel_id: UUID) -> OpenChannel:
     """The channel with its opened account."""
     async with runtime.database.unit_of_work(organisation_id) as unit:
-        return await _read_channel(runtime, unit, channel_id)
-
-
-async def _read_channel(runtime: Runtime, unit: UnitOfWork, channel_id: UUID) -> OpenChannel:
-    row = await unit.sql.fetchrow(
-        f"SELECT {ACCOUNT_COLUMNS} FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id
-    )
-    return open_channel(runtime.vault, runtime.connectors, row)
+        return await read_channel(runtime, unit, channel_id)
 
 
 async def _drain_batch(runtime: Runtime, lane: Lane, channel: OpenChannel) -> int:

@@ -348,3 +348,14 @@ async def test_raw_days_are_dropped_by_age_and_dead_letters_stay(hub: HubUnderTe
     rows = await hub.rows("SELECT state, body FROM webhook_delivery")
     assert [(row["state"], row["body"]) for row in rows] == [("dead", b"broken")]
     assert await hub.value("SELECT count(*) FROM delivery_result") == 2
+
+
+@pytest.mark.parametrize("message_id", [2**63, 2**64 - 1])
+async def test_a_number_that_fits_nowhere_stops_no_lane(hub: HubUnderTest, message_id: int) -> None:
+    """I1: a number beyond 64 bits is the delivery's fault and not the database's: a dead letter, and the lane goes on."""
+    channel = await hub.connect()
+    await hub.deliver(channel, telegram_text(1, "Zu groß", message_id=message_id))
+    await hub.deliver(channel, telegram_text(2, "Danach"))
+    await hub.settle()
+    assert await thread(hub) == ["Danach"]
+    assert await hub.value("SELECT state FROM delivery_result WHERE state = 'dead'") == "dead"

@@ -10,6 +10,7 @@ import pytest
 import respx
 
 from hub.channels import service as channels
+from hub.channels.accounts import read_channel
 from hub.consent.gate import SendBlocked
 from hub.core import ids, lanes
 from hub.core.errors import InvalidInput, NotFound
@@ -476,3 +477,40 @@ async def test_two_dispatchers_send_each_message_once(hub: HubUnderTest, telegra
         await each.close()
     texts = [json.loads(call.request.content)["text"] for call in route.calls]
     assert texts == [f"Nr. {number}" for number in range(8)]
+
+
+@respx.mock
+async def test_renewed_credentials_hold_for_the_next_message_of_a_running_lane(
+    hub: HubUnderTest, telegram: Connected, conversation: UUID
+) -> None:
+    """While the lane is worked, the token is renewed: what is claimed afterwards leaves with the new one."""
+    await hub.deliver(telegram, telegram_text(78, "Ich auch", user=778))
+    await hub.settle()
+    other = await hub.value(
+        "SELECT c.id FROM conversation c JOIN identity i ON i.id = c.identity_id WHERE i.provider_user_id = '778'"
+    )
+    new_token = "7012345678:AAF-renewed_token_of_thirty_five_ch"
+    hanging, other_left = asyncio.Event(), asyncio.Event()
+
+    async def hangs(request: httpx.Request) -> httpx.Response:
+        hanging.set()
+        await other_left.wait()
+        return accepted()
+
+    async def leaves(request: httpx.Request) -> httpx.Response:
+        other_left.set()
+        return accepted(2)
+
+    respx.post(SEND).mock(side_effect=hangs)
+    renewed = respx.post(f"https://api.telegram.org/bot{new_token}/sendMessage").mock(side_effect=leaves)
+    await hub.reply(conversation, "Hallo")
+    settling = asyncio.create_task(hub.settle())
+    async with asyncio.timeout(10):
+        await hanging.wait()
+        async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+            channel = await read_channel(hub.runtime, unit, telegram.id)
+            settings = channel.connector.settings.model_validate({"bot_token": new_token})
+            await channels.store_settings(hub.runtime, unit, hub.owner, channel, settings)
+        await hub.reply(other, "Hallo auch")
+        await settling
+    assert renewed.call_count == 1
