@@ -84,6 +84,7 @@ class Served:
         self._environment = {
             "HUB_DATA": str(self.data),
             "HUB_PORT": str(self.port),
+            "HUB_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             "HUB_TRUSTED_HOSTS": f"127.0.0.1:{place.sandbox_port}",
             "HUB_LOG_LEVEL": "WARNING",
         }
@@ -107,6 +108,7 @@ class Served:
             database_admin_url=urls.admin_url,
             redis_url=urls.redis_url,
             port=self.port,
+            public_url=f"http://127.0.0.1:{self.port}",
             trusted_hosts=self._environment["HUB_TRUSTED_HOSTS"],
         )
 

@@ -17,7 +17,7 @@ from benchmarks.posters import Job as PostersJob
 from benchmarks.report import Figure, Section
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
-from hub.inbox.outbound import BULK, CHAT
+from hub.inbox.models import BULK, CHAT
 from hub.runtime import Runtime
 
 TOKEN: Final = "7012345678:AAE-benchmark_token_of_35_characters"

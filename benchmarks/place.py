@@ -115,6 +115,7 @@ class Place:
             database_url=urls.database_url,
             redis_url=urls.redis_url,
             port=self.port,
+            public_url=f"http://127.0.0.1:{self.port}",
             trusted_hosts=f"127.0.0.1:{self.sandbox_port}",
         )
         migrate(urls.admin_url)
@@ -136,6 +137,7 @@ class Place:
             "HUB_DATABASE_URL": self.settings.database_url.get_secret_value(),
             "HUB_REDIS_URL": self.settings.redis_url.get_secret_value(),
             "HUB_PORT": str(self.port),
+            "HUB_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             "HUB_TRUSTED_HOSTS": f"127.0.0.1:{self.sandbox_port}",
             "HUB_LOG_LEVEL": "WARNING",
         }

@@ -132,7 +132,11 @@ def demo() -> None:
     """Everything with a sample organisation and a Telegram simulator, until Ctrl-C."""
     settings = read_settings()
     sandbox_port = settings.port + SANDBOX_OFFSET
-    env = {"HUB_TRUSTED_HOSTS": f"127.0.0.1:{sandbox_port}", "HUB_LOG_LEVEL": os.environ.get("HUB_LOG_LEVEL", "WARNING")}
+    env = {
+        "HUB_TRUSTED_HOSTS": f"127.0.0.1:{sandbox_port}",
+        "HUB_PUBLIC_URL": settings.base_url,  # the simulator delivers by webhook, as a provider would to a public address
+        "HUB_LOG_LEVEL": os.environ.get("HUB_LOG_LEVEL", "WARNING"),
+    }
     asyncio.run(_supervise("demo", settings, env, sandbox_port))
 
 

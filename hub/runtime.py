@@ -14,6 +14,7 @@ from hub.core.hooks import Hooks
 from hub.core.live import Live
 from hub.core.queue import Queue, open_queue
 from hub.core.settings import Settings
+from hub.core.storage import Storage
 from hub.core.vault import Vault, load_vault
 
 
@@ -26,6 +27,7 @@ class Runtime:
     vault: Vault
     hooks: Hooks
     connectors: Registry
+    storage: Storage
 
 
 @asynccontextmanager
@@ -40,7 +42,8 @@ async def open_runtime(
     await database.open()
     live = Live(database, queue)
     try:
-        yield Runtime(settings, database, queue, live, load_vault(settings), hooks, connectors or discover())
+        storage = Storage(settings.data / "media")
+        yield Runtime(settings, database, queue, live, load_vault(settings), hooks, connectors or discover(), storage)
     finally:
         await live.stop()
         await database.close()

@@ -14,32 +14,41 @@ from hub.core.hooks import Hooks
 from hub.core.queue import QUEUE
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
-from hub.inbox import dispatch, ingest, sweeper
+from hub.inbox import dispatch, ingest, listening, sweeper
 from hub.runtime import Runtime, open_runtime, settle_memory
 
 JOB_SECONDS = 60
 
 
 async def drain_lane(context: dict[str, Any], organisation: str, channel: str, direction: str) -> None:
-    """The one job: work a lane. Safe to run twice, late or for nothing; the rows are the truth."""
+    """Work a lane. Safe to run twice, late or for nothing; the rows are the truth."""
     runtime: Runtime = context["runtime"]
-    organisation_id, channel_id = UUID(hex=organisation), UUID(hex=channel)
-    if direction == "in":
-        await ingest.drain(runtime, organisation_id, channel_id, context["worker_id"])
-    else:
-        await dispatch.drain(runtime, context["clients"], organisation_id, channel_id, context["worker_id"])
+    organisation_id, channel_id, worker_id = UUID(hex=organisation), UUID(hex=channel), context["worker_id"]
+    match direction:
+        case "in":
+            await ingest.drain(runtime, organisation_id, channel_id, worker_id)
+        case "out":
+            await dispatch.drain(runtime, context["clients"], organisation_id, channel_id, worker_id)
+        case "listen":
+            await listening.drain(runtime, organisation_id, channel_id, worker_id)
+
+
+async def show_typing(context: dict[str, Any], organisation: str, conversation: str) -> None:
+    """Show a customer that somebody writes. Lossy by nature."""
+    await dispatch.show_typing(context["runtime"], context["clients"], UUID(hex=organisation), UUID(hex=conversation))
 
 
 async def run_worker(settings: Settings) -> None:
     """Run until cancelled or until Valkey goes away; the supervisor starts it again then."""
     set_up_logging(settings)
-    async with open_runtime(settings, subscribe(Hooks()), pool=settings.pool_worker) as runtime:
+    async with open_runtime(settings, subscribe(Hooks()), pool=settings.pool_worker, door_pool=1) as runtime:
         clients = dispatch.Clients(settings.trusted_hosts)
         assert settings.redis_url is not None
         worker = Worker(
             functions=[
                 # arq types a job as taking any arguments
-                func(drain_lane, name="drain_lane", keep_result=0, max_tries=1, timeout=JOB_SECONDS)  # type: ignore[arg-type]
+                func(drain_lane, name="drain_lane", keep_result=0, max_tries=1, timeout=JOB_SECONDS),  # type: ignore[arg-type]
+                func(show_typing, name="show_typing", keep_result=0, max_tries=1, timeout=JOB_SECONDS),  # type: ignore[arg-type]
             ],
             queue_name=QUEUE,
             redis_settings=RedisSettings.from_dsn(settings.redis_url.get_secret_value()),

@@ -110,6 +110,7 @@ def settings(servers: Servers, database_name: str, tmp_path: Path) -> Settings:
         "database_admin_url": servers.database(servers.admin_url, database_name),
         "redis_url": servers.redis_url,
         "data": tmp_path / "data",
+        "public_url": "http://hub.test",
         "minimum_free_disk_mb": 0,
         "log_level": "WARNING",
     }

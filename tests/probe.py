@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from hub.connectors.contract import (
     Account,
     Capabilities,
+    OutboundAction,
     OutboundMessage,
     Permit,
     RawRequest,
@@ -23,12 +24,13 @@ from hub.connectors.contract import (
     Settings,
     SetupResult,
 )
-from hub.connectors.errors import MalformedPayload, Rejected, SignatureInvalid
+from hub.connectors.errors import MalformedPayload, Rejected, SignatureInvalid, UnsupportedContent
 from hub.connectors.events import (
     ConsentChanged,
     Event,
     MessageEdited,
     MessageReceived,
+    OutboundContent,
     Sender,
     StatusChanged,
     Text,
@@ -71,19 +73,23 @@ class Probe:
             raise MalformedPayload("no JSON") from error
         return [_event(one) for one in raw]
 
-    def split(self, content: Text) -> Sequence[Text]:
+    def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
+        if not isinstance(content, Text):
+            raise UnsupportedContent("no_text")
         text = content.text
         return [Text(text=text[at : at + 1000]) for at in range(0, len(text), 1000)]
 
-    async def send(self, permit: Permit, message: OutboundMessage, account: Account[ProbeSettings], http: AsyncClient) -> Receipt:
-        permit.spend(message)
-        response = await exchange(http, "POST", URL, json={"to": message.address, "text": message.content.text})
+    async def send(self, permit: Permit, action: OutboundAction, account: Account[ProbeSettings], http: AsyncClient) -> Receipt:
+        permit.spend(action)
+        if not isinstance(action, OutboundMessage) or not isinstance(action.content, Text):
+            raise UnsupportedContent("only_text")
+        response = await exchange(http, "POST", URL, json={"to": action.address, "text": action.content.text})
         if response.status_code != 200:
             raise Rejected(str(response.status_code), "probe says no")
         answer = response.json()
         return Receipt(status="accepted", keys=(answer["id"],), at=datetime.fromtimestamp(answer["at"], UTC))
 
-    async def setup(self, account: Account[ProbeSettings], callback_url: str, http: AsyncClient) -> SetupResult:
+    async def setup(self, account: Account[ProbeSettings], callback_url: str | None, http: AsyncClient) -> SetupResult:
         return SetupResult(own_id="probe", address="@probe", title="Probe")
 
     async def teardown(self, account: Account[ProbeSettings], http: AsyncClient) -> None:

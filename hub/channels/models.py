@@ -40,6 +40,8 @@ class Channel(TenantRow, table=True):
     """The webhook's secrets as a JSON list, the newest first, sealed by the vault."""
     per_second: float | None = None
     """Messages per second agreed with the provider for this account; None: the messenger's usual limit."""
+    callback_url: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """Where the provider was told to deliver; empty: we ask for what came in, or the account was never set up."""
     created_at: datetime = when()
 
 

@@ -21,7 +21,7 @@ from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput, NotFound
 from hub.core.feed import note_change
-from hub.core.lanes import ChannelLane
+from hub.core.lanes import DIRECTIONS, ChannelLane
 from hub.organisations import audit
 from hub.organisations.access import Access
 from hub.runtime import Runtime
@@ -59,7 +59,7 @@ async def connect_channel(runtime: Runtime, access: Access, *, connector: str, t
             )
         )
         await unit.session.flush()
-        for direction in ("in", "out"):
+        for direction in DIRECTIONS:
             unit.session.add(ChannelLane(organisation_id=access.organisation_id, channel_id=channel_id, direction=direction))
         await audit.record(unit, access, "channel.connected", ids.show("chn", channel_id), {"connector": connector})
         note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})
@@ -106,7 +106,7 @@ async def switch_on(runtime: Runtime, access: Access, channel_id: UUID) -> Setup
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         await _set_state(unit, channel_id, "on", "")
         await audit.record(unit, access, "channel.switched_on", ids.show("chn", channel_id), {"address": result.address})
-        await _take_over(runtime, unit, channel_id, result)
+        await _take_over(runtime, unit, channel, result)
     return result
 
 
@@ -122,7 +122,7 @@ async def change_settings(runtime: Runtime, access: Access, channel_id: UUID, va
     result = await check_with_provider(runtime, replace(channel, account=replace(channel.account, settings=settings)))
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         await store_settings(runtime, unit, access, channel, settings)
-        await _take_over(runtime, unit, channel_id, result)
+        await _take_over(runtime, unit, channel, result)
     return result
 
 
@@ -140,24 +140,33 @@ async def store_settings(runtime: Runtime, unit: UnitOfWork, access: Access, cha
 
 async def check_with_provider(runtime: Runtime, channel: OpenChannel) -> SetupResult:
     """Check the credentials and register the webhook; nothing of ours changes. Raises what `Connector.setup` raises."""
-    callback_url = f"{runtime.settings.base_url}/hooks/{channel.connector.connector}/{ids.show('chn', channel.channel_id)}"
+    url = callback_url(runtime, channel.connector.connector, channel.channel_id)
     async with connector_client(runtime.settings.trusted_hosts) as http:
-        return await channel.connector.setup(channel.account, callback_url, http)
+        return await channel.connector.setup(channel.account, url, http)
 
 
-async def _take_over(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, result: SetupResult) -> None:
+def callback_url(runtime: Runtime, connector: str, channel_id: UUID) -> str | None:
+    """Where a provider shall deliver; None for a hub that has no public address."""
+    base = runtime.settings.public_url
+    return None if base is None else f"{base}/hooks/{connector}/{ids.show('chn', channel_id)}"
+
+
+async def _take_over(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, result: SetupResult) -> None:
     """Keep what the provider said of an account it accepts. If the channel is on, what waited for it goes now."""
     state = await unit.sql.fetchval(
         """
-        UPDATE channel SET own_id = $3, address = $4, health = 'healthy', health_cause = '', health_since = $5, health_until = NULL
+        UPDATE channel SET own_id = $3, address = $4, callback_url = $5, health = 'healthy', health_cause = '', health_since = $6,
+               health_until = NULL
         WHERE organisation_id = $1 AND id = $2 RETURNING state
         """,
         unit.tenant,
-        channel_id,
+        channel.channel_id,
         result.own_id,
         result.address,
+        callback_url(runtime, channel.connector.connector, channel.channel_id) or "",
         clock.now(),
     )
+    channel_id = channel.channel_id
     if state == "on":
         await runtime.hooks.publish(unit, ChannelOpened(channel_id))
         tenant = unit.tenant

@@ -5,16 +5,16 @@ no other connector. Everything it can or cannot do stands in `capabilities`, as 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, runtime_checkable
+from typing import Any, BinaryIO, Generic, Literal, NoReturn, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 from httpx import AsyncClient
 from pydantic import BaseModel, ConfigDict
 
-from hub.connectors.events import Event, Text
+from hub.connectors.events import Event, MediaKind, OutboundContent, Style
 
 
 class Settings(BaseModel):
@@ -29,6 +29,7 @@ class Settings(BaseModel):
 
 S = TypeVar("S", bound=Settings)
 S_co = TypeVar("S_co", bound=Settings, covariant=True)
+S_contra = TypeVar("S_contra", bound=Settings, contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +56,44 @@ class Account(Generic[S_co]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MediaLimit:
+    """What the provider takes of one kind of file: at most `bytes`; `types` are the MIME types, empty for any."""
+
+    bytes: int
+    types: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceLimit:
+    """How many answers a choice may have, and how long their words may be, in characters."""
+
+    options: int
+    label: int
+
+
+ActionKind = Literal["edit", "delete", "react", "typing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What the messenger can do, as data. Limits are the provider's, with its document named in the connector's README.
 
     max_text            longest text of one message
-    text_unit           what `max_text` counts
+    text_unit           what `max_text` and `max_caption` count
     confirms            statuses the provider ever reports for our messages, besides accepting them
     reply_window_hours  free replies are allowed for this long after the person's last message; None: without end
     address_scope       `messenger`: an address means the same person on every channel of this messenger; `channel`: only here
     idempotent_sends    the provider takes a key that makes repeating an ambiguous send safe
     per_second          messages the provider takes per second from one account
+    styles              formatting of text that arrives as such; empty: text is sent as it was typed
+    media               kinds of file that can be sent; a file of another kind goes as a document where that is possible
+    max_caption         longest text of a file
+    location            a place can be sent
+    choice              a question with answers to press can be sent
+    replies             a message can answer a certain earlier one
+    actions             what can be done to messages that exist, and whether typing can be shown
+    reactions           the emoji that are taken as reaction; empty with `react` in `actions`: any
+    edit_hours          how long our own message can be changed or deleted; None: without end
     """
 
     max_text: int
@@ -74,34 +103,96 @@ class Capabilities:
     address_scope: Literal["messenger", "channel"]
     idempotent_sends: bool
     per_second: float
+    styles: frozenset[Style] = frozenset()
+    media: Mapping[MediaKind, MediaLimit] = field(default_factory=dict)
+    max_caption: int = 0
+    location: bool = False
+    choice: ChoiceLimit | None = None
+    replies: bool = False
+    actions: frozenset[ActionKind] = frozenset()
+    reactions: tuple[str, ...] = ()
+    edit_hours: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutboundMessage:
-    """One part of one message, ready for one attempt.
+class OutboundFile:
+    """A file of ours on its way out. `open` gives it from its start, to be closed by who opened it. `name` is safe to show."""
 
-    `address` is the recipient's provider_user_id. `reply_to_key` is the key of the message this one answers.
-    `attempt_id` may serve as idempotency key where the provider takes one.
-    """
+    name: str
+    mime: str
+    size: int
+    open: Callable[[], BinaryIO] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outbound:
+    """What every action carries: `address` is the recipient's provider_user_id; `attempt_id` may serve as idempotency key where the
+    provider takes one."""
 
     part_id: UUID
     attempt_id: UUID
     address: str
-    content: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundMessage(_Outbound):
+    """One part of one message, ready for one attempt. `reply_to_key` is the key of the message this one answers; `files` are
+    those of the content's media, by `ref`."""
+
+    content: OutboundContent
     reply_to_key: str | None = None
+    files: Mapping[str, OutboundFile] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditMessage(_Outbound):
+    """Change the text (of a file: the caption) of our message with this key."""
+
+    target_key: str
+    content: OutboundContent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteMessage(_Outbound):
+    """Take back the message of ours that has these keys (an album has one for each file)."""
+
+    target_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class React(_Outbound):
+    """Our reaction to the customer's message with this key; no emoji takes it back."""
+
+    target_key: str
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPress(_Outbound):
+    """Tell the provider that a pressed button was heard (`MessageReceived.press`)."""
+
+    press: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowTyping(_Outbound):
+    """Show the customer that somebody writes. Lossy by nature."""
+
+
+OutboundAction = OutboundMessage | EditMessage | DeleteMessage | React | AnswerPress | ShowTyping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The provider took the message. `status` says how far its word goes.
+    """The provider took it. `status` says how far its word goes.
 
-    `keys` are the keys under which later events speak of it (the same form as `MessageReceived.key`); `at` is the provider's
-    time and `sequence` its order within a second, used to sort the thread.
+    For a message: `keys` are the keys under which later events speak of it (the same form as `MessageReceived.key`); `at` is the
+    provider's time and `sequence` its order within a second, used to sort the thread. `at` is None for the other actions.
     """
 
     status: Literal["accepted", "sent"]
-    keys: tuple[str, ...]
-    at: datetime
+    keys: tuple[str, ...] = ()
+    at: datetime | None = None
     sequence: int = 0
 
 
@@ -149,11 +240,11 @@ class Permit:
     def expired(self) -> bool:
         return time.monotonic() > self._deadline
 
-    def spend(self, message: OutboundMessage) -> None:
+    def spend(self, action: OutboundAction) -> None:
         """Use the permit up. The first line of every `Connector.send`; raises PermitInvalid before any request."""
         if self._spent:
             raise PermitInvalid("this permit was used before")
-        if message.attempt_id != self._attempt_id or message.part_id != self._part_id:
+        if action.attempt_id != self._attempt_id or action.part_id != self._part_id:
             raise PermitInvalid("this permit is for another message")
         if self.expired:
             raise PermitInvalid("this permit is too old")
@@ -185,18 +276,64 @@ class Connector(Protocol[S]):
         """Bytes to events. Pure: no network, database or clock. Unknown kinds become Unrecognised or Unsupported, never an
         error; MalformedPayload only for bytes that cannot be read at all."""
 
-    def split(self, content: Text) -> Sequence[Text]:
+    def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
         """The parts a message must be sent as, at least one. Pure. Raises UnsupportedContent for what cannot be expressed."""
 
-    async def send(self, permit: Permit, message: OutboundMessage, account: Account[S], http: AsyncClient) -> Receipt:
+    async def send(self, permit: Permit, action: OutboundAction, account: Account[S], http: AsyncClient) -> Receipt:
         """One attempt, no retries inside. Spends the permit first. Raises a SendError that says what happens next."""
 
-    async def setup(self, account: Account[S], callback_url: str, http: AsyncClient) -> SetupResult:
+    async def setup(self, account: Account[S], callback_url: str | None, http: AsyncClient) -> SetupResult:
         """Check the credentials, register the webhook with the newest secret. Safe to repeat. Raises CredentialsRejected
-        naming the form field, Unavailable, or Rejected with the provider's words when it does not take our address."""
+        naming the form field, Unavailable, or Rejected with the provider's words when it does not take our address.
+
+        `callback_url` None: this hub has no public address. A connector that `Polls` takes an earlier webhook away and loses
+        nothing; another one raises Rejected(code `needs_public_address`)."""
 
     async def teardown(self, account: Account[S], http: AsyncClient) -> None:
         """Take the webhook away. Tolerates that it is already gone or that the credentials no longer work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """What one poll brought. `cursor` goes into the next poll, which tells the provider that these requests are safe with us."""
+
+    requests: tuple[RawRequest, ...]
+    cursor: str
+
+
+@runtime_checkable
+class Polls(Protocol[S_contra]):
+    """A connector that can ask for what came in, for hubs that no provider can reach."""
+
+    async def poll(self, account: Account[S_contra], http: AsyncClient, cursor: str) -> Polled:
+        """Wait at most some ten seconds for updates and return them as the webhook would have brought them; they pass `parse`
+        and not `verify`. `cursor` is empty the first time. Repeating a cursor repeats its updates, so nothing is lost when we
+        die before they are stored. Raises a SendError: AuthFailed when the credentials are refused or another program polls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileHead:
+    """What the provider says about a file when it is fetched; empty and None where it says nothing."""
+
+    mime: str = ""
+    name: str = ""
+    size: int | None = None
+
+
+class FileSink(Protocol):
+    """Where a fetched file goes, piece by piece."""
+
+    async def write(self, piece: bytes) -> None:
+        """Raises FileTooLarge when more comes than may be kept."""
+
+
+@runtime_checkable
+class FetchesMedia(Protocol[S_contra]):
+    """A connector whose messages name files that have to be fetched."""
+
+    async def fetch(self, ref: str, account: Account[S_contra], http: AsyncClient, sink: FileSink) -> FileHead:
+        """Fetch one file (`Media.ref`) into the sink. Raises Unavailable or RateLimited (again later), AuthFailed, FileTooLarge
+        (the provider does not hand out files of this size, or the sink took no more), FileGone (not there any more), Rejected."""
 
 
 AnyConnector = Connector[Any]

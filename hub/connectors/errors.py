@@ -12,6 +12,9 @@ ConnectorError
     UnsupportedContent    final, raised before any request: this messenger cannot express it
     RecipientOptedOut     final, and consent records it
     OutcomeUnknown        never repeated by itself (I5): a person decides
+  FetchError            a file could not be fetched and will not be:
+    FileTooLarge          larger than the provider hands out or than we keep
+    FileGone              the provider has it no more
 """
 
 from hub.core.errors import HubError
@@ -87,3 +90,17 @@ class RecipientOptedOut(SendError):
 
 class OutcomeUnknown(SendError):
     code = "outcome_unknown"
+
+
+class FetchError(ConnectorError):
+    """A file that will not come. The class is the reason."""
+
+    code = "fetch_error"
+
+
+class FileTooLarge(FetchError):
+    code = "too_large"
+
+
+class FileGone(FetchError):
+    code = "gone"

@@ -12,7 +12,7 @@ transaction for set-based statements. What has to happen last (ledger, then feed
 nudges to the queue and to browsers run after the commit and may fail without harm.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
@@ -229,3 +229,9 @@ async def _roll_back(connection: AsyncConnection, driver: Any) -> None:
         await driver.execute("ROLLBACK")
     except STORE_ERRORS:
         await connection.invalidate()
+
+
+def text_array(texts: Iterable[str]) -> str:
+    """Texts as PostgreSQL writes an array: one column of a set cannot hold arrays of different lengths."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"

@@ -15,19 +15,22 @@ from hub.core.db import STORE_TROUBLE, Database, UnitOfWork
 from hub.core.models import Tenant, one_of, refers, when
 
 LEASE = timedelta(seconds=10)
+DIRECTIONS = ("in", "out", "listen", "media")
+"""`in` applies deliveries, `out` sends, `listen` polls the provider, `media` fetches files."""
 
 
 class ChannelLane(Tenant, table=True):
-    """The lease of one direction of one channel. `fence` grows with each holder."""
+    """The lease of one direction of one channel. `fence` grows with each holder. `cursor`: how far a poller got (`listen` only)."""
 
     __tablename__ = "channel_lane"
-    __table_args__ = (refers("channel_id", "channel"), one_of("direction", "in", "out"))
+    __table_args__ = (refers("channel_id", "channel"), one_of("direction", *DIRECTIONS))
     channel_id: UUID = Field(primary_key=True)
     direction: str = Field(primary_key=True)
     leased_by: UUID | None = None
     lease_until: datetime | None = when(default=None, nullable=True)
     fence: int = Field(default=0, sa_type=BigInteger)
     wake: bool = False
+    cursor: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class LeaseLost(RuntimeError):

@@ -18,6 +18,8 @@ FEED_CHANNEL = "hub:feed"
 WORKER_ALIVE = "hub:worker"
 """Set by every worker that sweeps; gone soon after the last one."""
 NUDGE_SECONDS = 10
+TYPING_SECONDS = 4
+"""Messengers show typing for about 5 seconds after each call."""
 
 _RAISE_FLAGS = """
 local raised = {}
@@ -51,6 +53,14 @@ class Queue:
             for number in await self._raise_flags(keys=flags, args=[NUDGE_SECONDS]):
                 organisation_id, channel_id = lanes[number - 1]
                 await self.redis.enqueue_job("drain_lane", organisation_id.hex, channel_id.hex, direction, _queue_name=QUEUE)
+        except (RedisError, OSError) as error:
+            log.warning("nudge_failed", error=type(error).__name__)
+
+    async def nudge_typing(self, organisation_id: UUID, conversation_id: UUID) -> None:
+        """Somebody writes in this conversation: shown to the customer at most every TYPING_SECONDS."""
+        try:
+            if await self.redis.set(f"typing:{conversation_id.hex}", b"1", nx=True, ex=TYPING_SECONDS):
+                await self.redis.enqueue_job("show_typing", organisation_id.hex, conversation_id.hex, _queue_name=QUEUE)
         except (RedisError, OSError) as error:
             log.warning("nudge_failed", error=type(error).__name__)
 

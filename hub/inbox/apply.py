@@ -3,7 +3,8 @@
     1  address locks           consent and windows change under them, before any row
     2  provider keys           what was seen before ends here (I2)
     3  people                  identity, contact, conversation, in this order, never doubled
-    4  messages                numbered under the conversation's lock; the conversation is reopened and drawn anew
+    4  messages                numbered under the conversation's lock, with their files; an item of an album joins its message; the
+                               conversation is reopened and drawn anew
     5  effects                 statuses and edits; parked when their message is not known yet (I3)
     6  consent                 provider signals and opt-out words, into the ledger
 
@@ -22,20 +23,22 @@ import orjson
 from hub.channels.accounts import OpenChannel
 from hub.connectors.events import (
     ConsentChanged,
-    Content,
     Event,
+    Media,
     MessageEdited,
     MessageReceived,
     Sender,
     StatusChanged,
-    Text,
     Unrecognised,
 )
 from hub.consent import ledger, locks, words
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.feed import note_change
-from hub.inbox.effects import Effect, apply_effects
+from hub.inbox.attachments import Item, add_items, draw_captions, nudge_fetching, tell
+from hub.inbox.content import Stored, clean, store
+from hub.inbox.effects import Effect, apply_effects, note_messages_changed
+from hub.inbox.models import SERVICE
 from hub.runtime import Runtime
 
 PREVIEW = 200
@@ -71,18 +74,26 @@ class _Talk:
 
 @dataclass(slots=True)
 class _Incoming:
-    """A fresh message with the id it gets."""
+    """A fresh message with the id it gets. `joins`: an item of an album whose message exists already; `id` is that message."""
 
     id: UUID
     event: MessageReceived
-    text: str
-    kind: str
-    content: dict[str, str]
+    stored: Stored
+    joins: bool = False
 
 
-def clean(text: str) -> str:
-    """Text that PostgreSQL can hold: a NUL becomes U+FFFD, half of a surrogate pair a question mark."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line of a thread that is written."""
+
+    id: UUID
+    conversation_id: UUID
+    seq: int
+    direction: str
+    stored: Stored
+    at: datetime
+    sequence: int = 0
+    provider_key: str | None = None
 
 
 async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, deliveries: Sequence[Delivery]) -> None:
@@ -99,9 +110,9 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     fresh = await _fresh(unit, channel, events)
     messages = [incoming for incoming in fresh if isinstance(incoming, _Incoming)]
     others = [event for event in fresh if not isinstance(event, _Incoming)]
-    await _store_messages(unit, channel, messages)
+    await _store_messages(runtime, unit, channel, messages)
     effects = [effect for event in others if (effect := _effect(event))]
-    await apply_effects(unit, channel.channel_id, effects, new_keys=[incoming.event.key for incoming in messages])
+    await apply_effects(runtime, unit, channel.channel_id, effects, new_keys=[incoming.event.key for incoming in messages])
     await _record_consent(runtime, unit, channel, messages, others)
 
 
@@ -116,6 +127,7 @@ async def _fresh(unit: UnitOfWork, channel: OpenChannel, events: list[Event]) ->
         key = clean(event.key)
         if key not in by_key:
             by_key[key] = _incoming(event) if isinstance(event, MessageReceived) else event
+    await _join_albums(unit, channel, [item for item in by_key.values() if isinstance(item, _Incoming)])
     rows = await unit.sql.fetch(
         """
         INSERT INTO provider_key (organisation_id, channel_id, key, message_id, part_no)
@@ -133,64 +145,124 @@ async def _fresh(unit: UnitOfWork, channel: OpenChannel, events: list[Event]) ->
 
 
 def _incoming(event: MessageReceived) -> _Incoming:
-    text, kind, content = _shown(event.content)
+    stored = store(event.content)
+    about = {"reply_to": event.reply_to_key, "quote": event.quote, "forwarded_from": event.forwarded_from}
+    stored.content.update({name: clean(value) for name, value in about.items() if value})
     if event.start_payload is not None:
-        content["start"] = clean(event.start_payload)
-    if event.reply_to_key:
-        content["reply_to"] = clean(event.reply_to_key)
-    return _Incoming(ids.new_id(), event, text, kind, content)
+        stored.content["start"] = clean(event.start_payload)
+    return _Incoming(ids.new_id(), event, stored)
 
 
-def _shown(content: Content) -> tuple[str, str, dict[str, str]]:
-    """Text, kind and the rest of what a message row holds."""
-    if isinstance(content, Text):
-        return clean(content.text), "text", {}
-    return clean(content.summary), "unsupported", {"kind": clean(content.kind)}
+async def _join_albums(unit: UnitOfWork, channel: OpenChannel, incoming: list[_Incoming]) -> None:
+    """Items of one album are one message, in whatever order and however far apart they come: the first one's. The album has a key
+    of its own by which the others find it."""
+    first: dict[str, _Incoming] = {}
+    for one in incoming:
+        if one.event.album:
+            first.setdefault(clean(one.event.album), one)
+    if not first:
+        return
+    await unit.sql.execute(
+        """
+        INSERT INTO provider_key (organisation_id, channel_id, key, message_id, part_no)
+        SELECT $1, $2, row.key, row.message_id, 0 FROM unnest($3::text[], $4::uuid[]) AS row(key, message_id)
+        ON CONFLICT DO NOTHING
+        """,
+        unit.tenant,
+        channel.channel_id,
+        list(first),
+        [one.id for one in first.values()],
+    )
+    rows = await unit.sql.fetch(
+        "SELECT key, message_id FROM provider_key WHERE organisation_id = $1 AND channel_id = $2 AND key = ANY($3::text[])",
+        unit.tenant,
+        channel.channel_id,
+        list(first),
+    )
+    message_of = {row["key"]: row["message_id"] for row in rows}
+    for one in incoming:
+        if one.event.album and one.id != message_of[clean(one.event.album)]:
+            one.id, one.joins = message_of[clean(one.event.album)], True
 
 
-async def _store_messages(unit: UnitOfWork, channel: OpenChannel, messages: list[_Incoming]) -> None:
-    """Store fresh messages with their people, in as many statements for 200 as for one."""
+async def _store_messages(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, messages: list[_Incoming]) -> None:
+    """Store fresh messages with their people and files, in as many statements for 200 as for one."""
     if not messages:
         return
     by_person: dict[str, list[_Incoming]] = defaultdict(list)
     for incoming in messages:
         by_person[clean(incoming.event.sender.provider_user_id)].append(incoming)
     talks = await _people(unit, channel, by_person)
-    rows: list[tuple[Any, ...]] = []
+    rows: list[_Row] = []
     updates: list[tuple[Any, ...]] = []
+    items: list[Item] = []
+    presses: list[tuple[Any, ...]] = []
     now = clock.now()
     for talk in talks:
         seq = talk.seq
-        if talk.state == "done":
+        own = [incoming for incoming in talk.received if not incoming.joins]
+        if own and talk.state == "done":
             seq += 1
-            content = {"event": "reopened"}
-            rows.append((ids.new_id(), talk.conversation_id, seq, "event", "text", "", orjson.dumps(content).decode(), now, 0))
+            reopened = Stored("text", "", {"event": "reopened"})
+            rows.append(_Row(ids.new_id(), talk.conversation_id, seq, "event", reopened, now))
         for incoming in talk.received:
-            seq += 1
             event = incoming.event
-            content_json = orjson.dumps(incoming.content).decode()
-            rows.append(
-                (
-                    incoming.id,
-                    talk.conversation_id,
-                    seq,
-                    "in",
-                    incoming.kind,
-                    incoming.text,
-                    content_json,
-                    event.at,
-                    event.sequence,
-                )
-            )
-        newest_at = max(incoming.event.at for incoming in talk.received)
-        # a provider's clock that runs ahead must not pin the row on top
-        updates.append((talk.conversation_id, seq, len(talk.received), newest_at, min(newest_at, now)))
+            if isinstance(event.content, Media):
+                items.append(Item(incoming.id, talk.conversation_id, event.sequence, event.content, clean(event.key)))
+            if incoming.joins:
+                continue
+            seq += 1
+            key = clean(event.key)
+            rows.append(_Row(incoming.id, talk.conversation_id, seq, "in", incoming.stored, event.at, event.sequence, key))
+            if event.press:
+                presses.append((ids.new_id(), incoming.id, talk.conversation_id, seq, clean(event.press)))
+        if own:
+            newest_at = max(incoming.event.at for incoming in own)
+            # a provider's clock that runs ahead must not pin the row on top
+            updates.append((talk.conversation_id, seq, len(own), newest_at, min(newest_at, now)))
     await _insert_messages(unit, rows, now)
+    await add_items(unit, channel.channel_id, items)
+    joined = {incoming.id for incoming in messages if incoming.joins}
+    conversation_of = {item.message_id: item.conversation_id for item in items}
+    await draw_captions(unit, joined)
     await _redraw(unit, updates)
+    await _answer_presses(unit, channel, presses, now)
     for row in rows:
         note_change(
-            unit, "message", {"conversation": ids.show("conv", row[1]), "message": ids.show("msg", row[0]), "direction": row[3]}
+            unit,
+            "message",
+            {
+                "conversation": ids.show("conv", row.conversation_id),
+                "message": ids.show("msg", row.id),
+                "direction": row.direction,
+            },
         )
+    note_messages_changed(unit, [(message_id, conversation_of[message_id]) for message_id in joined])
+    if items:
+        nudge_fetching(runtime, unit, channel.channel_id)
+    if presses:
+        tenant = unit.tenant
+        unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, channel.channel_id, "out"))
+
+
+async def _answer_presses(unit: UnitOfWork, channel: OpenChannel, presses: list[tuple[Any, ...]], now: datetime) -> None:
+    """Pressed buttons wait to hear that we heard: parts of the customer's message that leave by the road of everything else."""
+    if not presses:
+        return
+    await unit.sql.execute(
+        """
+        INSERT INTO message_part (organisation_id, id, message_id, part_no, action, conversation_id, channel_id, message_seq, text,
+                                  target_key, priority, state, due_at, tries)
+        SELECT $1, id, message_id, 0, 'answer', conversation_id, $2, seq, '', press, $3, 'queued', $4, 0
+        FROM unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::bigint[], $9::text[])
+             AS row(id, message_id, conversation_id, seq, press)
+        """,
+        unit.tenant,
+        channel.channel_id,
+        SERVICE,
+        now,
+        *(list(column) for column in zip(*presses, strict=True)),
+    )
 
 
 async def _people(unit: UnitOfWork, channel: OpenChannel, by_person: dict[str, list[_Incoming]]) -> list[_Talk]:
@@ -265,18 +337,29 @@ async def _insert_people(unit: UnitOfWork, channel: OpenChannel, new: list[tuple
     )
 
 
-async def _insert_messages(unit: UnitOfWork, rows: list[tuple[Any, ...]], now: datetime) -> None:
+async def _insert_messages(unit: UnitOfWork, rows: list[_Row], now: datetime) -> None:
+    if not rows:
+        return
     await unit.sql.execute(
         """
-        INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence, arrived_at,
-                             failure, failure_text)
-        SELECT $1, id, conversation_id, seq, direction, kind, text, content::jsonb, at, sequence, $11, '', ''
+        INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence, provider_key,
+                             arrived_at, failure, failure_text)
+        SELECT $1, id, conversation_id, seq, direction, kind, text, content::jsonb, at, sequence, provider_key, $12, '', ''
         FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
-                    $10::bigint[])
-            AS row(id, conversation_id, seq, direction, kind, text, content, at, sequence)
+                    $10::bigint[], $11::text[])
+            AS row(id, conversation_id, seq, direction, kind, text, content, at, sequence, provider_key)
         """,
         unit.tenant,
-        *(list(column) for column in zip(*rows, strict=True)),
+        [row.id for row in rows],
+        [row.conversation_id for row in rows],
+        [row.seq for row in rows],
+        [row.direction for row in rows],
+        [row.stored.kind for row in rows],
+        [row.stored.text for row in rows],
+        [orjson.dumps(row.stored.content).decode() for row in rows],
+        [row.at for row in rows],
+        [row.sequence for row in rows],
+        [row.provider_key for row in rows],
         now,
     )
 
@@ -284,6 +367,8 @@ async def _insert_messages(unit: UnitOfWork, rows: list[tuple[Any, ...]], now: d
 async def _redraw(unit: UnitOfWork, updates: list[tuple[Any, ...]]) -> None:
     """What the list shows: the newest message by the thread's own order, so that an older one that comes late counts but does not
     take its place."""
+    if not updates:
+        return
     await unit.sql.execute(
         """
         UPDATE conversation AS c SET
@@ -293,7 +378,8 @@ async def _redraw(unit: UnitOfWork, updates: list[tuple[Any, ...]]) -> None:
         FROM unnest($2::uuid[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[])
             AS row(id, seq, received, at, sort_at)
         CROSS JOIN LATERAL (
-            SELECT m.kind, m.direction, CASE m.kind WHEN 'text' THEN left(m.text, $7) ELSE m.content ->> 'kind' END AS preview
+            SELECT COALESCE(m.content ->> 'media', m.kind) AS kind, m.direction,
+                   CASE m.kind WHEN 'unsupported' THEN m.content ->> 'kind' ELSE left(m.text, $7) END AS preview
             FROM message m
             WHERE m.organisation_id = $1 AND m.conversation_id = row.id AND m.direction IN ('in', 'out')
             ORDER BY m.at DESC, m.sequence DESC, m.seq DESC LIMIT 1
@@ -309,8 +395,11 @@ async def _redraw(unit: UnitOfWork, updates: list[tuple[Any, ...]]) -> None:
 def _effect(event: Event) -> Effect | None:
     """What an event does to a message that exists already."""
     if isinstance(event, MessageEdited):
-        text, kind, content = _shown(event.content)
-        return Effect("edit", clean(event.target_key), event.at, {"text": text, "kind": kind, "content": content})
+        stored = store(event.content)
+        edit: dict[str, Any] = {"text": stored.text, "kind": stored.kind, "content": stored.content}
+        if isinstance(event.content, Media):
+            edit["file"] = tell(event.content)
+        return Effect("edit", clean(event.target_key), event.at, edit)
     if isinstance(event, StatusChanged):
         told = {"code": clean(event.provider_code), "text": clean(event.provider_text)}
         return Effect("status", clean(event.target_key), event.at, {"status": event.status, **told})
@@ -326,7 +415,7 @@ async def _record_consent(
         event = incoming.event
         kind = _said(incoming)
         if kind is not None:
-            evidence = {"source": "message", "message_id": str(incoming.id), "text": incoming.text}
+            evidence = {"source": "message", "message_id": str(incoming.id), "text": incoming.stored.text}
             changes.append(_change(channel, event.sender, kind, event.at, evidence))
     for other in others:
         if isinstance(other, ConsentChanged):
@@ -340,7 +429,7 @@ def _said(incoming: _Incoming) -> ledger.Kind | None:
     """What a message says about consent, if anything."""
     if incoming.event.start_payload is not None:
         return "restart"
-    return "opt_out" if incoming.kind == "text" and words.is_opt_out(incoming.text) else None
+    return "opt_out" if incoming.stored.kind == "text" and words.is_opt_out(incoming.stored.text) else None
 
 
 def _change(channel: OpenChannel, sender: Sender, kind: ledger.Kind, at: datetime, evidence: dict[str, str]) -> ledger.Change:

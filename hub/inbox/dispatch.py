@@ -16,14 +16,14 @@ from httpx import AsyncClient
 from redis.exceptions import RedisError
 
 from hub.channels.accounts import OpenChannel, read_channel
-from hub.connectors.contract import PermitInvalid
+from hub.connectors.contract import OutboundAction, Permit, PermitInvalid, Receipt
 from hub.connectors.errors import OutcomeUnknown, SendError
 from hub.connectors.http import connector_client
 from hub.core import lanes
 from hub.core.db import STORE_TROUBLE
 from hub.core.lanes import LANE_TROUBLE, Lane
 from hub.inbox.ingest import load_channel
-from hub.inbox.outbound import Claim, claim
+from hub.inbox.outbound import Claim, claim, permit_typing
 from hub.inbox.rate import Rate, Tokens
 from hub.inbox.results import NotSent, Result, abandon_open_attempts, record_results
 from hub.runtime import Runtime
@@ -49,17 +49,21 @@ class Clients:
         self.free = asyncio.Semaphore(at_once)
 
     async def send(self, channel: OpenChannel, claim: Claim) -> Result:
-        """One attempt. Never raises: whatever happened is the result."""
+        """One attempt for a claimed part."""
+        return Result(claim, await self.attempt(channel, claim.permit, claim.action))
+
+    async def attempt(self, channel: OpenChannel, permit: Permit, action: OutboundAction) -> Receipt | SendError:
+        """Use a permit in a place that was acquired (`free`). Never raises: whatever happened is the result."""
         client = self._idle.pop()
         try:
-            return Result(claim, await channel.connector.send(claim.permit, claim.message, channel.account, client))
+            return await channel.connector.send(permit, action, channel.account, client)
         except SendError as error:
-            return Result(claim, error)
+            return error
         except PermitInvalid:
-            return Result(claim, NotSent())
+            return NotSent()
         except Exception as error:  # noqa: BLE001 - the edge: a defect of a connector must not stop the lane
             log.error("connector_defect", error=type(error).__name__, connector=channel.connector.connector)
-            return Result(claim, OutcomeUnknown("internal"))
+            return OutcomeUnknown("internal")
         finally:
             self._idle.append(client)
             self.free.release()
@@ -175,6 +179,20 @@ class _Turns:
             except STORE_TROUBLE as error:
                 log.warning("rescue_waits", error=type(error).__name__)
                 await asyncio.sleep(RESCUE_SECONDS)
+
+
+async def show_typing(runtime: Runtime, clients: Clients, organisation_id: UUID, conversation_id: UUID) -> None:
+    """Show a customer that somebody writes, if the gate lets us, a token and a place are free. Nothing is stored or tried again."""
+    async with runtime.database.unit_of_work(organisation_id) as unit:
+        leave = await permit_typing(runtime, unit, conversation_id)
+        if leave is None:
+            return
+        permit, action, channel_id = leave
+        channel = await read_channel(runtime, unit, channel_id)
+    if clients.free.locked() or not (await Rate(runtime.queue, channel_id, channel.per_second).take(1)).any:
+        return
+    await clients.free.acquire()
+    await clients.attempt(channel, permit, action)
 
 
 async def drain(runtime: Runtime, clients: Clients, organisation_id: UUID, channel_id: UUID, worker_id: UUID) -> None:

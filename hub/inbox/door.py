@@ -14,6 +14,7 @@ import asyncio
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,7 +28,7 @@ from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
 from hub.connectors.contract import RawRequest
 from hub.connectors.errors import SignatureInvalid
 from hub.core import clock, ids
-from hub.core.db import STORE_ERRORS
+from hub.core.db import STORE_ERRORS, Database
 from hub.core.errors import NotFound
 from hub.runtime import Runtime
 
@@ -51,15 +52,42 @@ FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $
 """
 
 
-@dataclass(slots=True)
-class _Arrival:
-    """A verified request waiting for its commit."""
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request that a provider made or that we asked for, as it is kept. `headers`: those that `parse` needs, as JSON."""
 
     organisation_id: UUID
     channel_id: UUID
     received_at: datetime
     headers: str
     body: bytes
+
+
+def arrival(channel: OpenChannel, request: RawRequest) -> Arrival:
+    """A request of this channel that arrives now. It has been verified, or comes from the provider's own answer."""
+    kept = {name: value for name, value in request.headers.items() if name in channel.connector.keeps_headers}
+    return Arrival(channel.organisation_id, channel.channel_id, clock.now(), orjson.dumps(kept).decode(), request.body)
+
+
+async def append(database: Database, arrivals: Sequence[Arrival]) -> None:
+    """Append raw deliveries; they are on disk when this returns. The one way in, of webhooks and of polls. Raises STORE_ERRORS."""
+    async with database.door() as connection:
+        await connection.execute(
+            _APPEND,
+            [one.organisation_id for one in arrivals],
+            [ids.new_id() for _ in arrivals],
+            [one.received_at for one in arrivals],
+            [one.channel_id for one in arrivals],
+            [one.headers for one in arrivals],
+            [one.body for one in arrivals],
+        )
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An arrival waiting for its commit."""
+
+    arrival: Arrival
     stored: asyncio.Future[bool]
 
 
@@ -77,7 +105,7 @@ class Door:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._channels: dict[str, tuple[float, OpenChannel | None]] = {}
-        self._waiting: list[_Arrival] = []
+        self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
         self._lanes_due: set[tuple[UUID, UUID]] = set()
         self._nudger: asyncio.Task[None] | None = None
@@ -118,14 +146,14 @@ class Door:
         except BodyCutOff:
             return 400
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        request = RawRequest("POST", headers, body)
         try:
-            channel.connector.verify(RawRequest("POST", headers, body), channel.account)
+            channel.connector.verify(request, channel.account)
         except SignatureInvalid:
             return SignatureInvalid.http_status
         if self._disk_nearly_full():
             return 503
-        kept = {name: value for name, value in headers.items() if name in channel.connector.keeps_headers}
-        return 200 if await self._store(channel, orjson.dumps(kept).decode(), body) else 503
+        return 200 if await self._store(arrival(channel, request)) else 503
 
     async def _read(self, scope: Any, receive: Any) -> bytes:
         limit = self._runtime.settings.body_limit
@@ -171,10 +199,10 @@ class Door:
                 log.error("disk_nearly_full", path=str(settings.data))
         return self._disk_is_full
 
-    async def _store(self, channel: OpenChannel, headers: str, body: bytes) -> bool:
+    async def _store(self, arrived: Arrival) -> bool:
         """Wait for the commit that holds this delivery; False when it failed."""
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Arrival(channel.organisation_id, channel.channel_id, clock.now(), headers, body, stored))
+        self._waiting.append(_Waiting(arrived, stored))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         return await stored
@@ -185,13 +213,13 @@ class Door:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             is_stored = False
             try:
-                is_stored = await self._append(batch)
+                is_stored = await self._append([waiting.arrival for waiting in batch])
             finally:
-                for arrival in batch:
-                    if not arrival.stored.done():
-                        arrival.stored.set_result(is_stored)
+                for waiting in batch:
+                    if not waiting.stored.done():
+                        waiting.stored.set_result(is_stored)
             if is_stored:
-                self._lanes_due |= {(arrival.organisation_id, arrival.channel_id) for arrival in batch}
+                self._lanes_due |= {(waiting.arrival.organisation_id, waiting.arrival.channel_id) for waiting in batch}
                 if self._nudger is None or self._nudger.done():
                     self._nudger = asyncio.create_task(self._nudge())
 
@@ -208,18 +236,9 @@ class Door:
             await self._runtime.queue.nudge_lanes(list(lanes), "in")
             await asyncio.sleep(NUDGE_PAUSE_SECONDS)
 
-    async def _append(self, batch: list[_Arrival]) -> bool:
+    async def _append(self, batch: list[Arrival]) -> bool:
         try:
-            async with self._runtime.database.door() as connection:
-                await connection.execute(
-                    _APPEND,
-                    [arrival.organisation_id for arrival in batch],
-                    [ids.new_id() for _ in batch],
-                    [arrival.received_at for arrival in batch],
-                    [arrival.channel_id for arrival in batch],
-                    [arrival.headers for arrival in batch],
-                    [arrival.body for arrival in batch],
-                )
+            await append(self._runtime.database, batch)
         except STORE_ERRORS as error:
             log.error("door_store_down", error=type(error).__name__)
             return False

@@ -15,7 +15,9 @@ from uuid import UUID
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.feed import note_change
+from hub.inbox.attachments import change_item, draw_captions, nudge_fetching
 from hub.inbox.status import draw_messages, furthest, lock_messages
+from hub.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,9 @@ class Effect:
     content: dict[str, Any]
 
 
-async def apply_effects(unit: UnitOfWork, channel_id: UUID, effects: list[Effect], *, new_keys: list[str]) -> None:
+async def apply_effects(
+    runtime: Runtime, unit: UnitOfWork, channel_id: UUID, effects: list[Effect], *, new_keys: list[str]
+) -> None:
     """Apply effects, and those parked earlier for keys that have appeared just now."""
     effects = effects + await _unpark(unit, channel_id, new_keys)
     if not effects:
@@ -47,18 +51,18 @@ async def apply_effects(unit: UnitOfWork, channel_id: UUID, effects: list[Effect
     }
     await _park(unit, channel_id, [effect for effect in effects if effect.target_key not in targets])
     statuses: dict[tuple[UUID, int], list[Effect]] = defaultdict(list)
-    edits: dict[UUID, Effect] = {}
+    edits: dict[tuple[UUID, str], Effect] = {}
     for effect in sorted(effects, key=lambda effect: effect.at):
         if effect.target_key in targets:
             message_id, part_no = targets[effect.target_key]
             if effect.kind == "status":
                 statuses[message_id, part_no].append(effect)
             else:
-                edits[message_id] = effect
+                edits[message_id, effect.target_key] = effect
     if statuses:
         await _apply_statuses(unit, statuses)
     if edits:
-        await _apply_edits(unit, edits)
+        await _apply_edits(runtime, unit, channel_id, edits)
 
 
 async def _unpark(unit: UnitOfWork, channel_id: UUID, keys: list[str]) -> list[Effect]:
@@ -141,21 +145,36 @@ async def _apply_statuses(unit: UnitOfWork, statuses: dict[tuple[UUID, int], lis
     note_messages_changed(unit, await draw_messages(unit, message_ids))
 
 
-async def _apply_edits(unit: UnitOfWork, edits: dict[UUID, Effect]) -> None:
-    """The newest edit by provider time wins, in whatever order they come."""
+CONTENT_KEYS = [
+    "spans", "media", "latitude", "longitude", "address", "is_live", "accuracy", "phone", "is_sender", "option", "options", "kind",
+]  # fmt: skip
+"""What an edit replaces of a message's content (`content.py`); the rest (what it answers, who wrote it first) stays."""
+
+
+async def _apply_edits(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, edits: dict[tuple[UUID, str], Effect]) -> None:
+    """The newest edit of each thing by provider time wins, in whatever order they come. Items of an album are edited one by one."""
     rows = await unit.sql.fetch(
         """
-        UPDATE message AS m SET text = row.text, kind = row.kind, edited_at = row.at
-        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) AS row(id, text, kind, at)
+        UPDATE message AS m SET
+            text = row.text, kind = row.kind, content = (m.content - $6::text[]) || row.content::jsonb, edited_at = row.at
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $7::timestamptz[]) AS row(id, text, kind, content, at)
         WHERE m.organisation_id = $1 AND m.id = row.id AND m.direction = 'in' AND (m.edited_at IS NULL OR m.edited_at < row.at)
         RETURNING m.id, m.conversation_id
         """,
         unit.tenant,
-        list(edits),
+        [message_id for message_id, _ in edits],
         [effect.content["text"] for effect in edits.values()],
         [effect.content["kind"] for effect in edits.values()],
+        [json.dumps(effect.content["content"]) for effect in edits.values()],
+        CONTENT_KEYS,
         [effect.at for effect in edits.values()],
     )
+    edited = {row["id"] for row in rows}
+    files = [(key, effect.content["file"]) for key, effect in edits.items() if key[0] in edited and "file" in effect.content]
+    fetching = [await change_item(unit, channel_id, message_id, event_key, file) for (message_id, event_key), file in files]
+    await draw_captions(unit, {message_id for (message_id, _), _ in files})
+    if any(fetching):
+        nudge_fetching(runtime, unit, channel_id)
     note_messages_changed(unit, [(row["id"], row["conversation_id"]) for row in rows])
 
 

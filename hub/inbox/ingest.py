@@ -28,7 +28,7 @@ from hub.connectors.contract import RawRequest
 from hub.connectors.errors import MalformedPayload
 from hub.connectors.events import Unrecognised
 from hub.core import clock, lanes
-from hub.core.db import Database, UnitOfWork
+from hub.core.db import Database, UnitOfWork, text_array
 from hub.core.lanes import LANE_TROUBLE, Lane, LeaseLost
 from hub.inbox.apply import Delivery, apply_events
 from hub.runtime import Runtime
@@ -186,18 +186,12 @@ async def _finish(unit: UnitOfWork, channel: OpenChannel, deliveries: list[Deliv
         [delivery.state for delivery in deliveries],
         [delivery.why for delivery in deliveries],
         [hashlib.sha256(delivery.body).digest() for delivery in deliveries],
-        [_array(delivery.identity_keys) for delivery in deliveries],
+        [text_array(delivery.identity_keys) for delivery in deliveries],
         channel.channel_id,
         clock.now(),
     )
     for delivery in deliveries:
         finished.labels(channel.connector.connector, delivery.state).inc()
-
-
-def _array(texts: list[str]) -> str:
-    """Texts as PostgreSQL writes an array: one column of a set cannot hold arrays of different lengths."""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,15 @@ from hub.core.models import Tenant, TenantRow, one_of, refers, when
 
 MESSAGE_STATES = ("queued", "sending", "accepted", "sent", "delivered", "read", "failed", "unknown")
 """States of an outgoing message; the allowed steps are drawn in `docs/architecture.md`. Inbound messages have none."""
+MESSAGE_KINDS = ("text", "media", "location", "contact", "choice", "interactive", "unsupported")
+"""What a message is; how each is stored stands in `content.py`."""
+CHAT, SERVICE, BULK = 0, 1, 2
+"""Priorities of a part. What is done to messages that exist goes as service, so that it never keeps a chat message waiting."""
+PART_ACTIONS = ("message", "edit", "delete", "react", "answer")
+"""What a part does at the provider. Only `message` parts make a message's state."""
+ATTACHMENT_STATES = ("waiting", "stored", "failed", "gone", "refused", "quarantined")
+"""`waiting` to be fetched, `stored`, `failed` (may be fetched again), `gone` at the provider, `refused` by a rule of ours
+(`reason`), `quarantined`: stored and never handed out, because a scanner found something."""
 
 
 class WebhookDelivery(SQLModel, table=True):
@@ -138,7 +147,8 @@ class Message(TenantRow, table=True):
 
     `direction`: `in` from the customer, `out` to the customer, `note` and `event` internal: those two have no state, no parts and
     so can never be sent. `seq` is given under the conversation's row lock. Threads sort by (`at`, `sequence`, `seq`): provider
-    time, provider order, arrival. `content` holds what is not text.
+    time, provider order, arrival. `content` holds what is not text (`content.py`). `provider_key` is the key of an inbound
+    message, by which we answer it or react to it. `deleted_at`: taken back at the provider; the row stays for the record.
     """
 
     __table_args__ = (
@@ -155,7 +165,7 @@ class Message(TenantRow, table=True):
         refers("conversation_id", "conversation"),
         refers("author_id", "member"),
         one_of("direction", "in", "out", "note", "event"),
-        one_of("kind", "text", "unsupported"),
+        one_of("kind", *MESSAGE_KINDS),
         CheckConstraint(
             f"(direction = 'out') = (state IS NOT NULL) AND (state IS NULL OR state IN {MESSAGE_STATES})", name="state_known"
         ),
@@ -170,6 +180,8 @@ class Message(TenantRow, table=True):
     sequence: int = Field(default=0, sa_type=BigInteger)
     arrived_at: datetime = when()
     edited_at: datetime | None = when(default=None, nullable=True)
+    deleted_at: datetime | None = when(default=None, nullable=True)
+    provider_key: str | None = None
     author_id: UUID | None = None
     session_id: UUID | None = None
     client_key: str | None = None
@@ -183,7 +195,11 @@ class Message(TenantRow, table=True):
 class MessagePart(TenantRow, table=True):
     """What leaves as one request. The queue: a part is claimed when it is `queued` and due.
 
-    `priority` 0 chat, 1 service, 2 bulk. `due_at` moves with each retry. The message shows its least advanced part.
+    `action`: a part of the message itself, or something done to a message that exists (its parts come after those of the message
+    and have a state of their own). `text` and `content` are what is sent (`content.py`); `target_key` is the message that an
+    edit, a reaction or a deletion is about, or the press that is answered. `keys` are those of the provider's receipt. `priority`
+    0 chat, 1 service, 2 bulk. `due_at` moves with each retry. The message shows its least advanced part. `author_id`: who asked
+    for the action.
     """
 
     __tablename__ = "message_part"
@@ -209,18 +225,73 @@ class MessagePart(TenantRow, table=True):
         refers("message_id", "message"),
         refers("conversation_id", "conversation"),
         one_of("state", *MESSAGE_STATES),
+        one_of("action", *PART_ACTIONS),
     )
     message_id: UUID
     part_no: int
+    action: str = Field(default="message", sa_column_kwargs={"server_default": "message"})
     conversation_id: UUID
     channel_id: UUID
     message_seq: int = Field(sa_type=BigInteger)
     text: str
+    content: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False, server_default="{}"))
     reply_to_key: str | None = None
+    target_key: str | None = None
+    keys: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
+    failure: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    author_id: UUID | None = None
     priority: int = 0
     state: str = "queued"
     due_at: datetime = when()
     tries: int = 0
+
+
+class Attachment(TenantRow, table=True):
+    """A file of a message. Its bytes lie in the media store under its id; here stands what we know about it.
+
+    `ref` is the provider's handle of an inbound one, `unique` names equal files, `event_key` the event that brought it. `name`,
+    `mime` and `size` are what the sender's side said until the file is stored, then what we found; they may be wrong before.
+    `position` orders the files of one message. An uploaded file has `uploaded_by` and no message until it is sent. `reason` says
+    why it is not stored.
+    """
+
+    __table_args__ = (
+        Index("attachment_message", "organisation_id", "message_id", "position"),
+        Index("attachment_conversation", "organisation_id", "conversation_id"),
+        Index("attachment_due", "organisation_id", "channel_id", "due_at", "id", postgresql_where=text("state = 'waiting'")),
+        Index("attachment_unsent", "organisation_id", "created_at", postgresql_where=text("message_id IS NULL")),
+        refers("conversation_id", "conversation"),
+        refers("message_id", "message"),
+        refers("uploaded_by", "member"),
+        one_of("state", *ATTACHMENT_STATES),
+        one_of("scanned", "", "clean", "unscanned", "infected"),
+    )
+    conversation_id: UUID
+    channel_id: UUID
+    message_id: UUID | None = None
+    position: int = Field(default=0, sa_type=BigInteger)
+    kind: str
+    ref: str = ""
+    unique: str = ""
+    event_key: str = ""
+    name: str = ""
+    mime: str = ""
+    size: int | None = Field(default=None, sa_type=BigInteger)
+    label: str = ""
+    caption: str = ""
+    duration: int | None = None
+    width: int | None = None
+    height: int | None = None
+    state: str = "waiting"
+    reason: str = ""
+    scanned: str = ""
+    sha256: bytes | None = None
+    has_thumbnail: bool = False
+    due_at: datetime = when()
+    tries: int = 0
+    uploaded_by: UUID | None = None
+    created_at: datetime = when()
+    stored_at: datetime | None = when(default=None, nullable=True)
 
 
 class Attempt(TenantRow, table=True):

@@ -1,6 +1,6 @@
 """The way out: `submit` writes a permitted message, `claim` lets its parts go one attempt at a time.
 
-    submit   capabilities, gate, then message, parts and decision in ONE transaction; nudge the channel's lane
+    submit   gate, then capabilities, message, parts and decision in ONE transaction; nudge the channel's lane
     claim    the lane's worker holds a rate token; address locks; the gate is asked again; attempt row; queued -> sending; a Permit
     dispatch.py sends with no transaction open and records what came back
 
@@ -9,15 +9,25 @@ facts. After a withdrawal has committed only attempts already claimed can still 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from hub.connectors.contract import OutboundMessage, Permit
+from hub.connectors.contract import (
+    AnswerPress,
+    DeleteMessage,
+    EditMessage,
+    OutboundAction,
+    OutboundFile,
+    OutboundMessage,
+    Permit,
+    React,
+    ShowTyping,
+)
 from hub.connectors.errors import UnsupportedContent
-from hub.connectors.events import Text
+from hub.connectors.events import Location, Media, OutboundContent
 from hub.consent import gate, locks
 from hub.consent.gate import Decision, SendBlocked
 from hub.consent.permit import issue_permit
@@ -25,14 +35,15 @@ from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput, NotFound
 from hub.core.feed import note_change
-from hub.inbox.apply import PREVIEW, clean
-from hub.inbox.effects import note_messages_changed
+from hub.inbox.apply import PREVIEW
+from hub.inbox.attachments import load_files, take_uploads
+from hub.inbox.compose import compose
+from hub.inbox.content import clean, file_ids, read_part, store, store_part
 from hub.inbox.facts import Recipient, load_recipients
-from hub.inbox.status import draw_messages, lock_messages, pass_turn
+from hub.inbox.models import BULK, CHAT, SERVICE
 from hub.inbox.waiting import RETRY_BLOCKS, due_after_earlier, fail_messages, keep_waiting
 from hub.runtime import Runtime
 
-CHAT, SERVICE, BULK = 0, 1, 2
 CLIENT_KEY_LENGTH = 64
 
 
@@ -52,7 +63,7 @@ class Claim:
     """A part that may leave now, once."""
 
     permit: Permit
-    message: OutboundMessage
+    action: OutboundAction
     message_id: UUID
     conversation_id: UUID
     recipient: Recipient
@@ -62,7 +73,7 @@ class Claim:
 
 async def may_reply(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -> Decision:
     """What the gate would say to a reply now: the composer's state. Nothing is written."""
-    return gate.decide((await _recipient(runtime, unit, conversation_id)).facts, gate.Request(purpose="reply"))
+    return gate.decide((await load_recipient(runtime, unit, conversation_id)).facts, gate.Request(purpose="reply"))
 
 
 async def may_reply_all(runtime: Runtime, unit: UnitOfWork, conversation_ids: list[UUID]) -> dict[UUID, Decision]:
@@ -72,14 +83,25 @@ async def may_reply_all(runtime: Runtime, unit: UnitOfWork, conversation_ids: li
 
 
 async def submit(
-    runtime: Runtime, author: Author, conversation_id: UUID, *, text: str, client_key: str, priority: int = CHAT
+    runtime: Runtime,
+    author: Author,
+    conversation_id: UUID,
+    *,
+    text: str = "",
+    client_key: str,
+    files: Sequence[UUID] = (),
+    options: Sequence[str] = (),
+    location: Location | None = None,
+    reply_to: UUID | None = None,
+    priority: int = CHAT,
 ) -> UUID:
     """Write a reply and queue it; the message's id. The same `client_key` again gives the same message: a double click sends once.
 
+    `files` are the author's uploads in this conversation, `options` the answers to press, `reply_to` the message that is answered.
     Raises InvalidInput (empty or not expressible), NotFound, or SendBlocked, for which only the decision is kept.
     """
     text = clean(text.replace("\r\n", "\n")).strip()
-    if not text:
+    if not (text or files or location):
         raise InvalidInput("the message is empty", field="text")
     if not 0 < len(client_key) <= CLIENT_KEY_LENGTH:
         raise InvalidInput("a client key is needed", field="client_key")
@@ -93,15 +115,18 @@ async def submit(
         )
         if existing is not None:
             return existing
-        recipient = await _recipient(runtime, unit, conversation_id)
+        recipient = await load_recipient(runtime, unit, conversation_id)
         decision = gate.decide(recipient.facts, gate.Request(purpose="reply"))
         message_id = ids.new_id()
         if decision.verdict == "refuse":
-            await _keep_decisions(unit, "submit", [(decision, conversation_id, None, author.member_id)])
+            await keep_decisions(unit, "submit", [(decision, conversation_id, None, author.member_id)])
         else:
-            parts = _split(recipient, text)
-            await _write(unit, author, conversation, recipient, message_id, text, parts, client_key, priority, decision)
-            await _keep_decisions(unit, "submit", [(decision, conversation_id, message_id, author.member_id)])
+            reply_to_key = await key_of(unit, conversation_id, reply_to) if reply_to else None
+            uploads = await take_uploads(unit, conversation_id, author.member_id, files, message_id)
+            content = compose(recipient.connector.capabilities, text, uploads, options, location)
+            message = _Written(message_id, content, split(recipient, content), client_key, reply_to_key, priority)
+            await _write(unit, author, conversation, recipient, message, decision)
+            await keep_decisions(unit, "submit", [(decision, conversation_id, message_id, author.member_id)])
             tenant = unit.tenant
             unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))
     if decision.verdict == "refuse":
@@ -109,11 +134,12 @@ async def submit(
     return message_id
 
 
-def _split(recipient: Recipient, text: str) -> Sequence[Text]:
+def split(recipient: Recipient, content: OutboundContent) -> Sequence[OutboundContent]:
+    """The parts a content is sent as. InvalidInput says why this messenger cannot express it."""
     try:
-        return recipient.connector.split(Text(text=text))
+        return recipient.connector.split(content)
     except UnsupportedContent as error:
-        raise InvalidInput(str(error), field="text") from error
+        raise InvalidInput(str(error), field="text", reason=error.provider_code) from error
 
 
 async def _lock_conversation(unit: UnitOfWork, conversation_id: UUID) -> Any:
@@ -127,80 +153,114 @@ async def _lock_conversation(unit: UnitOfWork, conversation_id: UUID) -> Any:
     return row
 
 
-async def _recipient(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -> Recipient:
+async def load_recipient(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -> Recipient:
+    """Whom a conversation is with; NotFound."""
     recipients = await load_recipients(unit, runtime.connectors, [conversation_id])
     if conversation_id not in recipients:
         raise NotFound("no such conversation")
     return recipients[conversation_id]
 
 
+async def key_of(unit: UnitOfWork, conversation_id: UUID, message_id: UUID) -> str:
+    """The provider's key of a message of this conversation. NotFound; Conflict while the provider has not got it."""
+    row = await unit.sql.fetchrow(
+        """
+        SELECT COALESCE(m.provider_key, (
+            SELECT p.keys[1] FROM message_part p
+            WHERE p.organisation_id = m.organisation_id AND p.message_id = m.id AND p.action = 'message' ORDER BY p.part_no LIMIT 1
+        )) AS key
+        FROM message m WHERE m.organisation_id = $1 AND m.conversation_id = $2 AND m.id = $3 AND m.direction IN ('in', 'out')
+        """,
+        unit.tenant,
+        conversation_id,
+        message_id,
+    )
+    if row is None:
+        raise NotFound("no such message")
+    if row["key"] is None:
+        raise Conflict("the provider does not have this message yet")
+    key: str = row["key"]
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A message that is about to be queued."""
+
+    id: UUID
+    content: OutboundContent
+    parts: Sequence[OutboundContent]
+    client_key: str
+    reply_to_key: str | None
+    priority: int
+
+
 async def _write(
-    unit: UnitOfWork,
-    author: Author,
-    conversation: Any,
-    recipient: Recipient,
-    message_id: UUID,
-    text: str,
-    parts: Sequence[Text],
-    client_key: str,
-    priority: int,
-    decision: Decision,
+    unit: UnitOfWork, author: Author, conversation: Any, recipient: Recipient, message: _Written, decision: Decision
 ) -> None:
     now = clock.now()
     seq = conversation["last_seq"] + 1
     due_at = await due_after_earlier(unit, conversation["id"], seq, decision.until or now)
+    stored = store(message.content)
+    about = {"reply_to": message.reply_to_key} if message.reply_to_key else {}
     await unit.sql.execute(
         """
         INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence, arrived_at,
                              author_id, session_id, client_key, state, failure, failure_text)
-        VALUES ($1, $2, $3, $4, 'out', 'text', $5, '{}', $6, 0, $6, $7, $8, $9, 'queued', '', '')
+        VALUES ($1, $2, $3, $4, 'out', $5, $6, $7::jsonb, $8, 0, $8, $9, $10, $11, 'queued', '', '')
         """,
         unit.tenant,
-        message_id,
+        message.id,
         conversation["id"],
         seq,
-        text,
+        stored.kind,
+        stored.text,
+        json.dumps({**stored.content, **about}),
         now,
         author.member_id,
         author.session_id,
-        client_key,
+        message.client_key,
     )
+    parts = [store_part(part) for part in message.parts]
     await unit.sql.execute(
         """
-        INSERT INTO message_part (organisation_id, id, message_id, part_no, conversation_id, channel_id, message_seq, text,
-                                  priority, state, due_at, tries)
-        SELECT $1, id, $2, no - 1, $3, $4, $5, text, $6, 'queued', $7, 0
-        FROM unnest($8::uuid[], $9::text[]) WITH ORDINALITY AS row(id, text, no)
+        INSERT INTO message_part (organisation_id, id, message_id, part_no, conversation_id, channel_id, message_seq, text, content,
+                                  reply_to_key, priority, state, due_at, tries)
+        SELECT $1, id, $2, no - 1, $3, $4, $5, text, content::jsonb, CASE no WHEN 1 THEN $6 END, $7, 'queued', $8, 0
+        FROM unnest($9::uuid[], $10::text[], $11::text[]) WITH ORDINALITY AS row(id, text, content, no)
         """,
         unit.tenant,
-        message_id,
+        message.id,
         conversation["id"],
         recipient.channel_id,
         seq,
-        priority,
+        message.reply_to_key,
+        message.priority,
         due_at,
         [ids.new_id() for _ in parts],
         [part.text for part in parts],
+        [json.dumps(part.content) for part in parts],
     )
     await unit.sql.execute(
         """
-        UPDATE conversation SET last_seq = $3, last_text = $4, last_direction = 'out', last_kind = 'text', turn = 'customer',
-               sort_at = GREATEST(sort_at, $5) WHERE organisation_id = $1 AND id = $2
+        UPDATE conversation SET last_seq = $3, last_text = $4, last_direction = 'out', last_kind = $5, turn = 'customer',
+               sort_at = GREATEST(sort_at, $6) WHERE organisation_id = $1 AND id = $2
         """,
         unit.tenant,
         conversation["id"],
         seq,
-        text[:PREVIEW],
+        stored.text[:PREVIEW],
+        stored.content.get("media", stored.kind),
         now,
     )
     note_change(
         unit,
         "message",
-        {"conversation": ids.show("conv", conversation["id"]), "message": ids.show("msg", message_id), "direction": "out"},
+        {"conversation": ids.show("conv", conversation["id"]), "message": ids.show("msg", message.id), "direction": "out"},
     )
 
 
-async def _keep_decisions(unit: UnitOfWork, stage: str, kept: list[tuple[Decision, UUID, UUID | None, UUID | None]]) -> None:
+async def keep_decisions(unit: UnitOfWork, stage: str, kept: list[tuple[Decision, UUID, UUID | None, UUID | None]]) -> None:
     """Keep what the gate said: (decision, conversation, message, member)."""
     if not kept:
         return
@@ -227,7 +287,8 @@ async def _keep_decisions(unit: UnitOfWork, stage: str, kept: list[tuple[Decisio
 
 
 _CANDIDATES = """
-SELECT p.id, p.message_id, p.conversation_id, p.text, p.reply_to_key, p.tries, i.provider_user_id AS address, m.arrived_at
+SELECT p.id, p.message_id, p.conversation_id, p.action, p.text, p.content, p.reply_to_key, p.target_key, p.tries,
+       i.provider_user_id AS address, m.arrived_at
 FROM (
     SELECT p.* FROM message_part p
     WHERE p.organisation_id = $1 AND p.channel_id = $2 AND p.state = 'queued' AND p.due_at <= $3 AND p.priority BETWEEN $4 AND $5
@@ -289,7 +350,8 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
         [row["id"] for row in allowed],
     )
     tries = {row["id"]: row["tries"] for row in claimed}
-    claims = [_claim(row, recipients[row["conversation_id"]], tries[row["id"]]) for row in allowed if row["id"] in tries]
+    files = await load_files(runtime, unit, [id_ for row in allowed for id_ in file_ids(row["content"])])
+    claims = [_claim(row, recipients[row["conversation_id"]], tries[row["id"]], files) for row in allowed if row["id"] in tries]
     await _write_attempts(unit, channel_id, fence, now, claims)
     return claims
 
@@ -301,17 +363,48 @@ async def _candidates(unit: UnitOfWork, channel_id: UUID, now: datetime, lowest:
     return found
 
 
-def _claim(row: Any, recipient: Recipient, tries: int) -> Claim:
+def _claim(row: Any, recipient: Recipient, tries: int, files: Mapping[str, tuple[Media, OutboundFile]]) -> Claim:
     attempt_id = ids.new_id()
-    message = OutboundMessage(
-        part_id=row["id"],
-        attempt_id=attempt_id,
-        address=row["address"],
-        content=Text(text=row["text"]),
-        reply_to_key=row["reply_to_key"],
-    )
     permit = issue_permit(part_id=row["id"], attempt_id=attempt_id)
-    return Claim(permit, message, row["message_id"], row["conversation_id"], recipient, tries, row["arrived_at"])
+    action = _action(row, attempt_id, files)
+    return Claim(permit, action, row["message_id"], row["conversation_id"], recipient, tries, row["arrived_at"])
+
+
+def _action(row: Any, attempt_id: UUID, files: Mapping[str, tuple[Media, OutboundFile]]) -> OutboundAction:
+    """What a claimed part does at the provider."""
+    part_id, address = row["id"], row["address"]
+    content: dict[str, Any] = row["content"]
+    match row["action"]:
+        case "delete":
+            keys = tuple(content["targets"])
+            return DeleteMessage(part_id=part_id, attempt_id=attempt_id, address=address, target_keys=keys)
+        case "react":
+            target, emoji = row["target_key"], row["text"]
+            return React(part_id=part_id, attempt_id=attempt_id, address=address, target_key=target, emoji=emoji)
+        case "answer":
+            return AnswerPress(part_id=part_id, attempt_id=attempt_id, address=address, press=row["target_key"])
+    media = {id_.hex: files[id_.hex] for id_ in file_ids(content)}
+    what = read_part(row["text"], content, {ref: one for ref, (one, _) in media.items()})
+    if row["action"] == "edit":
+        return EditMessage(part_id=part_id, attempt_id=attempt_id, address=address, target_key=row["target_key"], content=what)
+    return OutboundMessage(
+        part_id=part_id,
+        attempt_id=attempt_id,
+        address=address,
+        content=what,
+        reply_to_key=row["reply_to_key"],
+        files={ref: file for ref, (_, file) in media.items()},
+    )
+
+
+async def permit_typing(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -> tuple[Permit, ShowTyping, UUID] | None:
+    """Leave to show that somebody writes, with the channel, or None where the gate or the messenger says no. Nothing is stored."""
+    recipient = await load_recipient(runtime, unit, conversation_id)
+    decision = gate.decide(recipient.facts, gate.Request(purpose="reply"))
+    if decision.verdict != "allow" or "typing" not in recipient.connector.capabilities.actions:
+        return None
+    action = ShowTyping(part_id=ids.new_id(), attempt_id=ids.new_id(), address=recipient.address)
+    return issue_permit(part_id=action.part_id, attempt_id=action.attempt_id), action, recipient.channel_id
 
 
 async def _write_attempts(unit: UnitOfWork, channel_id: UUID, fence: int, now: datetime, claims: list[Claim]) -> None:
@@ -328,8 +421,8 @@ async def _write_attempts(unit: UnitOfWork, channel_id: UUID, fence: int, now: d
         channel_id,
         now,
         fence,
-        [claim.message.attempt_id for claim in claims],
-        [claim.message.part_id for claim in claims],
+        [claim.action.attempt_id for claim in claims],
+        [claim.action.part_id for claim in claims],
         [claim.tries for claim in claims],
         [claim.recipient.facts.version() for claim in claims],
     )
@@ -352,65 +445,6 @@ async def _put_off(unit: UnitOfWork, rows: list[tuple[Any, Decision]]) -> None:
         await keep_waiting(unit, [(row["id"], decision.until) for row, decision in deferred if decision.until])
     for rule in {decision.rule for _, decision in refused}:
         await fail_messages(unit, [row["message_id"] for row, decision in refused if decision.rule == rule], rule)
-    await _keep_decisions(
+    await keep_decisions(
         unit, "claim", [(decision, row["conversation_id"], row["message_id"], None) for row, decision in deferred + refused]
     )
-
-
-async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
-    """A person sends a failed or unclear message again: the parts that did not arrive are queued anew, after the gate's word."""
-    async with runtime.database.unit_of_work(author.organisation_id) as unit:
-        await lock_messages(unit, [message_id])
-        row = await unit.sql.fetchrow(
-            "SELECT conversation_id, state, seq FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out'",
-            unit.tenant,
-            message_id,
-        )
-        if row is None:
-            raise NotFound("no such message")
-        if row["state"] not in ("failed", "unknown"):
-            raise Conflict("only a failed or unclear message can be sent again")
-        recipient = await _recipient(runtime, unit, row["conversation_id"])
-        decision = gate.decide(recipient.facts, gate.Request(purpose="reply"))
-        await _keep_decisions(unit, "submit", [(decision, row["conversation_id"], message_id, author.member_id)])
-        if decision.verdict != "refuse":
-            await unit.sql.execute(
-                """
-                UPDATE message_part SET state = 'queued', due_at = $3
-                WHERE organisation_id = $1 AND message_id = $2 AND state IN ('failed', 'unknown')
-                """,
-                unit.tenant,
-                message_id,
-                await due_after_earlier(unit, row["conversation_id"], row["seq"], decision.until or clock.now()),
-            )
-            note_messages_changed(unit, await draw_messages(unit, [message_id]))
-            tenant = unit.tenant
-            unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))
-    if decision.verdict == "refuse":
-        raise SendBlocked(decision)
-    return message_id
-
-
-async def settle_unknown(runtime: Runtime, author: Author, message_id: UUID) -> None:
-    """A person has seen that an unclear message arrived. The state stays `unknown`, since only the provider's evidence moves it;
-    who settled it and when is kept with the message, and the page stops asking."""
-    settled = json.dumps({"settled_by": ids.show("mem", author.member_id), "settled_at": clock.now().isoformat()})
-    async with runtime.database.unit_of_work(author.organisation_id) as unit:
-        await lock_messages(unit, [message_id])
-        row = await unit.sql.fetchrow(
-            "SELECT conversation_id, state FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out'",
-            unit.tenant,
-            message_id,
-        )
-        if row is None:
-            raise NotFound("no such message")
-        if row["state"] != "unknown":
-            raise Conflict("only an unclear message can be settled")
-        await unit.sql.execute(
-            "UPDATE message SET content = content || $3::jsonb WHERE organisation_id = $1 AND id = $2",
-            unit.tenant,
-            message_id,
-            settled,
-        )
-        await pass_turn(unit, {row["conversation_id"]: False})
-        note_messages_changed(unit, [(message_id, row["conversation_id"])])

@@ -19,7 +19,7 @@ from hub.consent.gate import SendBlocked
 from hub.core import ids
 from hub.core.i18n import Translator
 from hub.core.pages import draw, page_values, render, wants_page
-from hub.inbox import outbound, service, stream, updates
+from hub.inbox import actions, outbound, service, stream, updates
 from hub.inbox.composer import read_decision
 from hub.inbox.schemas import AssignmentForm, ConversationId, MessageId, NoteForm, PressForm, ReplyForm, View
 from hub.inbox.screen import Screen, runtime_of
@@ -157,14 +157,14 @@ async def read(request: Request, access: Writer, conversation: ConversationId, f
 @router.post("/o/{slug}/messages/{message}/resend")
 async def resend(request: Request, access: Writer, message: MessageId, form: PressForm) -> Response:
     """Send a failed or unclear message again, after the gate's word."""
-    await outbound.resend(runtime_of(request), access, message)
+    await actions.resend(runtime_of(request), access, message)
     return await _after_act(request, access, form.view, await _conversation_of(request, access, message), message)
 
 
 @router.post("/o/{slug}/messages/{message}/settle")
 async def settle(request: Request, access: Writer, message: MessageId, form: PressForm) -> Response:
     """A person knows that an unclear message arrived."""
-    await outbound.settle_unknown(runtime_of(request), access, message)
+    await actions.settle_unknown(runtime_of(request), access, message)
     return await _after_act(request, access, form.view, await _conversation_of(request, access, message), message)
 
 

@@ -6,11 +6,12 @@
     AuthFailed           queued again; the channel waits for a person
     NotSent              the permit was too old: queued again at once
     Rejected, Unsupported, RecipientOptedOut   final; the last one is recorded by consent
-    OutcomeUnknown       unknown; never repeated by itself (I5)
+    OutcomeUnknown       unknown; never repeated by itself (I5). Edits, deletions and reactions are: twice is the same as once
 
 Results are found by their attempt: one that comes after its lane was lost still counts as evidence.
 """
 
+import json
 import random
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +19,7 @@ from uuid import UUID
 
 from hub.channels.accounts import OpenChannel
 from hub.channels.health import mark_attention, mark_failing, mark_healthy
-from hub.connectors.contract import Receipt
+from hub.connectors.contract import DeleteMessage, EditMessage, OutboundMessage, React, Receipt
 from hub.connectors.errors import (
     AuthFailed,
     OutcomeUnknown,
@@ -29,8 +30,9 @@ from hub.connectors.errors import (
 )
 from hub.consent import ledger, locks
 from hub.core import clock
-from hub.core.db import UnitOfWork
-from hub.inbox.effects import apply_effects, note_messages_changed
+from hub.core.db import UnitOfWork, text_array
+from hub.inbox.content import store
+from hub.inbox.effects import CONTENT_KEYS, apply_effects, note_messages_changed
 from hub.inbox.outbound import Claim
 from hub.inbox.status import draw_messages, furthest, lock_messages
 from hub.inbox.waiting import keep_waiting
@@ -67,13 +69,14 @@ async def record_results(runtime: Runtime, unit: UnitOfWork, channel: OpenChanne
     """Write a batch of results in the transaction of the next turn."""
     await _record_opt_outs(runtime, unit, results)
     open_ = await _close_attempts(unit, results)
-    results = [result for result in results if result.claim.message.attempt_id in open_]
+    results = [result for result in results if result.claim.action.attempt_id in open_]
     if not results:
         return
     await lock_messages(unit, {result.claim.message_id for result in results})
     await _move_parts(unit, results)
+    await _record_done(unit, results)
     keys = await _keep_receipts(unit, channel.channel_id, results)
-    await apply_effects(unit, channel.channel_id, [], new_keys=keys)
+    await apply_effects(runtime, unit, channel.channel_id, [], new_keys=keys)
     note_messages_changed(unit, await draw_messages(unit, [result.claim.message_id for result in results]))
     await _judge_health(unit, channel.channel_id, results)
 
@@ -83,7 +86,8 @@ def _next(result: Result) -> tuple[str, str, float]:
     answer, claim = result.answer, result.claim
     if isinstance(answer, Receipt):
         return "accepted", answer.status, 0.0
-    if isinstance(answer, OutcomeUnknown) and not claim.recipient.connector.capabilities.idempotent_sends:
+    once = _is_message(result) and not claim.recipient.connector.capabilities.idempotent_sends
+    if isinstance(answer, OutcomeUnknown) and once:
         return "unknown", "unknown", 0.0
     if isinstance(answer, NotSent):
         return "retry", "queued", 0.0
@@ -106,7 +110,7 @@ async def _close_attempts(unit: UnitOfWork, results: list[Result]) -> set[UUID]:
         """,
         unit.tenant,
         clock.now(),
-        [result.claim.message.attempt_id for result in results],
+        [result.claim.action.attempt_id for result in results],
         [_next(result)[0] for result in results],
         ["" if isinstance(result.answer, Receipt) else result.answer.code for result in results],
         ["" if isinstance(result.answer, Receipt) else result.answer.provider_code for result in results],
@@ -122,30 +126,32 @@ async def _move_parts(unit: UnitOfWork, results: list[Result]) -> None:
         for row in await unit.sql.fetch(
             "SELECT id, state FROM message_part WHERE organisation_id = $1 AND id = ANY($2::uuid[])",
             unit.tenant,
-            [result.claim.message.part_id for result in results],
+            [result.claim.action.part_id for result in results],
         )
     }
     now = clock.now()
     moves = []
     for result in results:
-        part_id = result.claim.message.part_id
+        part_id = result.claim.action.part_id
         _, state, wait = _next(result)
         if state != "queued":
             state = furthest(states[part_id], state)
         elif states[part_id] != "sending":
             state = states[part_id]
-        moves.append((part_id, state, now + timedelta(seconds=wait)))
+        keys = result.answer.keys if isinstance(result.answer, Receipt) else ()
+        failure = _failure(result) if state in ("failed", "unknown") else ""
+        moves.append((part_id, state, now + timedelta(seconds=wait), text_array(keys), failure))
     await unit.sql.execute(
         """
-        UPDATE message_part AS p SET state = row.state, due_at = row.due_at
-        FROM unnest($2::uuid[], $3::text[], $4::timestamptz[]) AS row(id, state, due_at)
+        UPDATE message_part AS p SET state = row.state, due_at = row.due_at, keys = row.keys::text[], failure = row.failure
+        FROM unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[]) AS row(id, state, due_at, keys, failure)
         WHERE p.organisation_id = $1 AND p.id = row.id
         """,
         unit.tenant,
         *(list(column) for column in zip(*moves, strict=True)),
     )
-    await keep_waiting(unit, [(part_id, due_at) for part_id, state, due_at in moves if state == "queued"])
-    stuck = [result for result in results if _next(result)[1] in ("failed", "unknown")]
+    await keep_waiting(unit, [(part_id, due_at) for part_id, state, due_at, *_ in moves if state == "queued"])
+    stuck = [result for result in results if _is_message(result) and _next(result)[1] in ("failed", "unknown")]
     if not stuck:
         return
     await unit.sql.execute(
@@ -153,7 +159,7 @@ async def _move_parts(unit: UnitOfWork, results: list[Result]) -> None:
         WITH stuck AS (SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[]) AS row(message_id, failure, failure_text)),
         stopped AS (
             UPDATE message_part SET state = 'failed'
-            WHERE organisation_id = $1 AND message_id IN (SELECT message_id FROM stuck) AND state = 'queued'
+            WHERE organisation_id = $1 AND message_id IN (SELECT message_id FROM stuck) AND state = 'queued' AND action = 'message'
         )
         UPDATE message AS m SET failure = stuck.failure, failure_text = stuck.failure_text
         FROM stuck WHERE m.organisation_id = $1 AND m.id = stuck.message_id
@@ -163,6 +169,10 @@ async def _move_parts(unit: UnitOfWork, results: list[Result]) -> None:
         [_failure(result) for result in stuck],
         ["" if isinstance(result.answer, Receipt) else result.answer.provider_text for result in stuck],
     )
+
+
+def _is_message(result: Result) -> bool:
+    return isinstance(result.claim.action, OutboundMessage)
 
 
 def _failure(result: Result) -> str:
@@ -176,7 +186,7 @@ async def _keep_receipts(unit: UnitOfWork, channel_id: UUID, results: list[Resul
     receipts = [(result.claim, result.answer) for result in results if isinstance(result.answer, Receipt)]
     if not receipts:
         return []
-    keys = [(key, claim.message_id, claim.message.part_id) for claim, receipt in receipts for key in receipt.keys]
+    keys = [(key, claim.message_id, claim.action.part_id) for claim, receipt in receipts for key in receipt.keys]
     await unit.sql.execute(
         """
         INSERT INTO provider_key (organisation_id, channel_id, key, message_id, part_no)
@@ -197,10 +207,48 @@ async def _keep_receipts(unit: UnitOfWork, channel_id: UUID, results: list[Resul
         """,
         unit.tenant,
         [claim.message_id for claim, _ in receipts],
-        [receipt.at for _, receipt in receipts],
+        [receipt.at or clock.now() for _, receipt in receipts],
         [receipt.sequence for _, receipt in receipts],
     )
     return [key for key, _, _ in keys]
+
+
+async def _record_done(unit: UnitOfWork, results: list[Result]) -> None:
+    """What was done to messages that exist shows in the thread once the provider has taken it. Failures show there too."""
+    done = [result for result in results if not _is_message(result) and _next(result)[1] != "queued"]
+    for result in done:
+        action, now = result.claim.action, clock.now()
+        if not isinstance(result.answer, Receipt):
+            continue
+        if isinstance(action, EditMessage):
+            stored = store(action.content)
+            await unit.sql.execute(
+                """
+                UPDATE message SET text = $3, content = (content - $4::text[]) || $5::jsonb, edited_at = $6
+                WHERE organisation_id = $1 AND id = $2
+                """,
+                unit.tenant,
+                result.claim.message_id,
+                stored.text,
+                CONTENT_KEYS,
+                json.dumps(stored.content),
+                now,
+            )
+        elif isinstance(action, DeleteMessage):
+            await unit.sql.execute(
+                "UPDATE message SET deleted_at = $3 WHERE organisation_id = $1 AND id = $2",
+                unit.tenant,
+                result.claim.message_id,
+                now,
+            )
+        elif isinstance(action, React):
+            await unit.sql.execute(
+                "UPDATE message SET content = (content - 'reaction') || $3::jsonb WHERE organisation_id = $1 AND id = $2",
+                unit.tenant,
+                result.claim.message_id,
+                json.dumps({"reaction": action.emoji} if action.emoji else {}),
+            )
+    note_messages_changed(unit, [(result.claim.message_id, result.claim.conversation_id) for result in done])
 
 
 async def _record_opt_outs(runtime: Runtime, unit: UnitOfWork, results: list[Result]) -> None:
@@ -238,11 +286,12 @@ async def abandon_open_attempts(unit: UnitOfWork, channel_id: UUID) -> None:
             UPDATE attempt SET outcome = 'unknown', error = 'interrupted', finished_at = $3
             WHERE organisation_id = $1 AND channel_id = $2 AND outcome = 'sending' RETURNING part_id
         ), parts AS (
-            UPDATE message_part SET state = 'unknown'
-            WHERE organisation_id = $1 AND id IN (SELECT part_id FROM open) AND state = 'sending' RETURNING message_id
+            UPDATE message_part SET state = CASE action WHEN 'message' THEN 'unknown' ELSE 'queued' END,
+                   failure = CASE action WHEN 'message' THEN 'interrupted' ELSE '' END
+            WHERE organisation_id = $1 AND id IN (SELECT part_id FROM open) AND state = 'sending' RETURNING message_id, action
         )
         UPDATE message SET failure = 'interrupted'
-        WHERE organisation_id = $1 AND id IN (SELECT message_id FROM parts) RETURNING id
+        WHERE organisation_id = $1 AND id IN (SELECT message_id FROM parts WHERE action = 'message') RETURNING id
         """,
         unit.tenant,
         channel_id,

@@ -13,7 +13,7 @@ from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput, NotFound
 from hub.core.feed import note_change
-from hub.inbox.apply import clean
+from hub.inbox.content import clean
 from hub.organisations import audit
 from hub.organisations.access import Access
 from hub.organisations.rights import ROLE_RIGHTS, Right

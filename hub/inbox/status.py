@@ -54,7 +54,7 @@ async def draw_messages(unit: UnitOfWork, message_ids: list[UUID]) -> list[tuple
         """
         SELECT p.message_id, m.conversation_id, m.state, array_agg(p.state) AS parts
         FROM message_part p JOIN message m ON m.organisation_id = p.organisation_id AND m.id = p.message_id
-        WHERE p.organisation_id = $1 AND p.message_id = ANY($2::uuid[])
+        WHERE p.organisation_id = $1 AND p.message_id = ANY($2::uuid[]) AND p.action = 'message'
         GROUP BY 1, 2, 3
         """,
         unit.tenant,

@@ -13,6 +13,8 @@ import structlog
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
+from hub.channels.moving import register_moved
+from hub.connectors.contract import Polls
 from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
@@ -42,18 +44,36 @@ WHERE l.direction = 'out' AND (l.lease_until IS NULL OR l.lease_until < $1)
        OR EXISTS (SELECT FROM attempt a WHERE a.organisation_id = l.organisation_id AND a.channel_id = l.channel_id
                   AND a.outcome = 'sending'))
 """
+_DUE_LISTEN = """
+SELECT l.organisation_id, l.channel_id FROM channel_lane l
+JOIN channel h ON h.organisation_id = l.organisation_id AND h.id = l.channel_id
+WHERE l.direction = 'listen' AND (l.lease_until IS NULL OR l.lease_until < $1)
+  AND h.callback_url = '' AND h.own_id <> '' AND h.health <> 'attention' AND h.connector = ANY($3::text[])
+  AND (h.health_until IS NULL OR h.health_until <= $2)
+"""
+_DUE_MEDIA = """
+SELECT l.organisation_id, l.channel_id FROM channel_lane l
+WHERE l.direction = 'media' AND (l.lease_until IS NULL OR l.lease_until < $1)
+  AND EXISTS (SELECT FROM attachment a WHERE a.organisation_id = l.organisation_id AND a.channel_id = l.channel_id
+              AND a.state = 'waiting' AND a.due_at <= $2)
+"""
 
 
 async def look(runtime: Runtime) -> int:
     """Nudge every lane that has due work and no holder; how many there were."""
-    machine_now = datetime.now(UTC)
+    machine_now, now = datetime.now(UTC), clock.now()
+    polled = [name for name, connector in runtime.connectors.items() if isinstance(connector, Polls)]
     async with runtime.database.system() as unit:
-        due_in = await unit.sql.fetch(_DUE_IN, machine_now)
-        due_out = await unit.sql.fetch(_DUE_OUT, machine_now, clock.now())
-    for rows, direction in ((due_in, "in"), (due_out, "out")):
+        due = {
+            "in": await unit.sql.fetch(_DUE_IN, machine_now),
+            "out": await unit.sql.fetch(_DUE_OUT, machine_now, now),
+            "listen": await unit.sql.fetch(_DUE_LISTEN, machine_now, now, polled),
+            "media": await unit.sql.fetch(_DUE_MEDIA, machine_now, now),
+        }
+    for direction, rows in due.items():
         if rows:
             await runtime.queue.nudge_lanes([(row["organisation_id"], row["channel_id"]) for row in rows], direction)
-    return len(due_in) + len(due_out)
+    return sum(map(len, due.values()))
 
 
 async def keep_house(runtime: Runtime) -> None:
@@ -99,6 +119,7 @@ async def run(runtime: Runtime) -> None:
             await runtime.queue.redis.set(WORKER_ALIVE, b"1", ex=15)
             if time.monotonic() - kept_house > HOUSEKEEPING_SECONDS:
                 await keep_house(runtime)
+                await register_moved(runtime)
                 kept_house = time.monotonic()
         except LOOK_FAILED as error:
             log.error("sweeper_failed", error=type(error).__name__)

@@ -56,23 +56,28 @@ async def keep_waiting(unit: UnitOfWork, again: list[tuple[UUID, datetime]]) -> 
 
 
 async def fail_messages(unit: UnitOfWork, message_ids: list[UUID], failure: str, provider_text: str = "") -> None:
-    """Give up every part of these messages that is still queued, for one reason."""
+    """Give up every part of these messages that is still queued, for one reason; also what was to be done to messages that
+    exist."""
     await lock_messages(unit, message_ids)
-    await unit.sql.execute(
+    stopped = await unit.sql.fetch(
         """
         WITH stopped AS (
-            UPDATE message_part SET state = 'failed'
-            WHERE organisation_id = $1 AND message_id = ANY($2::uuid[]) AND state = 'queued' RETURNING message_id
+            UPDATE message_part SET state = 'failed', failure = $3
+            WHERE organisation_id = $1 AND message_id = ANY($2::uuid[]) AND state = 'queued'
+            RETURNING message_id, action, conversation_id
+        ), told AS (
+            UPDATE message SET failure = $3, failure_text = $4
+            WHERE organisation_id = $1 AND id IN (SELECT message_id FROM stopped WHERE action = 'message')
         )
-        UPDATE message SET failure = $3, failure_text = $4
-        WHERE organisation_id = $1 AND id IN (SELECT message_id FROM stopped)
+        SELECT DISTINCT message_id, conversation_id FROM stopped
         """,
         unit.tenant,
         message_ids,
         failure,
         provider_text,
     )
-    note_messages_changed(unit, await draw_messages(unit, message_ids))
+    await draw_messages(unit, message_ids)
+    note_messages_changed(unit, [(row["message_id"], row["conversation_id"]) for row in stopped])
 
 
 async def stop_queued(unit: UnitOfWork, event: ConsentWithdrawn | PersonBlocked) -> None:

@@ -2,9 +2,9 @@
 
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import respx
 
 from hub.connectors import errors, http
 from hub.connectors.contract import Account, AnyConnector, OutboundMessage, Permit
-from hub.connectors.events import Event, Text
+from hub.connectors.events import Event, OutboundContent, Sender, Span, Text
 from hub.connectors.registry import discover
 from hub.consent.permit import issue_permit
 
@@ -96,13 +96,22 @@ ALL = [Samples(connector) for connector in discover().values()]
 
 
 def plain(event: Event) -> dict[str, Any]:
-    """An event as its `.events.json` shows it: fields that are not set are left out, times in ISO 8601."""
-    return {"event": type(event).__name__, **{key: value for key, value in _plain(asdict(event)).items() if value is not None}}
+    """An event as its `.events.json` shows it: what is as usual is left out, a content says its kind, times are in ISO 8601."""
+    return {"event": type(event).__name__, **_fields(event)}
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    shown = {one.name: getattr(value, one.name) for one in fields(value) if getattr(value, one.name) != one.default}
+    return {name: _plain(one) for name, one in shown.items()}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Sender | Span):
+        return _fields(value)
+    if is_dataclass(value):
+        return {"content": type(value).__name__, **_fields(value)}
     return value.isoformat() if isinstance(value, datetime) else value
 
 
@@ -114,6 +123,12 @@ def outbound_message(row: dict[str, Any]) -> OutboundMessage:
         content=Text(text=row["text"]),
         reply_to_key=row.get("reply_to_key"),
     )
+
+
+def texts(parts: Sequence[OutboundContent]) -> list[str]:
+    """The words of parts that are nothing but text."""
+    assert all(isinstance(part, Text) for part in parts)
+    return [part.text for part in parts if isinstance(part, Text)]
 
 
 def permit() -> Permit:

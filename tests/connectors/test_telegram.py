@@ -13,7 +13,7 @@ from hub.connectors.errors import CredentialsRejected, MalformedPayload
 from hub.connectors.events import Event, MessageEdited, MessageReceived, Text, Unrecognised, Unsupported
 from hub.connectors.telegram.connector import TelegramSettings
 from hub.connectors.telegram.payloads import ENVELOPE, KINDS
-from tests.connectors.samples import ALL, CALLBACK, Samples, client, outbound_message, permit
+from tests.connectors.samples import ALL, CALLBACK, Samples, client, outbound_message, permit, texts
 
 TOKEN = "7012345678:AAE-sample_token_of_a_bot_not_real"
 
@@ -150,7 +150,7 @@ def test_a_message_without_a_time_is_malformed(telegram: Samples, date: Any) -> 
 
 
 def split(telegram: Samples, text: str) -> list[str]:
-    return [part.text for part in telegram.connector.split(Text(text=text))]
+    return texts(telegram.connector.split(Text(text=text)))
 
 
 def test_long_text_is_cut_at_lines_then_words_then_characters(telegram: Samples) -> None:

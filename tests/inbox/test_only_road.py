@@ -13,7 +13,7 @@ import respx
 from hub.channels import service as channels
 from hub.consent.gate import SendBlocked
 from hub.core.errors import Conflict
-from hub.inbox import ingest, outbound
+from hub.inbox import actions, ingest
 from tests.inbox.pages_support import conv, visit
 from tests.support import TOKEN, HubUnderTest, telegram_text
 
@@ -128,7 +128,7 @@ async def test_nothing_reaches_the_provider_that_the_gate_did_not_permit(hub: Hu
             failed = await hub.value("SELECT id FROM message WHERE state IN ('failed', 'unknown') ORDER BY seq DESC LIMIT 1")
             if failed is not None:
                 with contextlib.suppress(SendBlocked, Conflict):
-                    await outbound.resend(hub.runtime, hub.owner, failed)
+                    await actions.resend(hub.runtime, hub.owner, failed)
         else:
             world.tick()
             await hub.settle()

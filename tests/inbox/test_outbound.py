@@ -14,7 +14,8 @@ from hub.channels.accounts import read_channel
 from hub.consent.gate import SendBlocked
 from hub.core import ids, lanes
 from hub.core.errors import InvalidInput, NotFound
-from hub.inbox import dispatch, outbound
+from hub.inbox import actions, dispatch, outbound
+from hub.inbox.models import BULK
 from tests.support import TOKEN, Connected, HubUnderTest, telegram_text
 
 NOW = 1795510800
@@ -262,7 +263,7 @@ async def test_an_ambiguous_send_is_unknown_and_never_repeated(hub: HubUnderTest
     hub.clock.advance(hours=5)
     await hub.settle()
     assert (route.call_count, await state(hub, message_id)) == (1, ("unknown", "outcome_unknown"))
-    await outbound.settle_unknown(hub.runtime, hub.owner, message_id)
+    await actions.settle_unknown(hub.runtime, hub.owner, message_id)
     assert (await state(hub, message_id))[0] == "unknown"
     assert "settled_by" in await hub.value("SELECT content FROM message WHERE id = $1", message_id)
 
@@ -349,7 +350,7 @@ async def test_unknown_never_blocks_the_next_message(hub: HubUnderTest, conversa
 async def test_chat_goes_before_bulk(hub: HubUnderTest, telegram: Connected, conversation: UUID) -> None:
     route = respx.post(SEND).mock(return_value=accepted())
     for number in range(6):
-        await hub.reply(conversation, f"Rundbrief {number}", priority=outbound.BULK)
+        await hub.reply(conversation, f"Rundbrief {number}", priority=BULK)
     await hub.reply(conversation, "Antwort")
     await hub.settle()
     texts = [json.loads(call.request.content)["text"] for call in route.calls]
@@ -367,7 +368,7 @@ async def test_a_long_text_is_split_and_a_failed_part_stops_the_later_ones(hub: 
     await hub.settle()
     assert (route.call_count, await state(hub, message_id)) == (2, ("failed", "rejected"))
     route.side_effect = [accepted(2), accepted(3)]
-    await outbound.resend(hub.runtime, hub.owner, message_id)
+    await actions.resend(hub.runtime, hub.owner, message_id)
     await hub.settle()
     assert (route.call_count, (await state(hub, message_id))[0]) == (4, "sent")
 
@@ -406,7 +407,7 @@ async def test_a_result_that_comes_after_the_lane_was_lost_still_counts(
     channel = await load_channel(hub.runtime, hub.organisation_id, telegram.id)
     respx.post(SEND).mock(return_value=accepted())
     async with httpx.AsyncClient() as http:
-        receipt = await channel.connector.send(claims[0].permit, claims[0].message, channel.account, http)
+        receipt = await channel.connector.send(claims[0].permit, claims[0].action, channel.account, http)
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         await record_results(hub.runtime, unit, channel, [Result(claims[0], receipt)])
     assert (await state(hub, message_id))[0] == "sent"

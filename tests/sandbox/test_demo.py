@@ -51,9 +51,16 @@ def ports() -> tuple[int, int]:
     return free_port(), free_port()
 
 
+def at(settings: Settings, ports: tuple[int, int]) -> Settings:
+    """The settings of a demo on these ports of the hub and of the simulator, as `hub demo` makes them."""
+    hub, simulator = ports
+    values = {"port": hub, "public_url": f"http://127.0.0.1:{hub}", "trusted_hosts": frozenset({f"127.0.0.1:{simulator}"})}
+    return settings.model_copy(update=values)
+
+
 @pytest.fixture
 def settings(settings: Settings, ports: tuple[int, int]) -> Settings:
-    return settings.model_copy(update={"port": ports[0], "trusted_hosts": frozenset({f"127.0.0.1:{ports[1]}"})})
+    return at(settings, ports)
 
 
 async def seed(settings: Settings, ports: tuple[int, int], say: demo.Say = lambda _: None) -> None:
@@ -272,7 +279,7 @@ async def test_another_port_is_no_other_demo(settings: Settings, ports: tuple[in
     """The same data with another HUB_PORT: the channel follows the simulator."""
     await seed(settings, ports)
     moved = free_port(), free_port()
-    later = settings.model_copy(update={"port": moved[0], "trusted_hosts": frozenset({f"127.0.0.1:{moved[1]}"})})
+    later = at(settings, moved)
     async with running(later, moved):
         await demo.prepare(later, moved[1], lambda _: None)
         assert (await control(moved, f"/bots/{demo.BOT_ID}"))["webhook"]["url"].startswith(f"http://127.0.0.1:{moved[0]}/")

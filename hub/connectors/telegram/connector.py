@@ -11,7 +11,17 @@ from typing import Any, Final
 from httpx import URL, AsyncClient, InvalidURL
 from pydantic import Field, SecretStr, field_validator
 
-from hub.connectors.contract import Account, Capabilities, OutboundMessage, Permit, RawRequest, Receipt, Settings, SetupResult
+from hub.connectors.contract import (
+    Account,
+    Capabilities,
+    OutboundAction,
+    OutboundMessage,
+    Permit,
+    RawRequest,
+    Receipt,
+    Settings,
+    SetupResult,
+)
 from hub.connectors.errors import (
     AuthFailed,
     CredentialsRejected,
@@ -22,7 +32,7 @@ from hub.connectors.errors import (
     Unavailable,
     UnsupportedContent,
 )
-from hub.connectors.events import Event, Text
+from hub.connectors.events import Event, OutboundContent, Text
 from hub.connectors.http import exchange
 from hub.connectors.telegram.codes import result_of
 from hub.connectors.telegram.payloads import message_id_of, message_key, moment, read_update
@@ -94,9 +104,11 @@ class Telegram:
     def parse(self, request: RawRequest, account: Account[TelegramSettings]) -> Sequence[Event]:
         return read_update(request.body)
 
-    def split(self, content: Text) -> Sequence[Text]:
+    def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
         """Parts of at most 4096 units, on line borders, else word borders, never inside a surrogate pair. White space at a
         border is dropped: Telegram drops it at the ends of a message anyway."""
+        if not isinstance(content, Text):
+            raise UnsupportedContent("no_text")
         if not content.text.strip():
             raise UnsupportedContent("empty_text")
         if _units(content.text) <= LONGEST_TEXT:
@@ -109,11 +121,12 @@ class Telegram:
             rest = rest[end:].lstrip()
         return [*parts, Text(text=rest)]
 
-    async def send(
-        self, permit: Permit, message: OutboundMessage, account: Account[TelegramSettings], http: AsyncClient
-    ) -> Receipt:
+    async def send(self, permit: Permit, action: OutboundAction, account: Account[TelegramSettings], http: AsyncClient) -> Receipt:
         """sendMessage without parse_mode, so that what a person typed arrives as it is."""
-        permit.spend(message)
+        permit.spend(action)
+        if not isinstance(action, OutboundMessage):
+            raise UnsupportedContent("no_such_action")
+        message = action
         answer = await _call(account, http, "sendMessage", _send_message(message))
         try:
             message_id = int(answer["message_id"])
@@ -123,7 +136,7 @@ class Telegram:
             unreadable = OutcomeUnknown("unreadable_answer")
         raise unreadable
 
-    async def setup(self, account: Account[TelegramSettings], callback_url: str, http: AsyncClient) -> SetupResult:
+    async def setup(self, account: Account[TelegramSettings], callback_url: str | None, http: AsyncClient) -> SetupResult:
         """Besides what the contract names: Rejected with Telegram's words when it does not like our address."""
         me = await _ask(account, http, "getMe")
         if type(me.get("id")) is not int:
@@ -167,6 +180,8 @@ connector = Telegram()
 
 def _send_message(message: OutboundMessage) -> dict[str, Any]:
     """The request's parameters. Raises UnsupportedContent for what Telegram cannot express."""
+    if not isinstance(message.content, Text):
+        raise UnsupportedContent("no_text")
     text = message.content.text
     if not text.strip():
         raise UnsupportedContent("empty_text")

@@ -1,0 +1,236 @@
+"""What a person does to a message that exists: change it, take it back, react to it; send it again or settle it when it is unclear.
+
+The first three leave by the road of every message: the gate's decision is kept, a part is queued behind those of the message,
+claimed with a permit and tried as one attempt. What the thread shows changes when the provider has taken it
+(`results.record_done`), not before.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from hub.connectors.contract import AnyConnector
+from hub.consent import gate
+from hub.consent.gate import SendBlocked
+from hub.core import clock, ids
+from hub.core.db import UnitOfWork
+from hub.core.errors import Conflict, InvalidInput, NotFound
+from hub.inbox.attachments import load_media
+from hub.inbox.compose import read_text
+from hub.inbox.content import clean, file_ids, read_part, store, store_part
+from hub.inbox.effects import note_messages_changed
+from hub.inbox.facts import Recipient
+from hub.inbox.models import SERVICE
+from hub.inbox.outbound import Author, keep_decisions, key_of, load_recipient, split
+from hub.inbox.status import draw_messages, lock_messages, pass_turn
+from hub.inbox.waiting import due_after_earlier
+from hub.runtime import Runtime
+
+ARRIVED = ("accepted", "sent", "delivered", "read")
+
+
+class NotPossible(Conflict):
+    """This messenger cannot do it, or not with this message any more; `reason` in values says which."""
+
+    code = "not_possible"
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A part that is about to be queued."""
+
+    action: str
+    target_key: str | None
+    text: str
+    content: dict[str, Any]
+
+
+_Prepare = Callable[[UnitOfWork, Any, Recipient], Awaitable[_Prepared]]
+"""(unit, message row, recipient) -> the part, in the transaction that writes it."""
+
+
+async def edit(runtime: Runtime, author: Author, message_id: UUID, text: str) -> None:
+    """Change the words of our message; of a file, its caption. Raises InvalidInput, NotFound, NotPossible, SendBlocked."""
+    text = clean(text.replace("\r\n", "\n")).strip()
+    if not text:
+        raise InvalidInput("the message is empty", field="text")
+
+    async def prepare(unit: UnitOfWork, message: Any, recipient: Recipient) -> _Prepared:
+        _must_be_ours(message, recipient.connector, "edit")
+        parts = await unit.sql.fetch(
+            "SELECT keys, text, content FROM message_part WHERE organisation_id = $1 AND message_id = $2 AND action = 'message'",
+            unit.tenant,
+            message_id,
+        )
+        if len(parts) != 1:
+            raise NotPossible("it was sent in several pieces", reason="several_parts")
+        part = parts[0]
+        if not part["keys"]:
+            raise NotPossible("the provider gave it no key", reason="no_key")
+        words = read_text(recipient.connector.capabilities, text)
+        kept = {name: value for name, value in part["content"].items() if name != "spans"} | store(words).content
+        changed = split(recipient, read_part(words.text, kept, await load_media(unit, file_ids(kept))))
+        if len(changed) != 1:
+            raise InvalidInput("the new text needs more than one message", field="text", reason="text_too_long")
+        stored = store_part(changed[0])
+        return _Prepared("edit", part["keys"][0], stored.text, stored.content)
+
+    await _queue(runtime, author, message_id, prepare)
+
+
+async def delete(runtime: Runtime, author: Author, message_id: UUID) -> None:
+    """Take our message back at the provider. Raises NotFound, NotPossible, SendBlocked."""
+
+    async def prepare(unit: UnitOfWork, message: Any, recipient: Recipient) -> _Prepared:
+        _must_be_ours(message, recipient.connector, "delete")
+        keys: list[str] = await unit.sql.fetchval(
+            """
+            SELECT array_agg(key) FROM message_part p, unnest(p.keys) AS key
+            WHERE p.organisation_id = $1 AND p.message_id = $2 AND p.action = 'message'
+            """,
+            unit.tenant,
+            message_id,
+        )
+        if not keys:
+            raise NotPossible("the provider gave it no key", reason="no_key")
+        return _Prepared("delete", None, "", {"targets": keys})
+
+    await _queue(runtime, author, message_id, prepare)
+
+
+async def react(runtime: Runtime, author: Author, message_id: UUID, emoji: str) -> None:
+    """Set our one reaction to a customer's message; an empty one takes it back. Raises InvalidInput, NotFound, NotPossible,
+    SendBlocked."""
+
+    async def prepare(unit: UnitOfWork, message: Any, recipient: Recipient) -> _Prepared:
+        capabilities = recipient.connector.capabilities
+        if "react" not in capabilities.actions or message["direction"] != "in":
+            raise NotPossible("no reactions here", reason="not_here")
+        if emoji and capabilities.reactions and emoji not in capabilities.reactions:
+            raise InvalidInput("not a reaction of this messenger", field="emoji")
+        return _Prepared("react", await key_of(unit, message["conversation_id"], message_id), clean(emoji), {})
+
+    await _queue(runtime, author, message_id, prepare)
+
+
+def _must_be_ours(message: Any, connector: AnyConnector, action: Literal["edit", "delete"]) -> None:
+    """NotPossible unless the message is ours, has arrived, is not gone, and the messenger still lets us."""
+    capabilities = connector.capabilities
+    if action not in capabilities.actions or message["direction"] != "out":
+        raise NotPossible("this messenger cannot do it", reason="not_here")
+    if message["deleted_at"] is not None:
+        raise NotPossible("it was deleted", reason="deleted")
+    if message["state"] not in ARRIVED:
+        raise NotPossible("it has not arrived", reason="not_arrived")
+    if capabilities.edit_hours is not None and clock.now() - message["at"] > timedelta(hours=capabilities.edit_hours):
+        raise NotPossible("it is too old", reason="too_old")
+
+
+async def _queue(runtime: Runtime, author: Author, message_id: UUID, prepare: _Prepare) -> None:
+    """The gate's word, then the part and the decision in one transaction."""
+    async with runtime.database.unit_of_work(author.organisation_id) as unit:
+        await lock_messages(unit, [message_id])
+        message = await unit.sql.fetchrow(
+            """
+            SELECT conversation_id, direction, state, at, seq, deleted_at FROM message
+            WHERE organisation_id = $1 AND id = $2 AND direction IN ('in', 'out')
+            """,
+            unit.tenant,
+            message_id,
+        )
+        if message is None:
+            raise NotFound("no such message")
+        recipient = await load_recipient(runtime, unit, message["conversation_id"])
+        decision = gate.decide(recipient.facts, gate.Request(purpose="reply"))
+        await keep_decisions(unit, "submit", [(decision, message["conversation_id"], message_id, author.member_id)])
+        if decision.verdict != "refuse":
+            part = await prepare(unit, message, recipient)
+            await unit.sql.execute(
+                """
+                INSERT INTO message_part (organisation_id, id, message_id, part_no, action, conversation_id, channel_id,
+                                          message_seq, text, content, target_key, author_id, priority, state, due_at, tries)
+                SELECT $1, $2, $3, (SELECT COALESCE(max(part_no), -1) + 1 FROM message_part
+                                    WHERE organisation_id = $1 AND message_id = $3),
+                       $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12, 'queued', $13, 0
+                """,
+                unit.tenant,
+                ids.new_id(),
+                message_id,
+                part.action,
+                message["conversation_id"],
+                recipient.channel_id,
+                message["seq"],
+                part.text,
+                json.dumps(part.content),
+                part.target_key,
+                author.member_id,
+                SERVICE,
+                decision.until or clock.now(),
+            )
+            note_messages_changed(unit, [(message_id, message["conversation_id"])])
+            tenant = unit.tenant
+            unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))
+    if decision.verdict == "refuse":
+        raise SendBlocked(decision)
+
+
+async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
+    """A person sends a failed or unclear message again: the parts that did not arrive are queued anew, after the gate's word."""
+    async with runtime.database.unit_of_work(author.organisation_id) as unit:
+        await lock_messages(unit, [message_id])
+        row = await unit.sql.fetchrow(
+            "SELECT conversation_id, state, seq FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out'",
+            unit.tenant,
+            message_id,
+        )
+        if row is None:
+            raise NotFound("no such message")
+        if row["state"] not in ("failed", "unknown"):
+            raise Conflict("only a failed or unclear message can be sent again")
+        recipient = await load_recipient(runtime, unit, row["conversation_id"])
+        decision = gate.decide(recipient.facts, gate.Request(purpose="reply"))
+        await keep_decisions(unit, "submit", [(decision, row["conversation_id"], message_id, author.member_id)])
+        if decision.verdict != "refuse":
+            await unit.sql.execute(
+                """
+                UPDATE message_part SET state = 'queued', due_at = $3
+                WHERE organisation_id = $1 AND message_id = $2 AND state IN ('failed', 'unknown') AND action = 'message'
+                """,
+                unit.tenant,
+                message_id,
+                await due_after_earlier(unit, row["conversation_id"], row["seq"], decision.until or clock.now()),
+            )
+            note_messages_changed(unit, await draw_messages(unit, [message_id]))
+            tenant = unit.tenant
+            unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))
+    if decision.verdict == "refuse":
+        raise SendBlocked(decision)
+    return message_id
+
+
+async def settle_unknown(runtime: Runtime, author: Author, message_id: UUID) -> None:
+    """A person has seen that an unclear message arrived. The state stays `unknown`, since only the provider's evidence moves it;
+    who settled it and when is kept with the message, and the page stops asking."""
+    settled = json.dumps({"settled_by": ids.show("mem", author.member_id), "settled_at": clock.now().isoformat()})
+    async with runtime.database.unit_of_work(author.organisation_id) as unit:
+        await lock_messages(unit, [message_id])
+        row = await unit.sql.fetchrow(
+            "SELECT conversation_id, state FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out'",
+            unit.tenant,
+            message_id,
+        )
+        if row is None:
+            raise NotFound("no such message")
+        if row["state"] != "unknown":
+            raise Conflict("only an unclear message can be settled")
+        await unit.sql.execute(
+            "UPDATE message SET content = content || $3::jsonb WHERE organisation_id = $1 AND id = $2",
+            unit.tenant,
+            message_id,
+            settled,
+        )
+        await pass_turn(unit, {row["conversation_id"]: False})
+        note_messages_changed(unit, [(message_id, row["conversation_id"])])
