@@ -25,7 +25,7 @@ async def register_moved(runtime: Runtime) -> int:
         rows = await unit.sql.fetch(
             "SELECT organisation_id, id, connector, callback_url FROM channel WHERE own_id <> '' AND health <> 'attention'"
         )
-    moved = [row for row in rows if row["callback_url"] != (callback_url(runtime, row["connector"], row["id"]) or "")]
+    moved = [row for row in rows if row["callback_url"] != callback_url(runtime, row["connector"], row["id"])]
     return sum([await _register(runtime, row["organisation_id"], row["id"]) for row in moved])
 
 
@@ -42,7 +42,7 @@ async def _register(runtime: Runtime, organisation_id: UUID, channel_id: UUID) -
             "UPDATE channel SET callback_url = $3 WHERE organisation_id = $1 AND id = $2",
             organisation_id,
             channel_id,
-            callback_url(runtime, channel.connector.connector, channel_id) or "",
+            callback_url(runtime, channel.connector.connector, channel_id),
         )
         note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})
     log.info("channel_registered", channel=ids.show("chn", channel_id), connector=channel.connector.connector)

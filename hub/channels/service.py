@@ -142,13 +142,13 @@ async def check_with_provider(runtime: Runtime, channel: OpenChannel) -> SetupRe
     """Check the credentials and register the webhook; nothing of ours changes. Raises what `Connector.setup` raises."""
     url = callback_url(runtime, channel.connector.connector, channel.channel_id)
     async with connector_client(runtime.settings.trusted_hosts) as http:
-        return await channel.connector.setup(channel.account, url, http)
+        return await channel.connector.setup(channel.account, url or None, http)
 
 
-def callback_url(runtime: Runtime, connector: str, channel_id: UUID) -> str | None:
-    """Where a provider shall deliver; None for a hub that has no public address."""
+def callback_url(runtime: Runtime, connector: str, channel_id: UUID) -> str:
+    """Where a provider shall deliver; empty for a hub that has no public address (`channel.callback_url`)."""
     base = runtime.settings.public_url
-    return None if base is None else f"{base}/hooks/{connector}/{ids.show('chn', channel_id)}"
+    return "" if base is None else f"{base}/hooks/{connector}/{ids.show('chn', channel_id)}"
 
 
 async def _take_over(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, result: SetupResult) -> None:
@@ -163,7 +163,7 @@ async def _take_over(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, r
         channel.channel_id,
         result.own_id,
         result.address,
-        callback_url(runtime, channel.connector.connector, channel.channel_id) or "",
+        callback_url(runtime, channel.connector.connector, channel.channel_id),
         clock.now(),
     )
     channel_id = channel.channel_id

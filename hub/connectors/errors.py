@@ -10,6 +10,7 @@ ConnectorError
     AuthFailed            the channel needs attention; its queue pauses, the message stays queued
     Rejected              final: the provider refused the message
     UnsupportedContent    final, raised before any request: this messenger cannot express it
+    TakenElsewhere        a poll only: another program, or a webhook, takes what comes in for this account
     RecipientOptedOut     final, and consent records it
     OutcomeUnknown        never repeated by itself (I5): a person decides
   FetchError            a file could not be fetched and will not be:
@@ -74,6 +75,10 @@ class Unavailable(SendError):
 
 class AuthFailed(SendError):
     code = "auth_failed"
+
+
+class TakenElsewhere(SendError):
+    code = "taken_elsewhere"
 
 
 class Rejected(SendError):

@@ -20,7 +20,7 @@ from httpx import AsyncClient
 from hub.channels.accounts import OpenChannel, read_channel
 from hub.channels.health import mark_attention, mark_failing, mark_healthy
 from hub.connectors.contract import Polled, Polls
-from hub.connectors.errors import AuthFailed, RateLimited, SendError
+from hub.connectors.errors import AuthFailed, RateLimited, SendError, TakenElsewhere
 from hub.connectors.http import connector_client
 from hub.core import clock, lanes
 from hub.core.lanes import LANE_TROUBLE, LEASE, Lane
@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 TURN_SECONDS = 20.0
 """How long one job polls before it lets the next job go on."""
+RENEW_SECONDS = LEASE.total_seconds() / 3
 TRY_AGAIN = timedelta(seconds=5)
 """After a poll that found nobody there."""
 
@@ -74,7 +75,7 @@ async def _poll_once(runtime: Runtime, lane: Lane, http: AsyncClient) -> bool:
     if not row["wanted"] or not isinstance(channel.connector, Polls):
         return False
     try:
-        polled = await _hold_while(lane, runtime, channel.connector.poll(channel.account, http, row["cursor"]))
+        polled = await _hold_while(runtime, lane, channel.connector.poll(channel.account, http, row["cursor"]))
     except SendError as error:
         await _note_trouble(runtime, lane, error)
         return False
@@ -82,11 +83,11 @@ async def _poll_once(runtime: Runtime, lane: Lane, http: AsyncClient) -> bool:
     return True
 
 
-async def _hold_while(lane: Lane, runtime: Runtime, polling: Coroutine[Any, Any, Polled]) -> Polled:
+async def _hold_while(runtime: Runtime, lane: Lane, polling: Coroutine[Any, Any, Polled]) -> Polled:
     """Await a poll, which takes longer than a lease, and renew the lease meanwhile."""
     task = asyncio.ensure_future(polling)
     try:
-        while not (await asyncio.wait({task}, timeout=LEASE.total_seconds() / 3))[0]:
+        while not (await asyncio.wait({task}, timeout=RENEW_SECONDS))[0]:
             async with runtime.database.unit_of_work(lane.organisation_id) as unit:
                 await lane.hold(unit)
         return task.result()
@@ -123,4 +124,5 @@ async def _note_trouble(runtime: Runtime, lane: Lane, error: SendError) -> None:
             await mark_attention(unit, lane.channel_id, "auth_failed")
         else:
             wait = timedelta(seconds=error.retry_after) if isinstance(error, RateLimited) else TRY_AGAIN
-            await mark_failing(unit, lane.channel_id, "provider_unavailable", clock.now() + wait)
+            cause = error.code if isinstance(error, TakenElsewhere) else "provider_unavailable"
+            await mark_failing(unit, lane.channel_id, cause, clock.now() + wait)
