@@ -306,10 +306,10 @@ class Polls(Protocol[S_contra]):
     """A connector that can ask for what came in, for hubs that no provider can reach."""
 
     async def poll(self, account: Account[S_contra], http: AsyncClient, cursor: str) -> Polled:
-        """Wait at most some ten seconds for updates and return them as the webhook would have brought them; they pass `parse`
-        and not `verify`. `cursor` is empty the first time. Repeating a cursor repeats its updates, so nothing is lost when we
-        die before they are stored. Raises a SendError: AuthFailed when the credentials are refused, TakenElsewhere when another program asks as
-        well or a webhook is set."""
+        """Wait at most some ten seconds for updates and return them as the webhook would have brought them; they pass `parse` and
+        not `verify`. `cursor` is empty the first time. Repeating a cursor repeats its updates, so nothing is lost when we die
+        before they are stored. Raises a SendError: AuthFailed when the credentials are refused, TakenElsewhere when another
+        program asks as well or a webhook is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

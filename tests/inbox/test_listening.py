@@ -17,6 +17,7 @@ from hub.core import ids, lanes
 from hub.core.errors import HubError
 from hub.core.settings import Settings
 from hub.inbox import ingest, listening, sweeper
+from hub.inbox.door import append
 from hub.runtime import Runtime
 from tests.probe import Probe, ProbeSettings
 from tests.support import Connected, HubUnderTest
@@ -116,7 +117,6 @@ async def test_dying_between_storing_and_confirming_repeats_and_doubles_nothing(
 ) -> None:
     channel = await polled(hub)
     provider.write(1, "einmal")
-    append = listening.append
 
     async def die_after_commit(*values: Any) -> None:
         await append(*values)
@@ -125,7 +125,7 @@ async def test_dying_between_storing_and_confirming_repeats_and_doubles_nothing(
     monkeypatch.setattr(listening, "append", die_after_commit)
     with pytest.raises(ConnectionResetError):
         await listen(hub, channel, turns=1)
-    monkeypatch.setattr(listening, "append", append)
+    monkeypatch.undo()
     assert len(provider.kept) == 1  # the provider was not told that we have it
     await hub.rows("UPDATE channel_lane SET lease_until = NULL WHERE direction = 'listen' RETURNING true")
     await listen(hub, channel, turns=2)
