@@ -76,9 +76,9 @@ def _migrate(settings: Settings) -> None:
     from hub.migrations.run import migrate as run_migrations
     from hub.organisations.policy import sync_policies
 
-    url = settings.database_admin_url or settings.database_url
-    assert url is not None
-    run_migrations(url.get_secret_value())
+    assert settings.database_url is not None
+    admin_url = settings.database_admin_url or settings.database_url
+    run_migrations(admin_url.get_secret_value(), settings.database_url.get_secret_value())
     asyncio.run(sync_policies(settings))
 
 
