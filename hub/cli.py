@@ -6,6 +6,7 @@ hub web        one web process            hub worker     one worker process
 hub migrate    bring the database to the newest schema
 hub found      create an organisation with its owner
 hub replay     put dead letters back into their lane
+hub keys       the master keys: list, rotate, drop
 hub sandbox    the simulators of the providers
 """
 
@@ -13,6 +14,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -28,6 +30,9 @@ from hub.core.settings import Settings
 from hub.core.supervisor import Child, Supervisor
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+keys_app = typer.Typer(no_args_is_help=True, help="The master keys that seal secrets: list, rotate, drop.")
+app.add_typer(keys_app, name="keys")
 
 SANDBOX_OFFSET = 1
 """The demo's simulator listens on the hub's port plus this."""
@@ -236,3 +241,41 @@ def replay(
         say(str(error))
         raise typer.Exit(1) from None
     say(f"{count} deliveries are back in their lane.")
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """Every key with what it does and how many values it sealed. Shows ids, never keys."""
+    from hub.keys import list_keys
+
+    with _plain_errors():
+        for use in asyncio.run(list_keys(with_servers(read_settings()))):
+            say(f"{use.id:<32}  {use.does:<7}  {use.values} values")
+
+
+@keys_app.command("rotate")
+def keys_rotate() -> None:
+    """Make a new key and seal every value with it, while the hub runs. Safe to repeat: what was interrupted is finished."""
+    from hub.keys import rotate
+
+    with _plain_errors():
+        asyncio.run(rotate(with_servers(read_settings()), say))
+
+
+@keys_app.command("drop")
+def keys_drop(key: Annotated[str, typer.Argument(help="The id of a key, as hub keys list shows it.")]) -> None:
+    """Take away a key that no value needs any more."""
+    from hub.keys import drop
+
+    with _plain_errors():
+        say(asyncio.run(drop(with_servers(read_settings()), key)))
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    """An expected error is a line and an exit code."""
+    try:
+        yield
+    except HubError as error:
+        say(str(error))
+        raise typer.Exit(1) from None

@@ -133,6 +133,14 @@ def settings(servers: Servers, database_name: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
+def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line finds the servers and the data folder of this test."""
+    for name in ("database_url", "database_admin_url", "redis_url"):
+        monkeypatch.setenv(f"HUB_{name.upper()}", getattr(settings, name).get_secret_value())
+    monkeypatch.setenv("HUB_DATA", str(settings.data))
+
+
+@pytest.fixture
 def connectors() -> Registry:
     """All real connectors and the probe."""
     return Registry([*discover().values(), probe])
