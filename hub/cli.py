@@ -90,7 +90,10 @@ def _migrate(settings: Settings) -> None:
 @app.command()
 def web() -> None:
     """One web process: pages, live streams and the door for webhooks."""
+    from hub.core.telemetry import set_up_logging
+
     settings = with_servers(read_settings())
+    set_up_logging(settings)
     uvicorn.run(
         "hub.app:create_app",
         factory=True,
@@ -99,10 +102,9 @@ def web() -> None:
         http="httptools",
         loop="uvloop",
         ws="none",
-        proxy_headers=True,
-        forwarded_allow_ips=settings.trusted_proxies,
+        proxy_headers=False,  # the application reads them itself (core/requests.py)
         access_log=False,
-        log_level="warning",
+        log_config=None,
         timeout_graceful_shutdown=2,
         server_header=False,
     )

@@ -1,7 +1,8 @@
 """What `hub keys` does: which master key sealed what, a new key in place of the old ones, and taking away what nothing needs.
 
-Sealing anew works in batches, organisation by organisation as hub_app, each row under its lock, while web and worker run: they follow
-the key file (`core/vault.py`). Whatever interrupts it, the next `hub keys rotate` goes on where it stopped and makes no further key.
+Sealing anew works in batches, organisation by organisation as hub_app, each row under its lock, while web and worker run: they
+follow the key file (`core/vault.py`). Whatever interrupts it, the next `hub keys rotate` goes on where it stopped and makes no
+further key.
 """
 
 from collections import Counter
@@ -104,8 +105,8 @@ async def _reseal_column(database: Database, vault: Vault, organisation_id: UUID
     while not is_last:
         async with database.unit_of_work(organisation_id) as unit:
             rows = await unit.sql.fetch(
-                f"SELECT id, {column} AS sealed FROM {table} "
-                f"WHERE organisation_id = $1 AND id > $2 AND substring({column} FOR $3) <> $4 ORDER BY id LIMIT $5 FOR NO KEY UPDATE",
+                f"SELECT id, {column} AS sealed FROM {table} WHERE organisation_id = $1 AND id > $2 "
+                f"AND substring({column} FOR $3) <> $4 ORDER BY id LIMIT $5 FOR NO KEY UPDATE",
                 organisation_id,
                 after,
                 len(prefix),
@@ -144,10 +145,8 @@ async def rotate(settings: Settings, say: Callable[[str], None]) -> None:
         if done.count:
             say(f"{done.count} values are now sealed with {vault.current}; this rotation was begun earlier.")
         elif settings.master_key is not None:
-            say(
-                "Everything is sealed with the first key of HUB_MASTER_KEY. To change over, put this new one in front of it, separated"
-            )
-            say("by a comma, start every web and worker process anew, and run hub keys rotate again (docs/deploy.md, Keys):")
+            say("Everything is sealed with the first key of HUB_MASTER_KEY. To change over, put this new one in front of it, with")
+            say("a comma between, start every web and worker process anew, and run hub keys rotate again (docs/deploy.md, Keys):")
             say(new_key())
             return
         else:
@@ -179,4 +178,4 @@ async def drop(settings: Settings, key_id: str) -> str:
     if settings.master_key is not None:
         return f"Nothing needs {key_id} any more: take it out of HUB_MASTER_KEY and start web and worker anew."
     remove_key(settings.data / KEY_FILE, key_id)
-    return f"{key_id} is gone from {settings.data / KEY_FILE}. Keep its backup as long as backups of the database that were sealed with it."
+    return f"{key_id} is gone. Keep its backup for as long as a backup of the database holds what it sealed."

@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     minimum_free_disk_mb: int = Field(default=512, ge=0)
     """Below this the webhook door answers 503 instead of taking on what it could not keep (embedded PostgreSQL only)."""
     log_level: str = "INFO"
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    """Who sends it as `Authorization: Bearer …` may read `/metrics`. Unset: only programs on this machine may."""
+    worker_metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Port on 127.0.0.1 where a worker process serves its own metrics; another one for each. Unset: it serves none."""
 
     @field_validator("trusted_hosts", mode="before")
     @classmethod
