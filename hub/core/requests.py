@@ -64,7 +64,8 @@ class Requests:
 
     def _request_id(self, scope: Scope) -> str:
         """The proxy's, if it is one of ours and the id is sane; else a new one."""
-        if scope["client"] is not None and scope["client"][0] in self._trusted:
+        peer = scope.get("client")
+        if peer is not None and peer[0] in self._trusted:
             for name, value in scope["headers"]:
                 if name == HEADER and FIT.fullmatch(value.decode("latin-1")):
                     return str(value.decode("latin-1"))
