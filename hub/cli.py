@@ -6,6 +6,7 @@ hub web        one web process            hub worker     one worker process
 hub migrate    bring the database to the newest schema
 hub found      create an organisation with its owner
 hub replay     put dead letters back into their lane
+hub doctor     look at everything the hub stands on, and say what to do
 hub keys       the master keys: list, rotate, drop
 hub sandbox    the simulators of the providers
 """
@@ -55,13 +56,18 @@ def read_settings() -> Settings:
 
 def with_servers(settings: Settings) -> Settings:
     """Settings whose URLs are set: from the environment, or from the servers that `hub serve` runs on this data folder."""
-    if settings.database_url and settings.redis_url:
-        return settings
     try:
-        urls = running_urls(settings.data)
+        return _with_running(settings)
     except ServicesError as error:
         say(str(error))
         raise typer.Exit(1) from None
+
+
+def _with_running(settings: Settings) -> Settings:
+    """The same; raises ServicesError when no such server runs."""
+    if settings.database_url and settings.redis_url:
+        return settings
+    urls = running_urls(settings.data)
     return Settings(
         database_url=settings.database_url or urls.database_url,
         database_admin_url=settings.database_admin_url or urls.admin_url,
@@ -243,6 +249,28 @@ def replay(
         say(str(error))
         raise typer.Exit(1) from None
     say(f"{count} deliveries are back in their lane.")
+
+
+@app.command()
+def doctor() -> None:
+    """Look at everything the hub stands on: a line for each, with what to do now. Ends with 1 when something is at fault."""
+    from hub.doctor import Level, examine
+
+    settings, absent = read_settings(), ""
+    try:
+        settings = _with_running(settings)
+    except ServicesError as error:
+        absent = str(error)
+
+    async def tell() -> int:
+        faults = 0
+        async for finding in examine(settings, absent):
+            say(str(finding))
+            faults += finding.level is Level.FAULT
+        return faults
+
+    if asyncio.run(tell()):
+        raise typer.Exit(1)
 
 
 @keys_app.command("list")

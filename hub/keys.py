@@ -68,8 +68,8 @@ async def organisation_ids(database: Database) -> list[UUID]:
         return [row["id"] for row in await unit.sql.fetch("SELECT id FROM organisation ORDER BY id")]
 
 
-async def key_uses(database: Database, vault: Vault) -> list[KeyUse]:
-    """The keys at hand, the one that seals first, then those that are missing."""
+async def sealed_counts(database: Database) -> Counter[str]:
+    """How many values each key sealed, by its id."""
     counts: Counter[str] = Counter()
     for organisation_id in await organisation_ids(database):
         async with database.unit_of_work(organisation_id) as unit:
@@ -81,14 +81,19 @@ async def key_uses(database: Database, vault: Vault) -> list[KeyUse]:
                 )
                 for row in rows:
                     counts[row["key_id"]] += row["values"]
-    held = [KeyUse(key_id, "seals" if key_id == vault.current else "opens", counts.pop(key_id, 0)) for key_id in vault.key_ids]
-    return held + [KeyUse(key_id, "missing", values) for key_id, values in sorted(counts.items())]
+    return counts
+
+
+def key_uses(counts: Counter[str], vault: Vault) -> list[KeyUse]:
+    """The keys at hand, the one that seals first, then those that are missing."""
+    held = [KeyUse(key_id, "seals" if key_id == vault.current else "opens", counts[key_id]) for key_id in vault.key_ids]
+    return held + [KeyUse(key_id, "missing", counts[key_id]) for key_id in sorted(counts.keys() - set(vault.key_ids))]
 
 
 async def list_keys(settings: Settings) -> list[KeyUse]:
     """`hub keys list`. Raises MasterKeyUnusable."""
     async with _database(settings) as database:
-        return await key_uses(database, held_vault(settings))
+        return key_uses(await sealed_counts(database), held_vault(settings))
 
 
 async def reseal(database: Database, vault: Vault) -> Resealed:
@@ -167,7 +172,7 @@ async def drop(settings: Settings, key_id: str) -> str:
     Raises NotFound for a key that is not at hand, Conflict for one that seals or that values still need.
     """
     async with _database(settings) as database:
-        uses = {use.id: use for use in await key_uses(database, held_vault(settings))}
+        uses = {use.id: use for use in key_uses(await sealed_counts(database), held_vault(settings))}
     use = uses.get(key_id)
     if use is None or use.does == "missing":
         raise NotFound(f"no key at hand is called {key_id}")
