@@ -36,11 +36,14 @@ WITH deliveries AS (
     SELECT channel_id, min(due_at) AS since FROM message_part WHERE state = 'queued' AND due_at <= $1 GROUP BY channel_id
 ), attempts AS (
     SELECT channel_id, min(permit_at) AS since FROM attempt WHERE outcome = 'sending' GROUP BY channel_id
+), files AS (
+    SELECT channel_id, min(due_at) AS since FROM attachment WHERE state = 'waiting' AND due_at <= $1 GROUP BY channel_id
 )
 SELECT h.connector,
        extract(epoch FROM $1 - min(d.since))::float8 AS delivery,
        extract(epoch FROM $1 - min(m.since))::float8 AS message,
        extract(epoch FROM $1 - min(a.since))::float8 AS attempt,
+       extract(epoch FROM $1 - min(f.since))::float8 AS file,
        count(*) FILTER (WHERE h.state = 'on' AND h.health = 'healthy') AS healthy,
        count(*) FILTER (WHERE h.state = 'on' AND h.health = 'failing') AS failing,
        count(*) FILTER (WHERE h.state = 'on' AND h.health = 'attention') AS attention,
@@ -49,6 +52,7 @@ FROM channel h
 LEFT JOIN deliveries d ON d.channel_id = h.id
 LEFT JOIN messages m ON m.channel_id = h.id
 LEFT JOIN attempts a ON a.channel_id = h.id
+LEFT JOIN files f ON f.channel_id = h.id
 GROUP BY h.connector
 """
 _DEAD: Final = """
@@ -58,6 +62,7 @@ _LANES: Final = "SELECT direction, count(*) FILTER (WHERE lease_until > $1) AS h
 AGES: Final = {
     "delivery": ("hub_oldest_delivery_age_seconds", "Age of the oldest webhook that is stored and not applied yet"),
     "message": ("hub_oldest_due_message_age_seconds", "For how long the longest waiting message could have been sent"),
+    "file": ("hub_oldest_due_file_age_seconds", "For how long the longest waiting file could have been fetched from its messenger"),
     "attempt": ("hub_oldest_open_attempt_age_seconds", "Age of the oldest request to a messenger whose outcome is not recorded"),
 }
 

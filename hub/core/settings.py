@@ -57,6 +57,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return frozenset(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("database_url", "database_admin_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"postgres(ql)?://[^\s/@]+@", value.get_secret_value()):
+            raise ValueError("an address like postgresql://user:password@db.example.org/hub")
+        return value
+
     @field_validator("smtp_url")
     @classmethod
     def _is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
