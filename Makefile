@@ -1,7 +1,7 @@
 # The two commands are `make demo` and `make test`. Both set up everything they need.
 PY := .venv/bin/python
 
-.PHONY: demo serve test test-long check lint types bench setup lock
+.PHONY: demo serve test test-outside test-long check lint types bench setup lock
 
 demo:            ## the hub with sample data, its own PostgreSQL and Valkey, and a Telegram simulator (HUB_PORT, default 8000)
 	@scripts/setup.sh base
@@ -22,6 +22,9 @@ test: setup      ## every test; without chromium the rest runs and the command t
 	    $(PY) -m pytest -n 2 --dist loadgroup -m "not long and not browser"; \
 	    echo "The browser tests did not run. Install chromium with:  sudo apt-get install chromium"; exit 1; \
 	fi
+
+test-outside: setup ## the roads once more, on Debian's PostgreSQL 15 and Redis 7
+	@scripts/outside.sh
 
 test-long: setup ## kill loops and large fuzz
 	$(PY) -m pytest -m long

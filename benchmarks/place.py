@@ -118,7 +118,7 @@ class Place:
             public_url=f"http://127.0.0.1:{self.port}",
             trusted_hosts=f"127.0.0.1:{self.sandbox_port}",
         )
-        migrate(urls.admin_url)
+        migrate(urls.admin_url, urls.database_url)
         asyncio.run(sync_policies(self.settings))
         return self
 

@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub import health
+from hub import health, metrics
 from hub.channels import pages as channels
 from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.connectors.registry import Registry
 from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
 from hub.core import pages
 from hub.core.hooks import Hooks
+from hub.core.requests import Requests
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
 from hub.inbox import pages as inbox
@@ -43,9 +44,10 @@ class Hub:
         self._connectors = connectors
         self._door: ASGIApp | None = None
         self.web = FastAPI(title="Hub", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-        for room in (health, organisations, channels, inbox):
+        for room in (health, metrics, organisations, channels, inbox):
             self.web.include_router(room.router)
         pages.install(self.web, settings)
+        self._entrance = Requests(self._serve, settings.trusted_proxies)
 
     @asynccontextmanager
     async def _lifespan(self, web: FastAPI) -> AsyncIterator[None]:
@@ -67,6 +69,9 @@ class Hub:
             await door.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._entrance(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/hooks/") and self._door is not None:
             await self._door(scope, receive, send)
         else:

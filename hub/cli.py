@@ -6,6 +6,8 @@ hub web        one web process            hub worker     one worker process
 hub migrate    bring the database to the newest schema
 hub found      create an organisation with its owner
 hub replay     put dead letters back into their lane
+hub doctor     look at everything the hub stands on, and say what to do
+hub keys       the master keys: list, rotate, drop
 hub sandbox    the simulators of the providers
 """
 
@@ -13,6 +15,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -28,6 +31,9 @@ from hub.core.settings import Settings
 from hub.core.supervisor import Child, Supervisor
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+keys_app = typer.Typer(no_args_is_help=True, help="The master keys that seal secrets: list, rotate, drop.")
+app.add_typer(keys_app, name="keys")
 
 SANDBOX_OFFSET = 1
 """The demo's simulator listens on the hub's port plus this."""
@@ -50,13 +56,18 @@ def read_settings() -> Settings:
 
 def with_servers(settings: Settings) -> Settings:
     """Settings whose URLs are set: from the environment, or from the servers that `hub serve` runs on this data folder."""
-    if settings.database_url and settings.redis_url:
-        return settings
     try:
-        urls = running_urls(settings.data)
+        return _with_running(settings)
     except ServicesError as error:
         say(str(error))
         raise typer.Exit(1) from None
+
+
+def _with_running(settings: Settings) -> Settings:
+    """The same; raises ServicesError when no such server runs."""
+    if settings.database_url and settings.redis_url:
+        return settings
+    urls = running_urls(settings.data)
     return Settings(
         database_url=settings.database_url or urls.database_url,
         database_admin_url=settings.database_admin_url or urls.admin_url,
@@ -76,16 +87,19 @@ def _migrate(settings: Settings) -> None:
     from hub.migrations.run import migrate as run_migrations
     from hub.organisations.policy import sync_policies
 
-    url = settings.database_admin_url or settings.database_url
-    assert url is not None
-    run_migrations(url.get_secret_value())
+    assert settings.database_url is not None
+    admin_url = settings.database_admin_url or settings.database_url
+    run_migrations(admin_url.get_secret_value(), settings.database_url.get_secret_value())
     asyncio.run(sync_policies(settings))
 
 
 @app.command()
 def web() -> None:
     """One web process: pages, live streams and the door for webhooks."""
+    from hub.core.telemetry import set_up_logging
+
     settings = with_servers(read_settings())
+    set_up_logging(settings)
     uvicorn.run(
         "hub.app:create_app",
         factory=True,
@@ -94,10 +108,9 @@ def web() -> None:
         http="httptools",
         loop="uvloop",
         ws="none",
-        proxy_headers=True,
-        forwarded_allow_ips=settings.trusted_proxies,
+        proxy_headers=False,  # the application reads them itself (core/requests.py)
         access_log=False,
-        log_level="warning",
+        log_config=None,
         timeout_graceful_shutdown=2,
         server_header=False,
     )
@@ -236,3 +249,63 @@ def replay(
         say(str(error))
         raise typer.Exit(1) from None
     say(f"{count} deliveries are back in their lane.")
+
+
+@app.command()
+def doctor() -> None:
+    """Look at everything the hub stands on: a line for each, with what to do now. Ends with 1 when something is at fault."""
+    from hub.doctor import Level, examine
+
+    settings, absent = read_settings(), ""
+    try:
+        settings = _with_running(settings)
+    except ServicesError as error:
+        absent = str(error)
+
+    async def tell() -> int:
+        faults = 0
+        async for finding in examine(settings, absent):
+            say(str(finding))
+            faults += finding.level is Level.FAULT
+        return faults
+
+    if asyncio.run(tell()):
+        raise typer.Exit(1)
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """Every key with what it does and how many values it sealed. Shows ids, never keys."""
+    from hub.keys import list_keys
+
+    with _plain_errors():
+        for use in asyncio.run(list_keys(with_servers(read_settings()))):
+            say(f"{use.id:<32}  {use.does:<7}  {use.values} values")
+
+
+@keys_app.command("rotate")
+def keys_rotate() -> None:
+    """Make a new key and seal every value with it, while the hub runs. Safe to repeat: what was interrupted is finished."""
+    from hub.keys import rotate
+
+    with _plain_errors():
+        asyncio.run(rotate(with_servers(read_settings()), say))
+
+
+@keys_app.command("drop")
+def keys_drop(key: Annotated[str, typer.Argument(help="The id of a key, as hub keys list shows it.")]) -> None:
+    """Take away a key that no value needs any more."""
+    from hub.keys import drop
+
+    with _plain_errors():
+        say(asyncio.run(drop(with_servers(read_settings()), key)))
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    """An expected error is a line and an exit code."""
+    try:
+        yield
+    except HubError as error:
+        say(str(error))
+        raise typer.Exit(1) from None

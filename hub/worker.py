@@ -7,6 +7,8 @@ from uuid import UUID
 
 from arq.connections import RedisSettings
 from arq.worker import Worker, func
+from prometheus_client import start_http_server
+from structlog.contextvars import bound_contextvars
 
 from hub.app import subscribe
 from hub.core import ids
@@ -24,13 +26,14 @@ async def drain_lane(context: dict[str, Any], organisation: str, channel: str, d
     """Work a lane. Safe to run twice, late or for nothing; the rows are the truth."""
     runtime: Runtime = context["runtime"]
     organisation_id, channel_id, worker_id = UUID(hex=organisation), UUID(hex=channel), context["worker_id"]
-    match direction:
-        case "in":
-            await ingest.drain(runtime, organisation_id, channel_id, worker_id)
-        case "out":
-            await dispatch.drain(runtime, context["clients"], organisation_id, channel_id, worker_id)
-        case "listen":
-            await listening.drain(runtime, organisation_id, channel_id, worker_id)
+    with bound_contextvars(channel=ids.show("chn", channel_id), direction=direction):
+        match direction:
+            case "in":
+                await ingest.drain(runtime, organisation_id, channel_id, worker_id)
+            case "out":
+                await dispatch.drain(runtime, context["clients"], organisation_id, channel_id, worker_id)
+            case "listen":
+                await listening.drain(runtime, organisation_id, channel_id, worker_id)
 
 
 async def show_typing(context: dict[str, Any], organisation: str, conversation: str) -> None:
@@ -41,6 +44,8 @@ async def show_typing(context: dict[str, Any], organisation: str, conversation: 
 async def run_worker(settings: Settings) -> None:
     """Run until cancelled or until Valkey goes away; the supervisor starts it again then."""
     set_up_logging(settings)
+    if settings.worker_metrics_port is not None:
+        start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
     async with open_runtime(settings, subscribe(Hooks()), pool=settings.pool_worker, door_pool=1) as runtime:
         clients = dispatch.Clients(settings.trusted_hosts)
         assert settings.redis_url is not None

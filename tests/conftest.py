@@ -1,6 +1,7 @@
 """Fixtures of the whole suite: real servers, one database per test cloned from a migrated template, a clock that tests move.
 
-`servers`   PostgreSQL and Valkey of this test process: embedded, or those of HUB_TEST_DATABASE_URL / HUB_TEST_REDIS_URL
+`servers`   PostgreSQL and Valkey of this test process: embedded, or outside ones (scripts/outside.sh): HUB_TEST_DATABASE_URL names
+            a superuser, HUB_TEST_REDIS_URL a server that may be emptied
 `hub`       a hub of its own: database, web application, organisation with people, channels; nothing runs by itself, `settle` works
             everything that is due
 `clock`     the time, standing still at a named moment
@@ -56,12 +57,26 @@ class Servers:
             await connection.close()
 
 
+async def _make_login(admin_url: str) -> str:
+    """The application's log-in on an outside server, made as docs/deploy.md says; its address."""
+    connection = await asyncpg.connect(admin_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(4812)")  # each test process comes by
+            if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'hub_test_login'"):
+                await connection.execute("CREATE ROLE hub_test_login LOGIN NOINHERIT PASSWORD 'hub_test'")
+    finally:
+        await connection.close()
+    parts = urlsplit(admin_url)
+    return urlunsplit(parts._replace(netloc=f"hub_test_login:hub_test@{parts.netloc.rpartition('@')[2]}"))
+
+
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    database_url, redis_url = os.environ.get("HUB_TEST_DATABASE_URL"), os.environ.get("HUB_TEST_REDIS_URL")
-    if database_url and redis_url:
+    admin_url, redis_url = os.environ.get("HUB_TEST_DATABASE_URL"), os.environ.get("HUB_TEST_REDIS_URL")
+    if admin_url and redis_url:
         number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-        yield Servers(database_url, database_url, f"{redis_url.rstrip('/')}/{number}")
+        yield Servers(admin_url, asyncio.run(_make_login(admin_url)), f"{redis_url.rstrip('/')}/{number}")
         return
     with EmbeddedServices(tmp_path_factory.mktemp("servers")) as services:
         urls = services.start()
@@ -77,7 +92,7 @@ def template(servers: Servers) -> str:
         await servers.execute(f'CREATE DATABASE "{name}"')
 
     asyncio.run(create())
-    migrate(servers.database(servers.admin_url, name))
+    migrate(servers.database(servers.admin_url, name), servers.login_url)
     settings = Settings(
         database_url=servers.database(servers.login_url, name),
         redis_url=servers.redis_url,
@@ -115,6 +130,14 @@ def settings(servers: Servers, database_name: str, tmp_path: Path) -> Settings:
         "log_level": "WARNING",
     }
     return Settings(**values)
+
+
+@pytest.fixture
+def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line finds the servers and the data folder of this test."""
+    for name in ("database_url", "database_admin_url", "redis_url"):
+        monkeypatch.setenv(f"HUB_{name.upper()}", getattr(settings, name).get_secret_value())
+    monkeypatch.setenv("HUB_DATA", str(settings.data))
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """What tests do with a hub: found an organisation, connect a channel, be the customer, be the agent, let everything due happen."""
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import httpx2
+from typer.testing import CliRunner, Result
 
+from hub import cli
 from hub.app import Hub
 from hub.channels import service as channels
 from hub.core import ids
@@ -20,6 +23,11 @@ from hub.runtime import Runtime
 PASSWORD = "ein langes Passwort 42"
 TOKEN = "7012345678:AAE-test_token_of_thirty_five_chars"
 ROUNDS = 50
+
+
+async def command(*arguments: str) -> Result:
+    """`hub …` as an operator types it, in a thread: it has an event loop of its own. See the fixture `environment`."""
+    return await asyncio.to_thread(CliRunner().invoke, cli.app, list(arguments))
 
 
 @dataclass

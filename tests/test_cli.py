@@ -1,29 +1,14 @@
 """What an operator types: errors in plain words, and dead letters that can be seen and put back."""
 
-import asyncio
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from hub.cli import app
 from hub.core import ids
-from hub.core.settings import Settings
 from hub.inbox import ingest
-from tests.support import Connected, HubUnderTest, telegram_text
-
-
-@pytest.fixture
-def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line finds the servers of this test."""
-    for name in ("database_url", "database_admin_url", "redis_url"):
-        monkeypatch.setenv(f"HUB_{name.upper()}", getattr(settings, name).get_secret_value())
-    monkeypatch.setenv("HUB_DATA", str(settings.data))
-
-
-async def run(*arguments: str) -> Result:
-    """Run a command in a thread: it has an event loop of its own."""
-    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
+from tests.support import Connected, HubUnderTest, command, telegram_text
 
 
 async def make_dead(hub: HubUnderTest, channel: Connected, count: int) -> list[str]:
@@ -47,20 +32,20 @@ async def test_dead_letters_are_listed_with_cause_and_put_back_one_or_a_range(hu
     """I1: a dead letter can be seen and replayed, one or a range."""
     channel = await hub.connect()
     dead = await make_dead(hub, channel, 4)
-    listed = await run("replay", "radwerk")
+    listed = await command("replay", "radwerk")
     assert listed.exit_code == 0
     assert [line.split()[0] for line in listed.output.splitlines()[:-1]] == dead
     assert "apply: ValueError" in listed.output
 
-    assert "1 deliveries" in (await run("replay", "radwerk", dead[3])).output
+    assert "1 deliveries" in (await command("replay", "radwerk", dead[3])).output
     assert (
         "2 deliveries"
-        in (await run("replay", "radwerk", "--since", "2026-11-24T10:00:00", "--until", "2026-11-24T12:00:00")).output
+        in (await command("replay", "radwerk", "--since", "2026-11-24T10:00:00", "--until", "2026-11-24T12:00:00")).output
     )
     await hub.settle()
     texts = [row["text"] for row in await hub.rows("SELECT text FROM message WHERE direction = 'in' ORDER BY text")]
     assert texts == ["Nr. 1", "Nr. 2", "Nr. 3"]
-    assert (await run("replay", "radwerk")).output.splitlines()[0].split()[0] == dead[0]
+    assert (await command("replay", "radwerk")).output.splitlines()[0].split()[0] == dead[0]
 
 
 @pytest.mark.usefixtures("environment", "hub")
@@ -73,7 +58,7 @@ async def test_dead_letters_are_listed_with_cause_and_put_back_one_or_a_range(hu
     ],
 )
 async def test_wrong_words_are_answered_plainly(arguments: list[str], code: int, says: str) -> None:
-    result = await run(*arguments)
+    result = await command(*arguments)
     assert (result.exit_code, says in result.output) == (code, True)
 
 
@@ -90,16 +75,16 @@ FOUND = ["--name", "Velo Bregenz", "--owner-name", "Vera Velo", "--owner-email",
 @pytest.mark.usefixtures("environment")
 async def test_an_organisation_is_founded_and_its_owner_signs_in(hub: HubUnderTest) -> None:
     """A hub that was just set up: the operator makes the first organisation, and the rest happens in the page."""
-    founded = await run("found", "velo", *FOUND, "--password", "kettenöl 77 tropfen")
+    founded = await command("found", "velo", *FOUND, "--password", "kettenöl 77 tropfen")
     assert (founded.exit_code, "/login" in founded.output) == (0, True)
     answer = await hub.browser().post("/login", data={"email": "vera@velo.example", "password": "kettenöl 77 tropfen"})
     assert answer.status_code == 303
-    again = await run("found", "velo", *FOUND, "--password", "kettenöl 77 tropfen")
+    again = await command("found", "velo", *FOUND, "--password", "kettenöl 77 tropfen")
     assert (again.exit_code, "velo already" in again.output) == (1, True)
 
 
 @pytest.mark.usefixtures("environment", "hub")
 async def test_a_weak_password_founds_nothing() -> None:
-    weak = await run("found", "velo", *FOUND, "--password", "kurz")
+    weak = await command("found", "velo", *FOUND, "--password", "kurz")
     assert (weak.exit_code, "too_short" in weak.output) == (1, True)
-    assert "no organisation" in (await run("replay", "velo")).output
+    assert "no organisation" in (await command("replay", "velo")).output

@@ -27,6 +27,7 @@ from tests.support import HubUnderTest, telegram_text
 ROUTES: Final = """
 GET  /healthz                                              public
 GET  /readyz                                               public
+GET  /metrics                                              public
 GET  /login                                                public
 POST /login                                                public
 GET  /join/{token}                                         public

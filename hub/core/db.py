@@ -63,6 +63,16 @@ class Nudges(Protocol):
         """The lane has something to do."""
 
 
+class NoNudges:
+    """For commands whose transactions change no feed and no lane: they need no queue."""
+
+    async def announce(self, organisation_id: UUID, seq: int) -> None:
+        raise AssertionError("this command changes no feed")
+
+    async def nudge_lane(self, organisation_id: UUID, channel_id: UUID, direction: str) -> None:
+        raise AssertionError("this command changes no lane")
+
+
 class Last(IntEnum):
     """Order of what runs right before a commit: the heads are locked last and always in this order."""
 

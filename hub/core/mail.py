@@ -38,7 +38,6 @@ async def send_mail(settings: Settings, *, to: str, subject: str, text: str) -> 
     """
     if settings.smtp_url is None:
         raise MailFailed("HUB_SMTP_URL is not set")
-    server = urlsplit(settings.smtp_url.get_secret_value())
     message = EmailMessage()
     message["From"] = settings.mail_from
     message["To"] = to
@@ -47,15 +46,31 @@ async def send_mail(settings: Settings, *, to: str, subject: str, text: str) -> 
     message["Message-ID"] = make_msgid(domain=settings.mail_from.rpartition("@")[2])
     message.set_content(text)
     try:
-        await aiosmtplib.send(
-            message,
-            hostname=server.hostname,
-            port=server.port or PORTS[server.scheme],
-            username=unquote(server.username) if server.username else None,
-            password=unquote(server.password) if server.password else None,
-            use_tls=server.scheme == "smtps",
-            start_tls=True if server.username and server.scheme == "smtp" else None,
-            timeout=TIMEOUT_SECONDS,
-        )
+        async with _server(settings.smtp_url.get_secret_value()) as server:
+            await server.send_message(message)
     except (aiosmtplib.SMTPException, OSError) as error:
         raise MailFailed(type(error).__name__) from error
+
+
+async def check_server(settings: Settings) -> None:
+    """Connect and log in as for a mail, and send none. Raises MailFailed."""
+    if settings.smtp_url is None:
+        raise MailFailed("HUB_SMTP_URL is not set")
+    try:
+        async with _server(settings.smtp_url.get_secret_value()) as server:
+            await server.noop()
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise MailFailed(type(error).__name__) from error
+
+
+def _server(url: str) -> aiosmtplib.SMTP:
+    server = urlsplit(url)
+    return aiosmtplib.SMTP(
+        hostname=server.hostname,
+        port=server.port or PORTS[server.scheme],
+        username=unquote(server.username) if server.username else None,
+        password=unquote(server.password) if server.password else None,
+        use_tls=server.scheme == "smtps",
+        start_tls=True if server.username and server.scheme == "smtp" else None,
+        timeout=TIMEOUT_SECONDS,
+    )

@@ -47,11 +47,22 @@ class Settings(BaseSettings):
     minimum_free_disk_mb: int = Field(default=512, ge=0)
     """Below this the webhook door answers 503 instead of taking on what it could not keep (embedded PostgreSQL only)."""
     log_level: str = "INFO"
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    """Who sends it as `Authorization: Bearer …` may read `/metrics`. Unset: only programs on this machine may."""
+    worker_metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Port on 127.0.0.1 where a worker process serves its own metrics; another one for each. Unset: it serves none."""
 
     @field_validator("trusted_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return frozenset(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url", "database_admin_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"postgres(ql)?://[^\s/@]+@", value.get_secret_value()):
+            raise ValueError("an address like postgresql://user:password@db.example.org/hub")
+        return value
 
     @field_validator("smtp_url")
     @classmethod

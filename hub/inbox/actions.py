@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+import structlog
+
 from hub.connectors.contract import AnyConnector
 from hub.consent import gate
 from hub.consent.gate import SendBlocked
@@ -28,6 +30,8 @@ from hub.inbox.outbound import Author, keep_decisions, key_of, load_recipient, s
 from hub.inbox.status import draw_messages, lock_messages, pass_turn
 from hub.inbox.waiting import due_after_earlier
 from hub.runtime import Runtime
+
+log = structlog.get_logger()
 
 ARRIVED = ("accepted", "sent", "delivered", "read")
 
@@ -174,7 +178,9 @@ async def _queue(runtime: Runtime, author: Author, message_id: UUID, prepare: _P
             tenant = unit.tenant
             unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))
     if decision.verdict == "refuse":
+        log.info("refused", message=ids.show("msg", message_id), rule=decision.rule)
         raise SendBlocked(decision)
+    log.info("submitted_action", message=ids.show("msg", message_id), action=part.action)
 
 
 async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
@@ -207,7 +213,9 @@ async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
             tenant = unit.tenant
             unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))
     if decision.verdict == "refuse":
+        log.info("refused", message=ids.show("msg", message_id), rule=decision.rule)
         raise SendBlocked(decision)
+    log.info("submitted_again", message=ids.show("msg", message_id))
     return message_id
 
 

@@ -56,6 +56,8 @@ class Delivery:
     state: str = "applied"
     why: str = ""
     identity_keys: list[str] = field(default_factory=list)
+    message_ids: list[UUID] = field(default_factory=list)
+    """Messages that it brought; for the log."""
 
 
 @dataclass(slots=True)
@@ -114,6 +116,9 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     effects = [effect for event in others if (effect := _effect(event))]
     await apply_effects(runtime, unit, channel.channel_id, effects, new_keys=[incoming.event.key for incoming in messages])
     await _record_consent(runtime, unit, channel, messages, others)
+    written = {incoming.event.key: incoming.id for incoming in messages}
+    for delivery in deliveries:
+        delivery.message_ids = [written[event.key] for event in delivery.events if event.key in written]
 
 
 def _address(event: Event) -> str:

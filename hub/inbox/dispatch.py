@@ -13,13 +13,15 @@ from uuid import UUID
 
 import structlog
 from httpx import AsyncClient
+from prometheus_client import Counter
 from redis.exceptions import RedisError
+from structlog.contextvars import bound_contextvars
 
 from hub.channels.accounts import OpenChannel, read_channel
 from hub.connectors.contract import OutboundAction, Permit, PermitInvalid, Receipt
 from hub.connectors.errors import OutcomeUnknown, SendError
 from hub.connectors.http import connector_client
-from hub.core import lanes
+from hub.core import ids, lanes
 from hub.core.db import STORE_TROUBLE
 from hub.core.lanes import LANE_TROUBLE, Lane
 from hub.inbox.ingest import load_channel
@@ -40,6 +42,8 @@ RESCUES, RESCUE_SECONDS = 15, 1.0
 LOOK_SECONDS = 0.2
 """How often the lane is looked at while requests are under way: renews the lease, finds what was queued meanwhile."""
 
+attempts = Counter("hub_attempts_total", "Requests to messengers for messages, by outcome", ["connector", "outcome"])
+
 
 class Clients:
     """The HTTP clients of one worker: one per concurrent request, because one shared client at 64 at once does a third."""
@@ -49,8 +53,14 @@ class Clients:
         self.free = asyncio.Semaphore(at_once)
 
     async def send(self, channel: OpenChannel, claim: Claim) -> Result:
-        """One attempt for a claimed part."""
-        return Result(claim, await self.attempt(channel, claim.permit, claim.action))
+        """One attempt for a claimed part. Whatever is logged meanwhile names attempt, part and message."""
+        shown = {"attempt": ids.show("att", claim.action.attempt_id), "part": ids.show("prt", claim.action.part_id)}
+        with bound_contextvars(**shown, message=ids.show("msg", claim.message_id)):
+            answer = await self.attempt(channel, claim.permit, claim.action)
+            outcome = answer.status if isinstance(answer, Receipt) else answer.code
+            log.info("attempt", outcome=outcome)
+        attempts.labels(channel.connector.connector, outcome).inc()
+        return Result(claim, answer)
 
     async def attempt(self, channel: OpenChannel, permit: Permit, action: OutboundAction) -> Receipt | SendError:
         """Use a permit in a place that was acquired (`free`). Never raises: whatever happened is the result."""

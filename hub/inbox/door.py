@@ -15,6 +15,7 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,6 +58,7 @@ class Arrival:
     """A request that a provider made or that we asked for, as it is kept. `headers`: those that `parse` needs, as JSON."""
 
     organisation_id: UUID
+    id: UUID
     channel_id: UUID
     received_at: datetime
     headers: str
@@ -66,7 +68,9 @@ class Arrival:
 def arrival(channel: OpenChannel, request: RawRequest) -> Arrival:
     """A request of this channel that arrives now. It has been verified, or comes from the provider's own answer."""
     kept = {name: value for name, value in request.headers.items() if name in channel.connector.keeps_headers}
-    return Arrival(channel.organisation_id, channel.channel_id, clock.now(), orjson.dumps(kept).decode(), request.body)
+    return Arrival(
+        channel.organisation_id, ids.new_id(), channel.channel_id, clock.now(), orjson.dumps(kept).decode(), request.body
+    )
 
 
 async def append(database: Database, arrivals: Sequence[Arrival]) -> None:
@@ -75,12 +79,18 @@ async def append(database: Database, arrivals: Sequence[Arrival]) -> None:
         await connection.execute(
             _APPEND,
             [one.organisation_id for one in arrivals],
-            [ids.new_id() for _ in arrivals],
+            [one.id for one in arrivals],
             [one.received_at for one in arrivals],
             [one.channel_id for one in arrivals],
             [one.headers for one in arrivals],
             [one.body for one in arrivals],
         )
+
+
+def note_stored(arrivals: Sequence[Arrival]) -> None:
+    """A line for each delivery that is on disk; its id leads on to what became of it (`ingest.py`)."""
+    for one in arrivals:
+        log.info("stored", delivery=ids.show("dlv", one.id), channel=ids.show("chn", one.channel_id))
 
 
 @dataclass(slots=True)
@@ -204,8 +214,11 @@ class Door:
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(arrived, stored))
         if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
-        return await stored
+            self._writer = asyncio.create_task(self._write(), context=Context())  # it works for all requests, not for this one
+        is_stored = await stored
+        if is_stored:
+            note_stored([arrived])
+        return is_stored
 
     async def _write(self) -> None:
         """Group commit without a timer: what arrives during one commit goes into the next."""

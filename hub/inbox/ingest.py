@@ -27,7 +27,7 @@ from hub.channels.accounts import OpenChannel, read_channel
 from hub.connectors.contract import RawRequest
 from hub.connectors.errors import MalformedPayload
 from hub.connectors.events import Unrecognised
-from hub.core import clock, lanes
+from hub.core import clock, ids, lanes
 from hub.core.db import Database, UnitOfWork, text_array
 from hub.core.lanes import LANE_TROUBLE, Lane, LeaseLost
 from hub.inbox.apply import Delivery, apply_events
@@ -118,7 +118,15 @@ async def _apply_one(runtime: Runtime, lane: Lane, channel: OpenChannel) -> int:
         for delivery in deliveries:
             delivery.state, delivery.why = "dead", cause
         await _finish(unit, channel, deliveries)
+    _tell(deliveries)
     return len(deliveries)
+
+
+def _tell(deliveries: Sequence[Delivery]) -> None:
+    """A line for each delivery that is finished: its id is the door's, the messages' go on to the pages. `why` may quote a body."""
+    for one in deliveries:
+        messages = [ids.show("msg", message_id) for message_id in one.message_ids]
+        log.info("delivery", delivery=ids.show("dlv", one.id), state=one.state, messages=messages)
 
 
 async def _apply_batch(runtime: Runtime, lane: Lane, channel: OpenChannel, limit: int) -> int:
@@ -131,6 +139,7 @@ async def _apply_batch(runtime: Runtime, lane: Lane, channel: OpenChannel, limit
             _parse(channel, delivery)
         await apply_events(runtime, unit, channel, deliveries)
         await _finish(unit, channel, deliveries)
+    _tell(deliveries)
     return len(deliveries)
 
 

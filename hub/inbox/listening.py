@@ -24,7 +24,7 @@ from hub.connectors.errors import AuthFailed, RateLimited, SendError, TakenElsew
 from hub.connectors.http import connector_client
 from hub.core import clock, lanes
 from hub.core.lanes import LANE_TROUBLE, LEASE, Lane
-from hub.inbox.door import append, arrival
+from hub.inbox.door import append, arrival, note_stored
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -98,7 +98,9 @@ async def _hold_while(runtime: Runtime, lane: Lane, polling: Coroutine[Any, Any,
 async def _keep(runtime: Runtime, lane: Lane, channel: OpenChannel, polled: Polled, *, was_healthy: bool) -> None:
     """Store what came, then remember how far we are."""
     if polled.requests:
-        await append(runtime.database, [arrival(channel, request) for request in polled.requests])
+        arrivals = [arrival(channel, request) for request in polled.requests]
+        await append(runtime.database, arrivals)
+        note_stored(arrivals)
         await runtime.queue.nudge_lane(lane.organisation_id, lane.channel_id, "in")
     async with runtime.database.unit_of_work(lane.organisation_id) as unit:
         await lane.hold(unit)

@@ -15,6 +15,8 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+import structlog
+
 from hub.connectors.contract import (
     AnswerPress,
     DeleteMessage,
@@ -43,6 +45,8 @@ from hub.inbox.facts import Recipient, load_recipients
 from hub.inbox.models import BULK, CHAT, SERVICE
 from hub.inbox.waiting import RETRY_BLOCKS, due_after_earlier, fail_messages, keep_waiting
 from hub.runtime import Runtime
+
+log = structlog.get_logger()
 
 CLIENT_KEY_LENGTH = 64
 
@@ -130,7 +134,9 @@ async def submit(
             tenant = unit.tenant
             unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))
     if decision.verdict == "refuse":
+        log.info("refused", conversation=ids.show("conv", conversation_id), rule=decision.rule)
         raise SendBlocked(decision)
+    log.info("submitted", conversation=ids.show("conv", conversation_id), message=ids.show("msg", message_id))
     return message_id
 
 

@@ -27,14 +27,16 @@ def _run(connection: Connection) -> None:
 
 
 async def _online() -> None:
-    url = context.config.attributes["url"]
+    url, login = context.config.attributes["url"], context.config.attributes["login"]
     engine = create_async_engine("postgresql+asyncpg://" + url.split("://", 1)[1], poolclass=NullPool)
     async with engine.begin() as connection:
         driver = (await connection.get_raw_connection()).driver_connection
         await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4808)")
         assert driver is not None
+        await driver.execute("SELECT set_config('hub.login', $1, true)", login)
         await driver.execute(ROLES)
         await connection.run_sync(_run)
+        await connection.exec_driver_sql("GRANT SELECT ON alembic_version TO hub_system")  # `hub doctor` reads which schema this is
     await engine.dispose()
 
 

@@ -12,11 +12,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 from hub.core import clock
 from hub.core.calendar import Unit
-from hub.core.db import Database, UnitOfWork
+from hub.core.db import Database, NoNudges, UnitOfWork
 from hub.core.settings import Settings
 
 DEFAULT_PROFILE: Final = "whappodo"
@@ -232,21 +231,11 @@ async def sync_policy(unit: UnitOfWork) -> None:
             )
 
 
-class _NobodyListens:
-    """Migrations run before Valkey is needed, and these transactions change no feed and no lane."""
-
-    async def announce(self, organisation_id: UUID, seq: int) -> None:
-        raise AssertionError("sync_policy changes no feed")
-
-    async def nudge_lane(self, organisation_id: UUID, channel_id: UUID, direction: str) -> None:
-        raise AssertionError("sync_policy changes no lane")
-
-
 async def sync_policies(settings: Settings) -> None:
     """`sync_policy` on its own connection, after migrations. Safe to repeat and to run twice at once."""
     if settings.database_url is None:
         raise ValueError("HUB_DATABASE_URL must be set")
-    database = Database(settings.database_url.get_secret_value(), _NobodyListens(), pool=1)
+    database = Database(settings.database_url.get_secret_value(), NoNudges(), pool=1)
     try:
         async with database.system() as unit:
             await sync_policy(unit)
