@@ -32,7 +32,7 @@ def check(admin_url: str) -> None:
 
 def known_revisions() -> list[str]:
     """The revisions that this program knows, the newest one first."""
-    return [script.revision for script in ScriptDirectory.fromconfiguration(configuration("", "")).walk_revisions()]
+    return [script.revision for script in ScriptDirectory.from_config(configuration("", "")).walk_revisions()]
 
 
 def _user(url: str) -> str:
