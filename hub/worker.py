@@ -19,7 +19,8 @@ from hub.core.telemetry import set_up_logging
 from hub.inbox import dispatch, ingest, listening, sweeper
 from hub.runtime import Runtime, open_runtime, settle_memory
 
-JOB_SECONDS = 60
+JOB_SECONDS = 150
+"""A job ends after 20 seconds of new work and the answer to its last request: at most 80 more, for the largest file."""
 
 
 async def drain_lane(context: dict[str, Any], organisation: str, channel: str, direction: str) -> None:

@@ -34,11 +34,15 @@ S_contra = TypeVar("S_contra", bound=Settings, contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A request exactly as it came. `headers` have lower-case names; `body` is untouched bytes."""
+    """A request exactly as it came. `headers` have lower-case names; `body` is untouched bytes.
+
+    `received_at` is when the hub got it, None until it is kept: for what carries no time of its own (a pressed button).
+    """
 
     method: str
     headers: Mapping[str, str]
     body: bytes
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ class Capabilities:
     idempotent_sends    the provider takes a key that makes repeating an ambiguous send safe
     per_second          messages the provider takes per second from one account
     styles              formatting of text that arrives as such; empty: text is sent as it was typed
-    media               kinds of file that can be sent; a file of another kind goes as a document where that is possible
+    media               kinds of file that can be sent; one of another kind, or beyond the limit of its kind, goes as a
+                        document where that is possible
     max_caption         longest text of a file
     location            a place can be sent
     choice              a question with answers to press can be sent
@@ -332,9 +337,13 @@ class FileSink(Protocol):
 class FetchesMedia(Protocol[S_contra]):
     """A connector whose messages name files that have to be fetched."""
 
-    async def fetch(self, ref: str, account: Account[S_contra], http: AsyncClient, sink: FileSink) -> FileHead:
-        """Fetch one file (`Media.ref`) into the sink. Raises Unavailable or RateLimited (again later), AuthFailed, FileTooLarge
-        (the provider does not hand out files of this size, or the sink took no more), FileGone (not there any more), Rejected."""
+    async def fetch(
+        self, ref: str, account: Account[S_contra], http: AsyncClient, sink: FileSink, *, size: int | None = None
+    ) -> FileHead:
+        """Fetch one file (`Media.ref`) into the sink, in one try. `size` is what the message said of it, if anything.
+
+        Raises Unavailable or RateLimited (again later), AuthFailed, FileTooLarge (the provider does not hand out files of this
+        size, or the sink took no more), FileGone (not there any more), Rejected."""
 
 
 AnyConnector = Connector[Any]

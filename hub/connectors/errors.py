@@ -9,6 +9,7 @@ ConnectorError
     Unavailable           again with back-off; the provider certainly did not take the message
     AuthFailed            the channel needs attention; its queue pauses, the message stays queued
     Rejected              final: the provider refused the message
+      Unreachable           final: it knows no conversation with this person that we may write in
     UnsupportedContent    final, raised before any request: this messenger cannot express it
     TakenElsewhere        a poll only: another program, or a webhook, takes what comes in for this account
     RecipientOptedOut     final, and consent records it
@@ -83,6 +84,10 @@ class TakenElsewhere(SendError):
 
 class Rejected(SendError):
     code = "rejected"
+
+
+class Unreachable(Rejected):
+    code = "unreachable"
 
 
 class UnsupportedContent(SendError):

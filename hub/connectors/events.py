@@ -23,7 +23,8 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """Plain text as the person wrote it, never HTML, and the stretches of it that are formatted."""
+    """Plain text as the person wrote it, never HTML, and the stretches of it that are formatted: none is empty, they lie inside the
+    text, and of two that overlap one contains the other and stands first."""
 
     text: str
     spans: tuple[Span, ...] = ()
@@ -56,7 +57,8 @@ class Media:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Album:
-    """Several files that are one message. Only outbound: an inbound one grows item by item (`MessageReceived.album`)."""
+    """Several files that are one message, whose text is `caption` and not those of the items. Only outbound: an inbound one grows
+    item by item (`MessageReceived.album`)."""
 
     items: tuple[Media, ...]
     caption: Text | None = None

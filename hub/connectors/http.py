@@ -6,6 +6,8 @@ The question after a failure is whether the provider may have taken the message 
 left: Unavailable, try again. From then on nobody knows: OutcomeUnknown, never repeated by itself. That a write failed proves
 nothing either, since part of the bytes, or all of them, may have arrived before.
 
+`upload` sends files with a request, `download` fetches one; both have longer than an exchange without, by the size of the files.
+
 A record of each exchange goes to the log, for support: method, host, path with its placeholders, status or failure, duration.
 Bodies, headers, queries and secrets are in no record. httpx logs whole addresses, the token in them too, so its own request
 lines are withheld here.
@@ -15,21 +17,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
 import httpx
 import orjson
 import structlog
 
-from hub.connectors.errors import OutcomeUnknown, SendError, Unavailable
+from hub.connectors.contract import FileSink, OutboundFile
+from hub.connectors.errors import FetchError, OutcomeUnknown, SendError, Unavailable, UnsupportedContent
 from hub.core.http import AddressDenied, outbound_client
 
 log = structlog.get_logger()
 
 WHOLE_SECONDS: Final = 30.0
 """For one exchange from start to end: httpx's own limits start anew with each piece of an answer that drips in."""
+SLOWEST: Final = 1_000_000
+"""Bytes per second that a file must make in the mean: a worker's place is taken for so long (`worker.JOB_SECONDS`)."""
 LARGEST_ANSWER: Final = 1_000_000
 """Bytes of an answer, unpacked. Providers answer a send with a few kilobytes."""
 NOTHING_LEFT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
@@ -74,20 +80,83 @@ def _pair(url: httpx.URL) -> str:
 
 
 async def exchange(
-    http: httpx.AsyncClient, method: str, url: str, *, secrets: Mapping[str, str] | None = None, json: object = None
+    http: httpx.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    secrets: Mapping[str, str] | None = None,
+    json: object = None,
+    largest: int = LARGEST_ANSWER,
 ) -> Answer:
     """One request and its whole answer, whatever its status. Raises Unavailable or OutcomeUnknown.
 
-    `url` may hold `{name}` placeholders that are filled from `secrets`; records show the placeholder.
+    `url` may hold `{name}` placeholders that are filled from `secrets`; records show the placeholder. At most `largest` bytes of
+    the answer are read.
     """
-    filled = url
-    for name, value in (secrets or {}).items():
-        filled = filled.replace(f"{{{name}}}", value)
+    return await _ask(http, method, url, secrets or {}, WHOLE_SECONDS, largest, json=json)
+
+
+async def upload(
+    http: httpx.AsyncClient, url: str, *, secrets: Mapping[str, str], fields: Mapping[str, str], files: Mapping[str, OutboundFile]
+) -> Answer:
+    """One POST of a form with files (multipart/form-data), read from where they lie as they are sent. As `exchange`; besides it
+    raises UnsupportedContent, before any request, when a file of ours cannot be opened."""
+    seconds = whole_seconds(sum(file.size for file in files.values()))
+    with ExitStack() as opened:
+        try:
+            parts = {name: (file.name, opened.enter_context(file.open()), file.mime) for name, file in files.items()}
+        except OSError:
+            parts = None
+        if parts is None:
+            raise UnsupportedContent("file_unreadable")  # here, so that no path hangs on it as context
+        return await _ask(http, "POST", url, secrets, seconds, LARGEST_ANSWER, data=fields, files=parts)
+
+
+async def download(
+    http: httpx.AsyncClient, url: str, *, secrets: Mapping[str, str], sink: FileSink, seconds: float = WHOLE_SECONDS
+) -> Answer:
+    """GET a file into the sink. An answer other than 200 leaves the sink alone and is read as by `exchange`. Raises Unavailable,
+    since asking again does no harm, and what the sink raises."""
+    started = time.monotonic()
+    outcome: Answer | SendError | FetchError
+    try:
+        async with asyncio.timeout(seconds), http.stream("GET", _filled(url, secrets)) as response:
+            outcome = await _read(response, LARGEST_ANSWER) if response.status_code != 200 else await _pour(response, sink)
+    except (httpx.HTTPError, TimeoutError) as error:
+        outcome = Unavailable(failure_of(error).provider_code)
+    except FetchError as error:
+        outcome = error
+    _record("GET", url, outcome, time.monotonic() - started)
+    if isinstance(outcome, OutcomeUnknown):
+        raise Unavailable(outcome.provider_code)
+    if not isinstance(outcome, Answer):
+        raise outcome
+    return outcome
+
+
+def whole_seconds(size: int) -> float:
+    """How long an exchange with files of this many bytes may take."""
+    return WHOLE_SECONDS + size / SLOWEST
+
+
+async def _ask(
+    http: httpx.AsyncClient,
+    method: str,
+    url: str,
+    secrets: Mapping[str, str],
+    seconds: float,
+    largest: int,
+    *,
+    json: object = None,
+    data: Mapping[str, str] | None = None,
+    files: Mapping[str, tuple[str, BinaryIO, str]] | None = None,
+) -> Answer:
     started = time.monotonic()
     outcome: Answer | SendError
     try:
-        async with asyncio.timeout(WHOLE_SECONDS), http.stream(method, filled, json=json) as response:
-            outcome = await _read(response)
+        asked = http.stream(method, _filled(url, secrets), json=json, data=data, files=files)
+        async with asyncio.timeout(seconds), asked as response:
+            outcome = await _read(response, largest)
     except (httpx.HTTPError, TimeoutError) as error:
         outcome = failure_of(error)
     _record(method, url, outcome, time.monotonic() - started)
@@ -96,19 +165,34 @@ async def exchange(
     return outcome
 
 
-def _record(method: str, url: str, outcome: Answer | SendError, seconds: float) -> None:
+def _filled(url: str, secrets: Mapping[str, str]) -> str:
+    for name, value in secrets.items():
+        url = url.replace(f"{{{name}}}", value)
+    return url
+
+
+def _record(method: str, url: str, outcome: Answer | SendError | FetchError, seconds: float) -> None:
     """What went well only at level `debug`."""
     shown = urlsplit(url)
-    status = outcome.status_code if isinstance(outcome, Answer) else outcome.provider_code
+    if isinstance(outcome, Answer):
+        status: int | str = outcome.status_code
+    else:
+        status = outcome.provider_code if isinstance(outcome, SendError) else outcome.code
     note = log.debug if isinstance(outcome, Answer) and outcome.status_code < 400 else log.info
     note("exchange", method=method, host=shown.hostname, path=shown.path, status=status, milliseconds=round(seconds * 1000))
 
 
-async def _read(response: httpx.Response) -> Answer | SendError:
+async def _pour(response: httpx.Response, sink: FileSink) -> Answer:
+    async for piece in response.aiter_bytes():
+        await sink.write(piece)
+    return Answer(response.status_code, response.headers, b"")
+
+
+async def _read(response: httpx.Response, largest: int) -> Answer | SendError:
     content = bytearray()
     async for piece in response.aiter_bytes():
         content += piece
-        if len(content) > LARGEST_ANSWER:
+        if len(content) > largest:
             return OutcomeUnknown("answer_too_large")
     return Answer(response.status_code, response.headers, bytes(content))
 

@@ -160,7 +160,7 @@ async def _fetch(unit: UnitOfWork, channel_id: UUID, limit: int) -> list[Deliver
 def _parse(channel: OpenChannel, delivery: Delivery) -> None:
     """Fill in the events; the delivery is dead when it cannot be read, ignored when it speaks of nothing we handle."""
     try:
-        delivery.events = channel.connector.parse(RawRequest("POST", {}, delivery.body), channel.account)
+        delivery.events = channel.connector.parse(RawRequest("POST", {}, delivery.body, delivery.received_at), channel.account)
     except MalformedPayload as error:
         delivery.state, delivery.why = "dead", f"malformed: {error}"
         return

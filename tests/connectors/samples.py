@@ -5,17 +5,19 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import httpx
 import pytest
 import respx
 
-from hub.connectors import errors, http
-from hub.connectors.contract import Account, AnyConnector, OutboundMessage, Permit
+from hub.connectors import contract, errors, events, http
+from hub.connectors.contract import Account, AnyConnector, OutboundAction, OutboundFile, OutboundMessage, Permit
 from hub.connectors.events import Event, OutboundContent, Sender, Span, Text
 from hub.connectors.registry import discover
 from hub.consent.permit import issue_permit
@@ -23,6 +25,8 @@ from hub.consent.permit import issue_permit
 CHANNEL = UUID("01900000-0000-7000-8000-000000000001")
 PART = UUID("01900000-0000-7000-8000-000000000002")
 ATTEMPT = UUID("01900000-0000-7000-8000-000000000003")
+RECEIVED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+"""When the hub got each inbound sample."""
 CALLBACK = "https://hub.example.org/hooks/sample/chn_7Q2"
 
 ERRORS: dict[str, type[errors.ConnectorError]] = {
@@ -115,14 +119,72 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def outbound_message(row: dict[str, Any]) -> OutboundMessage:
-    return OutboundMessage(
-        part_id=PART,
-        attempt_id=ATTEMPT,
-        address=row["address"],
-        content=Text(text=row["text"]),
-        reply_to_key=row.get("reply_to_key"),
+def read_content(value: Any) -> Any:
+    """The reverse of `plain` for a content: an object that names its `content` becomes that, one with `start` and `end` a span."""
+    if isinstance(value, list):
+        return tuple(read_content(one) for one in value)
+    if not isinstance(value, dict):
+        return value
+    read = {name: read_content(one) for name, one in value.items() if name != "content"}
+    return getattr(events, value["content"])(**read) if "content" in value else Span(**read)
+
+
+class FilesOfOurs:
+    """Files on their way out, by the name of their media; counts how often each was opened, and keeps what was opened."""
+
+    def __init__(self, described: dict[str, dict[str, Any]]) -> None:
+        self.opened: dict[str, list[BytesIO]] = {ref: [] for ref in described}
+        self.by_ref = {ref: self._file(ref, **one) for ref, one in described.items()}
+
+    def _file(self, ref: str, name: str, mime: str, holds: str | None, size: int | None = None) -> OutboundFile:
+        """One that `holds` nothing cannot be opened; `size` is said where it is another than that."""
+
+        def open_() -> BinaryIO:
+            if holds is None:
+                raise FileNotFoundError(name)
+            self.opened[ref].append(BytesIO(holds.encode()))
+            return self.opened[ref][-1]
+
+        return OutboundFile(name=name, mime=mime, size=len((holds or "").encode()) if size is None else size, open=open_)
+
+
+def outbound_action(row: dict[str, Any], files: FilesOfOurs | None = None) -> OutboundAction:
+    """The action of a row: a message unless `action` names another one; `text` is the content of a plain one."""
+    names = ("content", "target_key", "emoji", "press", "reply_to_key")
+    given: dict[str, Any] = {name: read_content(row[name]) for name in names if name in row}
+    if "text" in row:
+        given["content"] = Text(text=row["text"])
+    if "target_keys" in row:
+        given["target_keys"] = tuple(row["target_keys"])
+    if files is not None and "files" in row:
+        given["files"] = files.by_ref
+    action: OutboundAction = getattr(contract, row.get("action", "OutboundMessage"))(
+        part_id=PART, attempt_id=ATTEMPT, address=row["address"], **given
     )
+    return action
+
+
+def outbound_message(row: dict[str, Any]) -> OutboundMessage:
+    """The action of a row that is a message of text."""
+    action = outbound_action(row)
+    assert isinstance(action, OutboundMessage)
+    return action
+
+
+def said(row: dict[str, Any]) -> list[str]:
+    """Every word and file that a row sends: nothing of it may appear in a log."""
+    open_: list[Any] = [row.get("text"), row.get("content"), [one.get("holds") for one in row.get("files", {}).values()]]
+    found: list[str] = []
+    while open_:
+        node = open_.pop()
+        if isinstance(node, dict):
+            open_ += [one for name, one in node.items() if name not in ("content", "kind", "style", "id", "ref", "mime")]
+            open_ += [node["content"]] if isinstance(node.get("content"), dict) else []
+        elif isinstance(node, list):
+            open_ += node
+        elif isinstance(node, str) and node.strip():
+            found.append(node)
+    return found
 
 
 def texts(parts: Sequence[OutboundContent]) -> list[str]:
@@ -148,11 +210,36 @@ def provider(samples: Samples, calls: list[dict[str, Any]]) -> Iterator[respx.Mo
             assert (request.method, str(request.url)) == (call["method"], call["url"])
             if "json" in call:
                 assert json.loads(request.content) == call["json"]
+            if "form" in call:
+                assert _form(request) == (call["form"], call.get("files", {}))
             return _answer(call["answer"], request)
 
         router.route().mock(side_effect=answer)
         yield router
         assert not left, f"not asked: {left}"
+
+
+def _form(request: httpx.Request) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fields and files of a multipart request. A field that is JSON is read, as providers do."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    shown: dict[str, Any] = {}
+    files: dict[str, Any] = {}
+    for part in message_from_bytes(head + request.content, policy=policy.HTTP).iter_parts():
+        name, file_name = str(part.get_param("name", header="content-disposition")), part.get_filename()
+        body = part.get_payload(decode=True)
+        assert isinstance(body, bytes)
+        if file_name is None:
+            shown[name] = _json_or_text(body.decode())
+        else:
+            files[name] = {"name": file_name, "mime": part.get_content_type(), "holds": body.decode()}
+    return shown, files
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _answer(answer: dict[str, Any], request: httpx.Request) -> httpx.Response:

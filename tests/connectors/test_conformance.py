@@ -11,8 +11,9 @@ import logging
 import pickle
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from copy import copy, deepcopy
+from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
 from typing import Any, get_args
@@ -24,8 +25,18 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hub.connectors import errors
-from hub.connectors.contract import Connector, PermitInvalid, RawRequest, SetupResult
-from hub.connectors.events import Event, StatusChanged, Text
+from hub.connectors.contract import (
+    Connector,
+    FetchesMedia,
+    FileHead,
+    OutboundMessage,
+    PermitInvalid,
+    Polled,
+    Polls,
+    RawRequest,
+    SetupResult,
+)
+from hub.connectors.events import Album, Choice, Event, Location, Media, OutboundContent, Span, StatusChanged, Style, Text
 from hub.consent.permit import issue_permit
 from hub.core import ids
 from hub.core.i18n import LOCALES, Translator
@@ -33,13 +44,17 @@ from tests.connectors.samples import (
     ALL,
     CALLBACK,
     ERRORS,
+    RECEIVED,
+    FilesOfOurs,
     Inbound,
     Samples,
     client,
+    outbound_action,
     outbound_message,
     permit,
     plain,
     provider,
+    said,
     texts,
 )
 
@@ -192,7 +207,7 @@ def test_no_stored_header_carries_a_secret(samples: Samples) -> None:
 
 
 def parse(samples: Samples, body: bytes) -> list[Event]:
-    return list(samples.connector.parse(RawRequest("POST", {}, body), samples.account()))
+    return list(samples.connector.parse(RawRequest("POST", {}, body, RECEIVED), samples.account()))
 
 
 @inbound
@@ -336,23 +351,25 @@ def _names(samples: Samples) -> list[str]:
 
 @rows("outbound")
 async def test_one_attempt(samples: Samples, row: dict[str, Any]) -> None:
-    """Message and answer -> exactly these requests, and the receipt or the error that says what happens next."""
-    message = outbound_message(row)
+    """Action and answer -> exactly these requests, and the receipt or the error that says what happens next. Each file is read once
+    and closed."""
+    files = FilesOfOurs(row.get("files", {}))
+    action = outbound_action(row, files)
     with provider(samples, row["calls"]):
         async with client() as http:
             if "receipt" in row:
-                receipt = await samples.connector.send(permit(), message, samples.account(), http)
-                assert {"status": receipt.status, "keys": list(receipt.keys), "at": receipt.at and receipt.at.isoformat()} == {
-                    key: row["receipt"][key] for key in ("status", "keys", "at")
-                }
-                assert receipt.sequence == row["receipt"]["sequence"]
-                return
-            with pytest.raises(ERRORS[row["error"]]) as failure:
-                await samples.connector.send(permit(), message, samples.account(), http)
-    assert type(failure.value) is ERRORS[row["error"]]
-    for name in ("provider_code", "provider_text", "retry_after"):
-        if name in row:
-            assert getattr(failure.value, name) == row[name]
+                receipt = await samples.connector.send(permit(), action, samples.account(), http)
+                shown = {"status": receipt.status, "keys": list(receipt.keys), "at": receipt.at and receipt.at.isoformat()}
+                assert {**shown, "sequence": receipt.sequence} == row["receipt"]
+            else:
+                with pytest.raises(ERRORS[row["error"]]) as failure:
+                    await samples.connector.send(permit(), action, samples.account(), http)
+                assert type(failure.value) is ERRORS[row["error"]]
+                for name in ("provider_code", "provider_text", "retry_after"):
+                    if name in row:
+                        assert getattr(failure.value, name) == row[name]
+    assert all(one.closed for opened in files.opened.values() for one in opened)
+    assert all(len(opened) <= 1 for opened in files.opened.values())
 
 
 @every
@@ -366,24 +383,98 @@ def test_the_outbound_table_is_whole(samples: Samples) -> None:
     assert {row["error"] for row in table if "error" in row} >= {"rate_limited", "outcome_unknown", "unsupported_content"}
 
 
+ACTIONS = {"edit": "EditMessage", "delete": "DeleteMessage", "react": "React", "typing": "ShowTyping"}
+
+
+@every
+def test_what_it_can_do_is_shown(samples: Samples) -> None:
+    """Honesty: each kind of content, file, style and action that `capabilities` claim has a row that arrives."""
+    can = samples.connector.capabilities
+    fine = [row for row in samples.table("outbound") if "receipt" in row]
+    contents = [action.content for row in fine if isinstance(action := outbound_action(row), OutboundMessage)]
+    texts_ = [words for content in contents if (words := words_of(content)) is not None]
+    files = [one for content in contents for one in (content.items if isinstance(content, Album) else [content])]
+    assert {one.kind for one in files if isinstance(one, Media)} >= set(can.media)
+    assert {span.style for text in texts_ for span in text.spans} >= can.styles
+    assert any(isinstance(content, Location) for content in contents) == can.location
+    assert any(isinstance(content, Choice) for content in contents) == (can.choice is not None)
+    assert any(row.get("reply_to_key") for row in fine) == can.replies
+    assert {row.get("action") for row in fine} >= {ACTIONS[action] for action in can.actions}
+
+
+def words_of(content: OutboundContent) -> Text | None:
+    """The text of a content, wherever it has one."""
+    match content:
+        case Text():
+            return content
+        case Choice():
+            return content.text
+        case Media() | Album():
+            return content.caption
+        case Location():
+            return None
+
+
+@every
+async def test_what_it_cannot_do_is_refused_before_any_request(samples: Samples) -> None:
+    """Honesty, the other way: an action that `capabilities` do not name costs no request."""
+    can = samples.connector.capabilities
+    whole = {"address": "1", "text": "x", "target_key": "k", "target_keys": ["k"], "emoji": "👍"}
+    takes = {"edit": ("target_key", "text"), "delete": ("target_keys",), "react": ("target_key", "emoji"), "typing": ()}
+    async with client() as http:
+        for kind, name in ACTIONS.items():
+            if kind not in can.actions:
+                action = outbound_action({"action": name, "address": "1", **{one: whole[one] for one in takes[kind]}})
+                with provider(samples, []), pytest.raises(errors.UnsupportedContent):
+                    await samples.connector.send(permit(), action, samples.account(), http)
+
+
 SIZE = {"utf16": lambda text: len(text.encode("utf-16-le")) // 2, "utf8": lambda text: len(text.encode()), "characters": len}
+
+
+PIECES = st.sampled_from(["Wort ", "\n", "👋", "ä", "x" * 700, " ", "Zeile.\n", "\r\n", "👩‍🚀" * 300])
+
+
+@st.composite
+def formatted(draw: st.DrawFn, styles: frozenset[Style]) -> Text:
+    """A text with spans that nest, as the contract says."""
+    text = "".join(draw(st.lists(PIECES, min_size=1, max_size=40)))
+    spans: list[Span] = []
+    open_ = [(0, len(text))] if styles and text else []
+    while open_ and len(spans) < 6:
+        low, high = open_.pop()
+        cuts = sorted(draw(st.lists(st.integers(low, high), min_size=2, max_size=2)))
+        if cuts[0] < cuts[1]:
+            style = draw(st.sampled_from(sorted(styles)))
+            spans.append(Span(start=cuts[0], end=cuts[1], style=style, url="https://muster.example/" if style == "link" else ""))
+            open_ += [(cuts[1], high), (cuts[0], cuts[1])]
+    return Text(text=text, spans=tuple(spans))
+
+
+def letters(text: Text) -> list[tuple[str, frozenset[tuple[str, str]]]]:
+    """Every visible character with the formatting it has."""
+    return [
+        (letter, frozenset((span.style, span.url) for span in text.spans if span.start <= place < span.end))
+        for place, letter in enumerate(text.text)
+        if not letter.isspace()
+    ]
 
 
 @every
 @hypothesis_settings(max_examples=60, database=None, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_a_text_is_split_without_losing_a_word(samples: Samples, data: st.DataObject) -> None:
-    """Every part fits, none is empty, and together they say what was written."""
+def test_a_text_is_split_without_losing_a_character_or_its_formatting(samples: Samples, data: st.DataObject) -> None:
+    """Every part fits, none is empty, together they say what was written in the style it had, and no span leaves its part."""
     can = samples.connector.capabilities
-    piece = st.sampled_from(["Wort ", "\n", "👋", "ä", "x" * 700, " ", "Zeile.\n", "\r\n", "👩‍🚀" * 300])
-    text = "".join(data.draw(st.lists(piece, min_size=1, max_size=40)))
-    if not text.strip():
+    text = data.draw(formatted(can.styles))
+    if not text.text.strip():
         with pytest.raises(errors.UnsupportedContent):
-            samples.connector.split(Text(text=text))
+            samples.connector.split(text)
         return
-    parts = texts(samples.connector.split(Text(text=text)))
-    assert all(part.strip() and SIZE[can.text_unit](part) <= can.max_text for part in parts)
-    assert "".join("".join(parts).split()) == "".join(text.split())
+    parts = [part for part in samples.connector.split(text) if isinstance(part, Text)]
+    assert all(part.text.strip() and SIZE[can.text_unit](part.text) <= can.max_text for part in parts)
+    assert [letter for part in parts for letter in letters(part)] == letters(text)
+    assert all(0 <= span.start < span.end <= len(part.text) for part in parts for span in part.spans)
 
 
 @every
@@ -395,7 +486,7 @@ async def test_what_fits_is_sent_and_one_more_is_refused_before_any_request(samp
     longest = letter * count
     assert texts(samples.connector.split(Text(text=longest))) == [longest]
     assert len(samples.connector.split(Text(text=longest + letter))) == 2
-    success = next(row for row in samples.table("outbound") if "receipt" in row)
+    success = a_message(samples)
     call = {key: value for key, value in success["calls"][0].items() if key != "json"}
     async with client() as http:
         with provider(samples, [call]):
@@ -416,7 +507,7 @@ def test_every_status_it_confirms_has_a_sample(samples: Samples) -> None:
 
 
 def a_message(samples: Samples) -> dict[str, Any]:
-    return next(row for row in samples.table("outbound") if "receipt" in row)
+    return next(row for row in samples.table("outbound") if "receipt" in row and "text" in row)
 
 
 @every
@@ -480,7 +571,7 @@ async def run(samples: Samples, row: dict[str, Any]) -> SetupResult | None:
             if row["do"] == "teardown":
                 await samples.connector.teardown(account, http)
                 return None
-            return await samples.connector.setup(account, CALLBACK, http)
+            return await samples.connector.setup(account, CALLBACK if row.get("is_public", True) else None, http)
 
 
 @rows("setup")
@@ -516,6 +607,122 @@ def test_notes_of_the_set_up_have_words(samples: Samples, locale: str) -> None:
     assert all(t(note) for row in samples.table("setup") for note in row.get("result", {}).get("notes", ()))
 
 
+# --- polling and files ------------------------------------------------------------------------------------------------
+
+
+def optional_rows(table: str, ability: type) -> pytest.MarkDecorator:
+    """One test per row of this table of every connector that has the ability."""
+    return pytest.mark.parametrize(
+        ("samples", "row"),
+        [
+            pytest.param(samples, row, id=f"{samples}-{row['name']}")
+            for samples in ALL
+            if isinstance(samples.connector, ability)
+            for row in samples.table(table)
+        ],
+    )
+
+
+def must_be(row: dict[str, Any], failure: pytest.ExceptionInfo[errors.ConnectorError]) -> None:
+    assert type(failure.value) is ERRORS[row["error"]]
+    for name in ("provider_code", "retry_after"):
+        if name in row:
+            assert getattr(failure.value, name) == row[name]
+
+
+async def poll(samples: Samples, row: dict[str, Any]) -> Polled:
+    assert isinstance(samples.connector, Polls)
+    with provider(samples, row["calls"]):
+        async with client() as http:
+            return await samples.connector.poll(samples.account(), http, row["cursor"])
+
+
+@optional_rows("poll", Polls)
+async def test_one_poll(samples: Samples, row: dict[str, Any]) -> None:
+    """What comes is what the webhook would have brought, and the next poll says that we have it."""
+    if "error" in row:
+        with pytest.raises(errors.ConnectorError) as failure:
+            await poll(samples, row)
+        must_be(row, failure)
+        return
+    polled = await poll(samples, row)
+    assert [json.loads(request.body) for request in polled.requests] == row["requests"]
+    assert polled.cursor == row["next"]
+    for request in polled.requests:
+        _must_not_break(samples, request.body)
+
+
+class Sink:
+    """Takes a file in memory, at most `room` bytes of it."""
+
+    def __init__(self, room: int = 1_000_000) -> None:
+        self.content = b""
+        self._room = room
+
+    async def write(self, piece: bytes) -> None:
+        if len(self.content) + len(piece) > self._room:
+            raise errors.FileTooLarge
+        self.content += piece
+
+
+async def fetch(samples: Samples, row: dict[str, Any], sink: Sink) -> FileHead:
+    assert isinstance(samples.connector, FetchesMedia)
+    with provider(samples, row["calls"]):
+        async with client() as http:
+            return await samples.connector.fetch(row["ref"], samples.account(), http, sink, size=row.get("size"))
+
+
+@optional_rows("fetch", FetchesMedia)
+async def test_one_file_is_fetched(samples: Samples, row: dict[str, Any]) -> None:
+    sink = Sink(row.get("room", 1_000_000))
+    if "error" in row:
+        with pytest.raises(errors.ConnectorError) as failure:
+            await fetch(samples, row, sink)
+        must_be(row, failure)
+        return
+    assert asdict(await fetch(samples, row, sink)) == {"mime": "", "name": "", "size": None} | row["head"]
+    assert sink.content.decode() == row["holds"]
+
+
+@every
+def test_the_tables_of_what_it_can_do_besides_are_whole(samples: Samples) -> None:
+    """Credentials refused, a pause asked for, nobody there: and of a file, that it is too large and that it is gone."""
+    needed = {"auth_failed", "rate_limited", "provider_unavailable"}
+    if isinstance(samples.connector, Polls):
+        table = samples.table("poll")
+        assert needed <= {row.get("error") for row in table}
+        assert any(row["cursor"] == "" for row in table) and any(row["cursor"] for row in table)
+    if isinstance(samples.connector, FetchesMedia):
+        assert needed | {"too_large", "gone"} <= {row.get("error") for row in samples.table("fetch")}
+
+
+@optional_rows("poll", Polls)
+async def test_no_secret_in_logs_or_errors_of_a_poll(
+    samples: Samples, row: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    await _must_keep_secrets(samples, poll(samples, row), caplog)
+
+
+@optional_rows("fetch", FetchesMedia)
+async def test_no_secret_in_logs_or_errors_of_a_fetch(
+    samples: Samples, row: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The address of a file has the credentials in it too."""
+    await _must_keep_secrets(samples, fetch(samples, row, Sink(row.get("room", 1_000_000))), caplog)
+
+
+async def _must_keep_secrets(samples: Samples, doing: Awaitable[object], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    seen: list[str] = []
+    with structlog.testing.capture_logs() as records:
+        try:
+            seen.append(repr(await doing))
+        except errors.ConnectorError as error:
+            seen += _spoken(error)
+    seen += [str(records), caplog.text]
+    assert [secret for secret in samples.secret_values() if any(secret in text for text in seen)] == []
+
+
 # --- secrets (I10) ----------------------------------------------------------------------------------------------------
 
 
@@ -529,7 +736,8 @@ async def test_no_secret_in_logs_or_errors_of_a_send(
     with structlog.testing.capture_logs() as records, provider(samples, row["calls"]):
         async with client() as http:
             try:
-                receipt = await samples.connector.send(permit(), outbound_message(row), samples.account(), http)
+                action = outbound_action(row, FilesOfOurs(row.get("files", {})))
+                receipt = await samples.connector.send(permit(), action, samples.account(), http)
                 seen.append(repr(receipt))
             except errors.ConnectorError as error:
                 seen += _spoken(error)
@@ -537,22 +745,14 @@ async def test_no_secret_in_logs_or_errors_of_a_send(
     assert [secret for secret in samples.secret_values() if any(secret in text for text in seen)] == []
     if row["calls"]:
         assert [record["event"] for record in records] == ["exchange"] * len(row["calls"])
-        assert row["text"] not in str(records)
+        assert [word for word in said(row) if word in str(records)] == []
 
 
 @rows("setup")
 async def test_no_secret_in_logs_or_errors_of_a_set_up(
     samples: Samples, row: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
-    seen: list[str] = []
-    with structlog.testing.capture_logs() as records:
-        try:
-            seen.append(repr(await run(samples, row)))
-        except errors.ConnectorError as error:
-            seen += _spoken(error)
-    seen += [str(records), caplog.text]
-    assert [secret for secret in samples.secret_values() if any(secret in text for text in seen)] == []
+    await _must_keep_secrets(samples, run(samples, row), caplog)
 
 
 def _spoken(error: BaseException | None) -> list[str]:

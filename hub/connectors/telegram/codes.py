@@ -11,18 +11,37 @@ message may have been sent, and Telegram takes no idempotency key: OutcomeUnknow
 
 from typing import Any, Final
 
-from hub.connectors.errors import AuthFailed, OutcomeUnknown, RateLimited, RecipientOptedOut, Rejected, SendError, Unavailable
+from hub.connectors.errors import (
+    AuthFailed,
+    OutcomeUnknown,
+    RateLimited,
+    RecipientOptedOut,
+    Rejected,
+    SendError,
+    Unavailable,
+    Unreachable,
+)
 from hub.connectors.http import Answer
+from hub.connectors.telegram.reading import read_json
 
 REFUSALS: Final[tuple[tuple[frozenset[int], str, type[SendError]], ...]] = (
     (frozenset({400, 403}), "bot was blocked by the user", RecipientOptedOut),
     (frozenset({400, 403}), "user is deactivated", RecipientOptedOut),
+    (frozenset({400, 403}), "bot can't initiate conversation", Unreachable),  # the person never pressed Start
+    (frozenset({400, 403}), "chat not found", Unreachable),
+    (frozenset({400, 403}), "bot was kicked", Unreachable),
+    (frozenset({400, 403}), "not a member", Unreachable),
+    (frozenset({400, 403}), "chat was deleted", Unreachable),
+    (frozenset({400}), "file is temporarily unavailable", Unavailable),  # or a wrong file_id, in the same words (8)
     (frozenset({401}), "", AuthFailed),
     (frozenset({404}), "", AuthFailed),  # a malformed token or a wrong base address: a chat not found is a 400
     (frozenset({409}), "", AuthFailed),  # another program uses this bot
     (frozenset({500, 503}), "", Unavailable),
 )
-"""Codes, piece of the description in lower case, error. Other 4xx are Rejected, other 5xx OutcomeUnknown."""
+"""Codes, piece of the description in lower case, error. Other 5xx are OutcomeUnknown, other 4xx Rejected: with them goes what
+the table of section 10 calls fixable, since a second request is a second attempt and a person's decision: entities that are not
+understood, an answered message that is not there, a group that moved. Refusals that mean "it is so already" stand with the
+request that meets them (`send.py`)."""
 
 WITHOUT_BODY: Final[dict[int, type[SendError]]] = {401: AuthFailed, 404: AuthFailed, 413: Rejected}
 """Answers that are no Bot API's: some server before it. Other 3xx and 4xx are Unavailable (it let nothing through), others
@@ -66,7 +85,7 @@ def _foreign(answer: Answer) -> SendError:
 
 def _body(answer: Answer) -> dict[str, Any] | None:
     try:
-        body = answer.json()
+        body = read_json(answer.content)
     except ValueError:
         return None
     return body if isinstance(body, dict) and isinstance(body.get("ok"), bool) else None

@@ -1,81 +1,75 @@
 """Telegram through a business's own bot. Bot API 10.2 (14 July 2026); what works stands in `README.md`.
 
-Reads top to bottom: settings, capabilities, verify, parse (`payloads.py`), split, send (`codes.py`), setup, teardown.
+Reads top to bottom: capabilities, verify, parse (`payloads.py`), split (`split.py`), send (`send.py`), poll, fetch, setup,
+teardown.
 """
 
 import hmac
-import re
+import json
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
-from httpx import URL, AsyncClient, InvalidURL
-from pydantic import Field, SecretStr, field_validator
+from httpx import AsyncClient
 
 from hub.connectors.contract import (
     Account,
     Capabilities,
+    FileHead,
+    FileSink,
     OutboundAction,
-    OutboundMessage,
     Permit,
+    Polled,
     RawRequest,
     Receipt,
-    Settings,
     SetupResult,
 )
 from hub.connectors.errors import (
     AuthFailed,
+    ConnectorError,
     CredentialsRejected,
-    MalformedPayload,
+    FileGone,
+    FileTooLarge,
     OutcomeUnknown,
     RateLimited,
+    Rejected,
+    SendError,
     SignatureInvalid,
     Unavailable,
-    UnsupportedContent,
 )
-from hub.connectors.events import Event, OutboundContent, Text
-from hub.connectors.http import exchange
+from hub.connectors.events import Event, OutboundContent
+from hub.connectors.http import Answer, download, whole_seconds
+from hub.connectors.telegram.api import ask, call
 from hub.connectors.telegram.codes import result_of
-from hub.connectors.telegram.payloads import message_id_of, message_key, moment, read_update
+from hub.connectors.telegram.media import MEDIA
+from hub.connectors.telegram.payloads import read_update
+from hub.connectors.telegram.reading import Json, a_text
+from hub.connectors.telegram.send import receipt_for, request_for
+from hub.connectors.telegram.settings import TELEGRAM, TelegramSettings
+from hub.connectors.telegram.split import CHOICE, LONGEST_CAPTION, LONGEST_TEXT, split_content
+from hub.connectors.telegram.text import ENTITIES
 from hub.core.http import AddressDenied
 
-LONGEST_TEXT: Final = 4096
-"""Counted as entities are, in UTF-16 units (provider file, 12): an emoji is two."""
 SECRET_HEADER: Final = "x-telegram-bot-api-secret-token"
 UPDATES: Final = ("message", "edited_message", "callback_query", "my_chat_member")
 """Always the whole list: leaving it out keeps whatever an earlier program had set (1)."""
 MAX_CONNECTIONS: Final = 40
 """Webhook requests at once; Telegram's own default (1)."""
-
-TOKEN: Final = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{20,100}")
-CHAT_ID: Final = re.compile(r"[0-9]{1,20}")
-
-
-class TelegramSettings(Settings):
-    bot_token: SecretStr = Field(title="channel.telegram.bot_token", description="channel.telegram.bot_token.hint")
-    base_url: str = Field(
-        default="https://api.telegram.org", title="channel.telegram.base_url", description="channel.telegram.base_url.hint"
-    )
-
-    @field_validator("bot_token")
-    @classmethod
-    def _looks_like_a_token(cls, token: SecretStr) -> SecretStr:
-        stripped = token.get_secret_value().strip()
-        if not TOKEN.fullmatch(stripped):
-            raise ValueError("a bot token is digits, a colon and about 35 letters, digits, _ or -")
-        return SecretStr(stripped)
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_an_address(cls, url: str) -> str:
-        url = url.strip().rstrip("/")
-        try:
-            parts = URL(url)
-        except InvalidURL as error:
-            raise ValueError("not an address") from error
-        has_server = parts.scheme in ("https", "http") and parts.host and (parts.port or 443) < 2**16
-        if not has_server or parts.userinfo or re.search(r"[\s{}?#\\]", url):
-            raise ValueError("the address of a Bot API server, like https://api.telegram.org")
-        return url
+POLL_SECONDS, POLL_LIMIT = 10, 100
+"""How long a poll waits for the first update, and how many it brings at most (1)."""
+LARGEST_POLL: Final = 16_000_000
+"""Bytes of a poll's answer: a hundred long messages that answer long messages."""
+LARGEST_FETCH: Final = 20 << 20
+"""Bytes of a file that api.telegram.org hands out; servers of one's own have no limit (8)."""
+DELETE_HOURS: Final = 48
+"""How long a message can be taken back; changing it has no end, and the hub offers both for the same time (7)."""
+_REACTIONS: Final = """
+❤ 👍 👎 🔥 🥰 👏 😁 🤔 🤯 😱 🤬 😢 🎉 🤩 🤮 💩 🙏 👌 🕊 🤡 🥱 🥴 😍 🐳 ❤‍🔥 🌚 🌭 💯 🤣 ⚡ 🍌 🏆 💔 🤨
+😐 🍓 🍾 💋 🖕 😈 😴 😭 🤓 👻 👨‍💻 👀 🎃 🙈 😇 😨 🤝 ✍ 🤗 🫡 🎅 🎄 ☃ 💅 🤪 🗿 🆒 💘 🙉 🦄 😘 💊 🙊 😎
+👾 🤷‍♂ 🤷 🤷‍♀ 😡
+"""
+REACTIONS: Final = tuple(_REACTIONS.split())
+"""The emoji of `ReactionTypeEmoji`, which are free for every bot."""
 
 
 class Telegram:
@@ -90,6 +84,15 @@ class Telegram:
         address_scope="messenger",
         idempotent_sends=False,
         per_second=30.0,  # over all chats of one bot (9)
+        styles=frozenset(ENTITIES),
+        media=MEDIA,
+        max_caption=LONGEST_CAPTION,
+        location=True,
+        choice=CHOICE,
+        replies=True,
+        actions=frozenset({"edit", "delete", "react", "typing"}),
+        reactions=REACTIONS,
+        edit_hours=DELETE_HOURS,
     )
     settings = TelegramSettings
     keeps_headers: frozenset[str] = frozenset()
@@ -102,75 +105,87 @@ class Telegram:
             raise SignatureInvalid
 
     def parse(self, request: RawRequest, account: Account[TelegramSettings]) -> Sequence[Event]:
-        return read_update(request.body)
+        return read_update(request)
 
     def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
-        """Parts of at most 4096 units, on line borders, else word borders, never inside a surrogate pair. White space at a
-        border is dropped: Telegram drops it at the ends of a message anyway."""
-        if not isinstance(content, Text):
-            raise UnsupportedContent("no_text")
-        if not content.text.strip():
-            raise UnsupportedContent("empty_text")
-        if _units(content.text) <= LONGEST_TEXT:
-            return [content]
-        parts = []
-        rest = content.text.strip()
-        while _units(rest) > LONGEST_TEXT:
-            end = _border(rest)
-            parts.append(Text(text=rest[:end].rstrip()))
-            rest = rest[end:].lstrip()
-        return [*parts, Text(text=rest)]
+        return split_content(content)
 
     async def send(self, permit: Permit, action: OutboundAction, account: Account[TelegramSettings], http: AsyncClient) -> Receipt:
-        """sendMessage without parse_mode, so that what a person typed arrives as it is."""
         permit.spend(action)
-        if not isinstance(action, OutboundMessage):
-            raise UnsupportedContent("no_such_action")
-        message = action
-        answer = await _call(account, http, "sendMessage", _send_message(message))
+        request = request_for(action)
         try:
-            message_id = int(answer["message_id"])
-            keys = (message_key(message.address, message_id),) if message_id else ()  # 0 is no key (3)
-            return Receipt(status="sent", keys=keys, at=moment(answer["date"]), sequence=message_id)
-        except (KeyError, TypeError, ValueError, MalformedPayload):
-            unreadable = OutcomeUnknown("unreadable_answer")
-        raise unreadable
+            result = await call(account, http, request.method, request.parameters, request.files)
+        except Rejected as error:
+            if not request.settled or request.settled not in error.provider_text.lower():
+                raise
+            return Receipt(status="sent")
+        return receipt_for(action, result)
+
+    async def poll(self, account: Account[TelegramSettings], http: AsyncClient, cursor: str) -> Polled:
+        """The cursor is the offset: the number behind the last update we have. After a quiet week numbers start again anywhere (3);
+        an offset far beyond them confirms nothing and brings the oldest, whose number is the new cursor."""
+        asked = {"timeout": POLL_SECONDS, "limit": POLL_LIMIT, "allowed_updates": list(UPDATES)}
+        if cursor:
+            asked["offset"] = int(cursor)
+        updates = await ask(account, http, "getUpdates", asked, largest=LARGEST_POLL)
+        if not isinstance(updates, list) or not all(type(_update_id(one)) is int for one in updates):
+            raise Unavailable("unreadable_answer")
+        bodies = (json.dumps(update, separators=(",", ":")).encode() for update in updates)
+        return Polled(
+            requests=tuple(RawRequest("POST", {}, body) for body in bodies),
+            cursor=str(_update_id(updates[-1]) + 1) if updates else cursor,
+        )
+
+    async def fetch(
+        self, ref: str, account: Account[TelegramSettings], http: AsyncClient, sink: FileSink, *, size: int | None = None
+    ) -> FileHead:
+        """getFile for the path, which is good for an hour, then the file. Name and type of the message are better than those of the
+        path (8)."""
+        if size is not None and size > LARGEST_FETCH and account.settings.base_url == TELEGRAM:
+            raise FileTooLarge
+        found = await _find_file(account, http, ref)
+        path, told = a_text(found, "file_path"), found.get("file_size")
+        if not path:
+            raise Unavailable("no_path")
+        head = FileHead(size=told if type(told) is int else None)
+        token = account.settings.bot_token.get_secret_value()
+        answer = await download(
+            http,
+            f"{account.settings.base_url}/file/bot{{token}}/{quote(path)}",
+            secrets={"token": token},
+            sink=sink,
+            seconds=whole_seconds(head.size or size or LARGEST_FETCH),
+        )
+        if answer.status_code != 200:
+            raise _no_file(answer, token)
+        return head
 
     async def setup(self, account: Account[TelegramSettings], callback_url: str | None, http: AsyncClient) -> SetupResult:
         """Besides what the contract names: Rejected with Telegram's words when it does not like our address."""
-        me = await _ask(account, http, "getMe")
+        me = await _ask_set_up(account, http, "getMe")
         if type(me.get("id")) is not int:
             raise Unavailable("unreadable_answer")
         own_id = str(me["id"])
         if account.own_id not in ("", own_id):
             raise CredentialsRejected("bot_token", reason="another_bot")
-        before = await _ask(account, http, "getWebhookInfo")
-        webhook = {
-            "url": callback_url,
-            "secret_token": account.webhook_secrets[0],
-            "max_connections": MAX_CONNECTIONS,
-            "allowed_updates": list(UPDATES),
-            "drop_pending_updates": False,
-        }
-        await _ask(account, http, "setWebhook", webhook)
-        after = await _ask(account, http, "getWebhookInfo")
-        # Telegram drops names it does not know in silence, and leaves the list out when it is the default set, which ours
-        # is not (1): so anything but exactly our list means that events would be lost unseen.
-        allowed = after.get("allowed_updates")
-        if after.get("url") != callback_url or not isinstance(allowed, list) or sorted(map(str, allowed)) != sorted(UPDATES):
-            raise Unavailable("webhook_differs", "the webhook is not what was asked for")
-        is_replaced = before.get("url") not in ("", None, callback_url)
+        before = a_text(await _ask_set_up(account, http, "getWebhookInfo"), "url")
+        if callback_url is None:
+            await _ask_set_up(account, http, "deleteWebhook", {"drop_pending_updates": False})
+            notes = ["webhook_removed" if before else "polling"]
+        else:
+            notes = ["webhook_replaced"] if before not in ("", callback_url) else []
+            notes += await _set_webhook(account, http, callback_url)
         return SetupResult(
             own_id=own_id,
-            address=f"@{me.get('username', own_id)}",
-            title=str(me.get("first_name", "")),
-            notes=("channel.telegram.note.webhook_replaced",) if is_replaced else (),
+            address=f"@{a_text(me, 'username') or own_id}",
+            title=a_text(me, "first_name"),
+            notes=tuple(f"channel.telegram.note.{note}" for note in notes),
         )
 
     async def teardown(self, account: Account[TelegramSettings], http: AsyncClient) -> None:
         """What waits at Telegram stays there for 24 hours, for whoever connects the bot next."""
         try:
-            await _ask(account, http, "deleteWebhook", {"drop_pending_updates": False})
+            await _ask_set_up(account, http, "deleteWebhook", {"drop_pending_updates": False})
         except CredentialsRejected:
             return
 
@@ -178,65 +193,72 @@ class Telegram:
 connector = Telegram()
 
 
-def _send_message(message: OutboundMessage) -> dict[str, Any]:
-    """The request's parameters. Raises UnsupportedContent for what Telegram cannot express."""
-    if not isinstance(message.content, Text):
-        raise UnsupportedContent("no_text")
-    text = message.content.text
-    if not text.strip():
-        raise UnsupportedContent("empty_text")
-    if _units(text) > LONGEST_TEXT:
-        raise UnsupportedContent("text_too_long")
-    if not CHAT_ID.fullmatch(message.address):
-        raise UnsupportedContent("no_chat_id")
-    parameters: dict[str, Any] = {"chat_id": int(message.address), "text": text}
-    reply_to = message_id_of(message.reply_to_key, message.address) if message.reply_to_key else None
-    if reply_to is not None:
-        parameters["reply_parameters"] = {"message_id": reply_to, "allow_sending_without_reply": True}
-    return parameters
+def _update_id(update: object) -> Any:
+    """Its number, as it stands there."""
+    return update.get("update_id") if isinstance(update, dict) else None
 
 
-async def _call(account: Account[TelegramSettings], http: AsyncClient, method: str, parameters: dict[str, Any]) -> Any:
-    """One method of the Bot API; its result. Raises a SendError."""
-    token = account.settings.bot_token.get_secret_value()
-    url = f"{account.settings.base_url}/bot{{token}}/{method}"
-    return result_of(await exchange(http, "POST", url, secrets={"token": token}, json=parameters), token)
-
-
-async def _ask(
-    account: Account[TelegramSettings], http: AsyncClient, method: str, parameters: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """A method of the set-up, where everything may be repeated. Raises CredentialsRejected, Unavailable or Rejected."""
+async def _find_file(account: Account[TelegramSettings], http: AsyncClient, ref: str) -> Json:
+    """What Telegram knows of a file. Raises FileTooLarge for one that it does not hand out, else what `ask` raises."""
     try:
-        result = await _call(account, http, method, parameters or {})
+        found = await ask(account, http, "getFile", {"file_id": ref})
+    except Rejected as error:
+        if "file is too big" not in error.provider_text.lower():
+            raise
+        found = None
+    if found is None:
+        raise FileTooLarge
+    return found if isinstance(found, dict) else {}
+
+
+def _no_file(answer: Answer, token: str) -> ConnectorError:
+    """Why a file did not come that Telegram named a path for. Where that is unclear it is asked for again."""
+    if answer.status_code == 404:
+        return FileGone()
+    try:
+        result_of(answer, token)
+    except OutcomeUnknown as error:
+        return Unavailable(error.provider_code)
+    except SendError as error:
+        return error
+    return Unavailable(str(answer.status_code))
+
+
+async def _set_webhook(account: Account[TelegramSettings], http: AsyncClient, url: str) -> list[str]:
+    """Let Telegram deliver to this address; notes on how far it does. Raises Unavailable when somebody else was faster.
+
+    It drops kinds of update that it does not know in silence, and leaves the list out when all usual ones come, ours among them
+    (1): a list that lacks one of ours means that something will not arrive.
+    """
+    webhook = {
+        "url": url,
+        "secret_token": account.webhook_secrets[0],
+        "max_connections": MAX_CONNECTIONS,
+        "allowed_updates": list(UPDATES),
+        "drop_pending_updates": False,
+    }
+    await _ask_set_up(account, http, "setWebhook", webhook)
+    after = await _ask_set_up(account, http, "getWebhookInfo")
+    if after.get("url") != url:
+        raise Unavailable("webhook_differs", "the webhook is not what was asked for")
+    allowed = after.get("allowed_updates", UPDATES)
+    return [] if isinstance(allowed, list | tuple) and all(kind in allowed for kind in UPDATES) else ["updates_missing"]
+
+
+async def _ask_set_up(
+    account: Account[TelegramSettings], http: AsyncClient, method: str, parameters: dict[str, Any] | None = None
+) -> Json:
+    """A method of the set-up. Raises CredentialsRejected, Unavailable or Rejected."""
+    try:
+        result = await ask(account, http, method, parameters or {})
     except AuthFailed as error:
         if error.provider_code == "409":  # two set-ups of this bot at once: the older one ends here (1)
             raise Unavailable(error.provider_code, error.provider_text) from None
         raise CredentialsRejected("bot_token", error.provider_text) from None
-    except (RateLimited, OutcomeUnknown) as error:
+    except RateLimited as error:
         raise Unavailable(error.provider_code, error.provider_text) from None
     except Unavailable as error:
         if error.provider_code == AddressDenied.code:
             raise CredentialsRejected("base_url", reason="not_public") from None
         raise
     return result if isinstance(result, dict) else {}
-
-
-def _units(text: str) -> int:
-    """UTF-16 units. UnsupportedContent for text that no provider could be sent: half of a surrogate pair."""
-    try:
-        return len(text.encode("utf-16-le")) // 2
-    except UnicodeEncodeError:
-        raise UnsupportedContent("no_unicode") from None
-
-
-def _border(text: str) -> int:
-    """Where to cut a text that is too long and begins with a visible character: at the last line that fits, else the last
-    word, else the last character."""
-    head = text.encode("utf-16-le")[: LONGEST_TEXT * 2].decode("utf-16-le", "ignore")  # ignores half a pair at the end
-    within = text[: len(head) + 1]  # a border right behind the last character that fits counts too
-    line = within.rfind("\n")
-    if line > 0:
-        return line
-    word = max((found.start() for found in re.finditer(r"\s", within)), default=0)
-    return word or len(head)
