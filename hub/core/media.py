@@ -90,7 +90,7 @@ that carry script. A document with macros shows as `application/vnd.ms-office.ma
 
 REFUSED_EXTENSIONS: Final = frozenset(
     {
-        "ade", "adp", "apk", "app", "appimage", "appref-ms", "application", "appx", "asp", "aspx", "bas", "bat", "bin", "cab",
+        "ade", "adp", "apk", "app", "appimage", "appref-ms", "application", "appx", "asp", "aspx", "bas", "bat", "cab",
         "cer", "chm", "cmd", "cnt", "com", "command", "cpl", "crx", "csh", "desktop", "dex", "diagcab", "dll", "dmg", "docm",
         "dotm", "drv", "elf", "exe", "fxp", "gadget", "hlp", "hta", "htm", "html", "img", "inf", "ins", "iso", "isp", "jar",
         "jnlp", "js", "jse", "ksh", "lib", "lnk", "mad", "maf", "mam", "maq", "mar", "mas", "mat", "mau", "mav", "maw", "mda",
@@ -104,6 +104,11 @@ REFUSED_EXTENSIONS: Final = frozenset(
 )  # fmt: skip
 """Endings that an operating system or an office program runs, mounts or opens as a page when they are double-clicked; for scripts,
 which no content tells apart from text, the ending is all there is. The lists of large mail providers, put together."""
+
+OPEN_TYPES: Final = frozenset(
+    {UNKNOWN, "text/plain", "application/xml", "application/zip", "application/gzip", "application/x-ole-storage"}
+)
+"""What many formats are made of: an ending that we do not know may be right."""
 
 ZIP_TYPES: Final = frozenset(
     {
@@ -225,9 +230,7 @@ def sniff(head: bytes) -> str:
         return "video/webm" if b"webm" in head[:64] else "video/x-matroska" if b"matroska" in head[:64] else UNKNOWN
     if head[4:8] == b"ftyp":
         return _of_brands(head)
-    if len(head) > 3 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
-        return _of_frame(head)
-    return _of_text(head)
+    return _of_frame(head) or _of_text(head)
 
 
 def _of_brands(head: bytes) -> str:
@@ -241,14 +244,16 @@ def _of_brands(head: bytes) -> str:
     return UNKNOWN
 
 
-def _of_frame(head: bytes) -> str:
+def _of_frame(head: bytes) -> str | None:
     """Sound without a header: the frames begin at once. Values that no encoder writes are no sound."""
+    if len(head) < 4 or head[0] != 0xFF:
+        return None
     if head[1] & 0xF6 == 0xF0 and head[2] & 0x3C <= 0x30:
         return "audio/aac"
-    is_layer_3, has_version = head[1] & 0x06 == 0x02, head[1] & 0x18 != 0x08
+    is_layer_3, has_version = head[1] & 0xE6 == 0xE2, head[1] & 0x18 != 0x08
     if is_layer_3 and has_version and head[2] >> 4 != 15 and head[2] & 0x0C != 0x0C:
         return "audio/mpeg"
-    return UNKNOWN
+    return None
 
 
 def _of_text(head: bytes) -> str:
@@ -417,7 +422,8 @@ def safe_name(name: str, mime: str) -> str:
     if not stem or not _EXTENSION.fullmatch(last):
         stem, last = cleaned, ""
     fitting = EXTENSIONS.get(mime, ())
-    if last.lower() not in fitting and (fitting or last.lower() in _KNOWN_EXTENSIONS | REFUSED_EXTENSIONS):
+    may_be_right = mime in OPEN_TYPES and last.lower() not in _KNOWN_EXTENSIONS | REFUSED_EXTENSIONS and (last or not fitting)
+    if last.lower() not in fitting and not may_be_right:
         stem, last = (f"{stem}.{last}" if last else stem), (fitting[0] if fitting else "dat")
     parts = stem.split(".")
     stem = parts[0] + "".join(("_" if part.strip().lower() in REFUSED_EXTENSIONS else ".") + part for part in parts[1:])

@@ -94,7 +94,7 @@ class Storage:
         nothing of it is left. OSError when the disk does not take it."""
         path = self.path(organisation_id, object_id, form)
         fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}{_UNFINISHED}")
-        file = await asyncio.to_thread(_create, self._root, fresh)
+        file = _create(self._root, fresh)
         try:
             with file:
                 yield Writing(file, limit)
