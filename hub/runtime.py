@@ -42,7 +42,7 @@ async def open_runtime(
     await database.open()
     live = Live(database, queue)
     try:
-        storage = Storage(settings.data / "media")
+        storage = Storage(settings.media_folder)
         yield Runtime(settings, database, queue, live, load_vault(settings), hooks, connectors or discover(), storage)
     finally:
         await live.stop()

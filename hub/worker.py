@@ -16,7 +16,7 @@ from hub.core.hooks import Hooks
 from hub.core.queue import QUEUE
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
-from hub.inbox import dispatch, ingest, listening, sweeper
+from hub.inbox import dispatch, ingest, listening, media, sweeper
 from hub.runtime import Runtime, open_runtime, settle_memory
 
 JOB_SECONDS = 150
@@ -35,6 +35,8 @@ async def drain_lane(context: dict[str, Any], organisation: str, channel: str, d
                 await dispatch.drain(runtime, context["clients"], organisation_id, channel_id, worker_id)
             case "listen":
                 await listening.drain(runtime, organisation_id, channel_id, worker_id)
+            case "media":
+                await media.drain(runtime, organisation_id, channel_id, worker_id)
 
 
 async def show_typing(context: dict[str, Any], organisation: str, conversation: str) -> None:

@@ -14,7 +14,7 @@ from hub.app import Hub
 from hub.channels import service as channels
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import dispatch, ingest, outbound, sweeper
+from hub.inbox import dispatch, ingest, media, outbound, sweeper
 from hub.organisations import service as organisations
 from hub.organisations import sessions
 from hub.organisations.access import Access
@@ -134,6 +134,7 @@ class HubUnderTest:
                 lanes = await unit.sql.fetch("SELECT organisation_id, channel_id FROM channel_lane WHERE direction = 'in'")
             for lane in lanes:
                 await ingest.drain(self.runtime, lane["organisation_id"], lane["channel_id"], self.worker_id)
+                await media.drain(self.runtime, lane["organisation_id"], lane["channel_id"], self.worker_id)
                 await dispatch.drain(self.runtime, self._clients, lane["organisation_id"], lane["channel_id"], self.worker_id)
         raise AssertionError("the hub does not come to rest")
 

@@ -46,6 +46,13 @@ class Settings(BaseSettings):
     keep_feed_days: int = Field(default=7, ge=1)
     minimum_free_disk_mb: int = Field(default=512, ge=0)
     """Below this the webhook door answers 503 instead of taking on what it could not keep (embedded PostgreSQL only)."""
+    media: Path | None = None
+    """Folder of the files of messages, shared by all processes of the hub. Unset: `media` in `data`."""
+    media_limit: int = Field(default=100_000_000, ge=1_000_000)
+    """Largest file in bytes, in and out; messengers set lower limits of their own."""
+    clamd: str | None = None
+    """ClamAV's daemon, `host:port` or the path of its socket. Unset: files are marked as not scanned, and only the test signature
+    is found."""
     log_level: str = "INFO"
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
     """Who sends it as `Authorization: Bearer …` may read `/metrics`. Unset: only programs on this machine may."""
@@ -70,6 +77,17 @@ class Settings(BaseSettings):
         if value is not None and not re.fullmatch(r"smtps?://[^\s/]+/?", value.get_secret_value()):
             raise ValueError("an address like smtp://user:password@mail.example.org:587")
         return value
+
+    @field_validator("clamd")
+    @classmethod
+    def _is_clamd(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"/.+|(?:[^\s\[\]:/@]+|\[[0-9a-f:.]+\]):[0-9]{1,5}", value):
+            raise ValueError("host:port of clamd, or the whole path of its socket")
+        return value
+
+    @property
+    def media_folder(self) -> Path:
+        return self.media or self.data / "media"
 
     @property
     def base_url(self) -> str:

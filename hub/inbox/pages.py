@@ -19,7 +19,7 @@ from hub.consent.gate import SendBlocked
 from hub.core import ids
 from hub.core.i18n import Translator
 from hub.core.pages import draw, page_values, render, wants_page
-from hub.inbox import actions, outbound, service, stream, updates
+from hub.inbox import actions, files, outbound, service, stream, updates
 from hub.inbox.composer import read_decision
 from hub.inbox.schemas import AssignmentForm, ConversationId, MessageId, NoteForm, PressForm, ReplyForm, View
 from hub.inbox.screen import Screen, runtime_of
@@ -29,6 +29,7 @@ from hub.organisations.rights import Right
 router = APIRouter()
 router.include_router(stream.router)
 router.include_router(updates.router)
+router.include_router(files.router)
 Reader = Annotated[Access, requires(Right.READ_INBOX)]
 Writer = Annotated[Access, requires(Right.WRITE_INBOX)]
 

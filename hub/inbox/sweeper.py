@@ -19,6 +19,7 @@ from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
+from hub.inbox import media
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -96,6 +97,7 @@ async def keep_house(runtime: Runtime) -> None:
                 now - DROP_PENDING_AFTER,
             )
             dropped_effects.inc(dropped)
+        await media.sweep(runtime, organisation_id)
 
 
 async def fold_counters(unit: UnitOfWork) -> None:

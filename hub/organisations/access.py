@@ -33,7 +33,8 @@ from hub.organisations.rights import ROLE_RIGHTS, Right
 from hub.runtime import Runtime
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+"""Forms that carry their token as a field. A form with files carries it in the header: it is read only once it is allowed."""
 
 
 class NotFromHere(Forbidden):
@@ -139,7 +140,7 @@ async def _sent_csrf(request: Request) -> str:
     header = request.headers.get("x-csrf-token")
     if header is not None:
         return header
-    if not request.headers.get("content-type", "").startswith(FORM_TYPES):
+    if not request.headers.get("content-type", "").startswith(FORM_TYPE):
         return ""
     value = (await request.form()).get("csrf")
     return value if isinstance(value, str) else ""
