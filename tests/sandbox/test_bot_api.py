@@ -89,7 +89,7 @@ async def test_parameters_in_every_form(simulated: Simulated) -> None:
 async def test_unknown_formatting_is_refused_and_not_ignored(simulated: Simulated) -> None:
     person = await simulated.person()
     await simulated.write(person, "Hallo")
-    answer = await simulated.call("sendMessage", chat_id=person, text="*fett*", parse_mode="MarkdownV2")
+    answer = await simulated.call("sendMessage", chat_id=person, text="*fett*", parse_mode="Markdown")
     assert refusal(answer)[0] == 501
 
 
