@@ -21,6 +21,8 @@ MP3_RATES: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256,
 """Bit rates of MPEG 1 layer 3 in kbit/s by their number."""
 MP3_RATES_2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
 """The same of MPEG 2 and 2.5."""
+MP3_HERTZ: Final = {3: (44_100, 48_000, 32_000, 0), 2: (22_050, 24_000, 16_000, 0), 0: (11_025, 12_000, 8_000, 0)}
+"""Samples a second by the version of MPEG."""
 
 
 def media_type(data: bytes) -> str:
@@ -108,7 +110,7 @@ def _mp4_seconds(data: bytes) -> float:
 
 
 def _mp3_seconds(data: bytes) -> float:
-    """From the bit rate of the first frame."""
+    """From the count of frames that a file of changing bit rate begins with, else from the bit rate of its first frame."""
     at = 0
     if data[:3] == b"ID3":
         at = 10 + (data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9])
@@ -116,6 +118,10 @@ def _mp3_seconds(data: bytes) -> float:
         at += 1
     if at + 3 >= len(data):
         return 0.0
-    rates = MP3_RATES if data[at + 1] >> 3 & 3 == 3 else MP3_RATES_2
-    rate = rates[data[at + 2] >> 4]
+    version = data[at + 1] >> 3 & 3
+    hertz = MP3_HERTZ.get(version, (0, 0, 0, 0))[data[at + 2] >> 2 & 3]
+    rate = (MP3_RATES if version == 3 else MP3_RATES_2)[data[at + 2] >> 4]
+    count = max(data.find(b"Xing", at, at + 64), data.find(b"Info", at, at + 64))
+    if count > 0 and data[count + 7] & 1 and hertz:
+        return int.from_bytes(data[count + 8 : count + 12], "big") * (1152 if version == 3 else 576) / hertz
     return (len(data) - at) * 8 / (rate * 1000) if rate else 0.0
