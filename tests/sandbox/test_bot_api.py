@@ -8,14 +8,7 @@ import pytest
 
 from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.telegram.webhook import Options
-from tests.sandbox.support import BOT, TOKEN, Hook, Simulated, serve_app, until
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    """Status and description of an answer whose body says the same as its status."""
-    body = answer.json()
-    assert body["ok"] is False and body["error_code"] == answer.status_code
-    return answer.status_code, body["description"]
+from tests.sandbox.support import BOT, TOKEN, Hook, Simulated, refusal, serve_app, until
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
+from starlette.types import Message, Receive
 
 from hub.sandbox.telegram.errors import Refused, bad
 from hub.sandbox.telegram.files import LARGEST_UPLOAD
@@ -73,14 +74,26 @@ class Arguments:
             raise bad(refusal) from None
 
 
+def limited(receive: Receive) -> Receive:
+    """Reads no more than LARGEST_UPLOAD bytes of a request, whether its length was told or not. Raises Refused."""
+    total = 0
+
+    async def receive_some() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > LARGEST_UPLOAD:
+            raise Refused(413, "Request Entity Too Large")
+        return message
+
+    return receive_some
+
+
 async def read_arguments(request: Request) -> Arguments:
     """All parameters of a request; those of the body win over those of the address. Raises Refused."""
     values = dict(request.query_params)
     if request.method == "GET":
         return Arguments(values)
-    length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > LARGEST_UPLOAD:
-        raise Refused(413, "Request Entity Too Large")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         return Arguments(values | _texts(await _json(request)))

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from hub.sandbox.telegram.arguments import Arguments, read_arguments
+from hub.sandbox.telegram.arguments import Arguments, limited, read_arguments
 from hub.sandbox.telegram.downloads import Download, bytes_of
 from hub.sandbox.telegram.errors import Cut, Refused, blocked, too_many
 from hub.sandbox.telegram.methods import METHODS
@@ -43,7 +43,7 @@ class TelegramServer:
                 await bot.webhook.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        request = Request(scope, limited(receive))
         is_file = request.url.path.startswith(FILES)
         try:
             response = await (self._download(request) if is_file else self._answer(request))
