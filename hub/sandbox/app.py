@@ -1,8 +1,9 @@
 """The sandbox as one ASGI application: `hub sandbox` runs it in a process of its own, tests put it behind a socket or not.
 
-/bot<token>/…   the simulated Bot API (`telegram/server.py`)
-/control/…      what a person does, faults, what happened (`control.py`), JSON
-/               the phone page
+/bot<token>/…        the simulated Bot API (`telegram/server.py`)
+/file/bot<token>/…   the files it told of
+/control/…           what a person does, faults, what happened (`control.py`, `elsewhere.py`), JSON
+/                    the phone page
 """
 
 from collections.abc import AsyncIterator, Collection
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.core import pages
 from hub.core.errors import HubError
-from hub.sandbox import control
+from hub.sandbox import access, control, elsewhere
 from hub.sandbox.telegram.server import TelegramServer
 from hub.sandbox.telegram.webhook import Options
 from hub.sandbox.telegram.world import World
@@ -35,12 +36,13 @@ class Sandbox:
         web = FastAPI(title="Sandbox", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
         web.state.world = self.world
         web.include_router(control.router)
+        web.include_router(elsewhere.router)
         web.mount("/static", pages.Static(), name="static")
         web.add_exception_handler(HubError, control.refuse)
-        self._web: ASGIApp = pages.SecurityHeaders(control.LoopbackOnly(web, hosts), https=False)
+        self._web: ASGIApp = pages.SecurityHeaders(access.LoopbackOnly(web, hosts), https=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/bot"):
+        if scope["type"] == "http" and scope["path"].startswith(("/bot", "/file/bot")):
             await self.telegram(scope, receive, send)
         else:
             await self._web(scope, receive, send)

@@ -1,5 +1,6 @@
 """The phone page of the sandbox in a real browser: to be a customer, to see the bot answer, and to make things go wrong."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,9 +11,10 @@ from playwright.async_api import Page, async_playwright, expect
 from starlette.responses import Response
 
 from hub.sandbox.app import create_sandbox_app
+from hub.sandbox.telegram.updates import UPDATE_KINDS
 from hub.sandbox.telegram.webhook import Options
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
-from tests.sandbox.support import BOT, SECRET, TOKEN, Hook, Simulated, serve_app
+from tests.sandbox.support import BOT, PATIENCE_SECONDS, SECRET, TOKEN, Hook, Simulated, serve_app
 
 
 @dataclass
@@ -26,6 +28,17 @@ class Phone:
 
     def bubble(self, text: str) -> Any:
         return self.page.locator(".talk .msg", has_text=text)
+
+    async def attach(self, label: str) -> None:
+        """Send what the attach menu offers under this name."""
+        await self.page.get_by_label("Anhängen").click()
+        await self.page.locator(".attach-menu").get_by_role("button", name=label, exact=True).click()
+
+    async def becomes(self, script: str) -> None:
+        """Ask the page again and again until it says yes: its policy lets no function of ours wait inside it."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await self.page.evaluate(script):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
     async def faults(self) -> set[str]:
         return set((await self.simulated.control("GET", f"/bots/{BOT}"))["faults"])
@@ -65,9 +78,9 @@ async def choose(phone: Phone, name: str) -> None:
 async def test_write_and_be_answered(phone: Phone) -> None:
     """A person is chosen, what they write reaches the bot and is ticked, and its answer appears by itself."""
     await choose(phone, "Deniz Arslan")
-    await expect(phone.page.get_by_label("Nachricht")).to_have_value("/start")
-    await phone.page.get_by_label("Nachricht").fill("/start pfaender-prospekt")
-    await phone.page.get_by_label("Nachricht").press("Enter")
+    await expect(phone.page.get_by_label("Nachricht", exact=True)).to_have_value("/start")
+    await phone.page.get_by_label("Nachricht", exact=True).fill("/start pfaender-prospekt")
+    await phone.page.get_by_label("Nachricht", exact=True).press("Enter")
     arrived = await phone.hook.wait_for(1)
     assert arrived[0].text == "/start pfaender-prospekt"
     assert arrived[0].update["message"]["entities"] == [{"offset": 0, "length": 6, "type": "bot_command"}]
@@ -88,11 +101,11 @@ async def test_block_and_unblock(phone: Phone) -> None:
     await phone.page.get_by_role("button", name="Start drücken").click()
     await phone.hook.wait_for(1)
     await phone.page.get_by_role("button", name="Bot blockieren").click()
-    await expect(phone.page.get_by_label("Nachricht")).to_be_disabled()
+    await expect(phone.page.get_by_label("Nachricht", exact=True)).to_be_disabled()
     await expect(phone.page.locator(".talk .event")).to_contain_text("Aylin hat den Bot blockiert")
     assert (await phone.simulated.call("sendMessage", chat_id=501, text="x")).status_code == 403
     await phone.page.get_by_role("button", name="Bot freigeben").click()
-    await expect(phone.page.get_by_label("Nachricht")).to_be_enabled()
+    await expect(phone.page.get_by_label("Nachricht", exact=True)).to_be_enabled()
     arrived = await phone.hook.wait_for(3)
     assert [one.update["my_chat_member"]["new_chat_member"]["status"] for one in arrived[1:]] == ["kicked", "member"]
 
@@ -103,18 +116,26 @@ async def test_block_and_unblock(phone: Phone) -> None:
         ("Zustellung doppelt", "duplicate"),
         ("Reihenfolge vertauschen", "reorder"),
         ("429 für 20 Sekunden", "rate_limited"),
+        ("Telegrams Tempogrenzen gelten", "flood_limits"),
         ("Fehler 500 vor der Annahme", "server_error"),
         ("Zeitüberschreitung nach Annahme", "lost_answer"),
         ("Antwort 3 Sekunden später", "slow"),
         ("403 wie blockiert", "blocked"),
+        ("403 wie gelöschtes Konto", "deactivated"),
+        ("Jede Datei ist zu groß", "file_too_big"),
+        ("Datei vorübergehend nicht da", "file_gone"),
+        ("429 beim Abholen für 20 Sekunden", "file_limited"),
+        ("Adresse der Datei ist abgelaufen", "expired_path"),
+        ("Abholen dauert 10 Sekunden", "slow_download"),
+        ("Abholen bricht auf halbem Weg ab", "half_download"),
     ],
 )
 async def test_each_fault_has_its_switch(phone: Phone, label: str, kind: str) -> None:
     """Switching shows at once how many are on, and reaches the simulator in both directions."""
-    await phone.page.get_by_role("switch", name=label).check()
+    await phone.page.get_by_role("switch", name=label, exact=True).check()
     await expect(phone.page.locator("#faults-on")).to_have_text("1 an")
     assert await phone.faults() == {kind}
-    await phone.page.get_by_role("switch", name=label).uncheck()
+    await phone.page.get_by_role("switch", name=label, exact=True).uncheck()
     await expect(phone.page.locator("#faults-on")).to_be_hidden()
     assert await phone.faults() == set()
 
@@ -123,31 +144,161 @@ async def test_a_delivery_that_fails_is_told(phone: Phone) -> None:
     """The hub answers 503: the page says so and that it is tried again; the message waits."""
     phone.hook.answer = lambda _: Response(status_code=503)
     await choose(phone, "Aylin Yıldırım")
-    await phone.page.get_by_label("Nachricht").fill("Hört mich jemand?")
+    await phone.page.get_by_label("Nachricht", exact=True).fill("Hört mich jemand?")
     await phone.page.get_by_role("button", name="Senden").click()
     await expect(phone.page.locator("#webhook")).to_contain_text("der Hub antwortete 503")
     await expect(phone.page.locator("#webhook")).to_contain_text("1 in der Warteschlange")
     await expect(phone.bubble("Hört mich jemand?").locator(".tick.waiting")).to_be_visible()
 
 
-async def test_new_person_other_contents_and_edit(phone: Phone) -> None:
-    """A new person introduces themselves, sends what is no text, and mends their last message."""
+async def test_new_person_and_edit(phone: Phone) -> None:
+    """A new person introduces themselves and mends their last message."""
     await phone.page.get_by_label("Person", exact=True).select_option(label="Neue Person …")
     await phone.page.get_by_label("Name der neuen Person").fill("Karin Bilgeri")
     await phone.page.get_by_role("button", name="Anlegen").click()
-    await expect(phone.page.get_by_label("Nachricht")).to_be_enabled()
-    await phone.page.get_by_label("Nachricht").fill("Gutten Tag")
-    await phone.page.get_by_label("Nachricht").press("Enter")
+    await expect(phone.page.get_by_label("Nachricht", exact=True)).to_be_enabled()
+    await phone.page.get_by_label("Nachricht", exact=True).fill("Gutten Tag")
+    await phone.page.get_by_label("Nachricht", exact=True).press("Enter")
     await expect(phone.bubble("Gutten Tag")).to_be_visible()
     await phone.page.get_by_role("button", name="Letzte ändern").click()
-    await phone.page.get_by_label("Nachricht").fill("Guten Tag")
-    await phone.page.get_by_label("Nachricht").press("Enter")
+    await phone.page.get_by_label("Nachricht", exact=True).fill("Guten Tag")
+    await phone.page.get_by_label("Nachricht", exact=True).press("Enter")
     await expect(phone.bubble("Guten Tag")).to_contain_text("bearbeitet")
-    for button, shown in (("Standort", "Standort"), ("Kontakt", "Kontakt"), ("Unbekannte Art", "Inhalt der Art „hologram“")):
-        await phone.page.get_by_role("button", name=button).click()
-        await expect(phone.bubble(shown)).to_be_visible()
-    arrived = await phone.hook.wait_for(5)
-    assert {name for one in arrived for name in one.update if name != "update_id"} == {"message", "edited_message"}
+    arrived = await phone.hook.wait_for(2)
+    assert [list(one.update)[1] for one in arrived] == ["message", "edited_message"]
+
+
+ATTACHED = [
+    ("Foto", "photo", "img[alt=Foto]"),
+    ("Video", "video", "video[controls]"),
+    ("GIF", "animation", "video[loop]"),
+    ("Videonachricht", "video_note", ".round video"),
+    ("Sprache", "voice", ".voice button"),
+    ("Musik", "audio", ".voice button"),
+    ("Dokument", "document", "a.attach[download='Rechnung März.pdf']"),
+    ("Datei über 20 MB", "document", "a.attach[download='Werkstatthandbuch.pdf']"),
+    ("Sticker", "sticker", ".bare img"),
+    ("Animierter Sticker", "sticker", ".bare img"),
+    ("Video-Sticker", "sticker", ".bare video"),
+    ("Standort", "location", "svg.map"),
+    ("Live-Standort", "location", ".place .chip"),
+    ("Ort", "venue", "svg.map"),
+    ("Eigener Kontakt", "contact", ".attach"),
+    ("Fremder Kontakt", "contact", ".attach"),
+    ("Umfrage", "poll", ".poll li"),
+    ("Würfel", "dice", ".huge"),
+    ("Unbekannte Art", "hologram", ".lost"),
+]
+
+
+async def test_everything_the_menu_offers(phone: Phone) -> None:
+    """Each kind reaches the bot under its name and stands on the phone as what it is; pictures and films can really be shown."""
+    await choose(phone, "Aylin Yıldırım")
+    for number, (label, kind, shown) in enumerate(ATTACHED, 1):
+        await phone.attach(label)
+        arrived = await phone.hook.wait_for(number)
+        assert kind in arrived[-1].update["message"]
+        await expect(phone.page.locator(".talk .msg").last.locator(shown).first).to_be_visible()
+    await phone.page.evaluate("document.querySelectorAll('.talk img').forEach((one) => (one.loading = 'eager'))")
+    await phone.becomes(
+        "[...document.querySelectorAll('.talk img')].every((one) => one.complete && one.naturalWidth > 0)"
+        " && [...document.querySelectorAll('.talk video')].every((one) => one.readyState > 0)"
+    )
+
+
+async def test_album_voice_and_live_location(phone: Phone) -> None:
+    """An album is one bubble with a grid; a voice plays; a live location walks on as an edit."""
+    await choose(phone, "Aylin Yıldırım")
+    await phone.attach("Album")
+    await expect(phone.page.locator(".album > *")).to_have_count(4)
+    await expect(phone.bubble("Vier Ansichten")).to_have_count(1)
+    await phone.attach("Sprache")
+    await phone.page.get_by_role("button", name="Abspielen: Sprachnachricht").click()
+    await phone.becomes("document.querySelector('.voice audio').currentTime > 0")
+    await phone.attach("Live-Standort")
+    await phone.page.get_by_role("button", name="Weitergehen").click()
+    arrived = await phone.hook.wait_for(7)
+    assert arrived[-1].update["edited_message"]["location"]["live_period"] == 900
+
+
+async def test_buttons_spin_until_they_are_answered(phone: Phone) -> None:
+    """A pressed button turns until the bot answers; the answer fades in; a key of the keyboard below sends its text."""
+    await choose(phone, "Aylin Yıldırım")
+    await phone.page.get_by_role("button", name="Start drücken").click()
+    await phone.hook.wait_for(1)
+    inline = {"inline_keyboard": [[{"text": "Passt", "callback_data": "ok"}, {"text": "Mehr", "url": "https://muster.example"}]]}
+    await phone.simulated.call("sendMessage", chat_id=501, text="Termin um 10?", reply_markup=inline)
+    await phone.page.get_by_role("button", name="Passt").click()
+    await expect(phone.page.locator(".keys .spin")).to_be_visible()
+    query = (await phone.hook.wait_for(2))[1].update["callback_query"]["id"]
+    await phone.simulated.call("answerCallbackQuery", callback_query_id=query, text="Eingetragen")
+    await expect(phone.page.locator("#toast")).to_have_text("Eingetragen")
+    await expect(phone.page.locator(".keys .spin")).to_have_count(0)
+    await expect(phone.page.get_by_role("link", name="Mehr")).to_have_attribute("href", "https://muster.example")
+    keys = {"keyboard": [["Ja", "Nein"]], "one_time_keyboard": True}
+    await phone.simulated.call("sendMessage", chat_id=501, text="Wirklich?", reply_markup=keys)
+    await phone.page.get_by_role("group", name="Tasten des Bots").get_by_role("button", name="Ja").click()
+    assert (await phone.hook.wait_for(3))[2].text == "Ja"
+    await expect(phone.page.locator("#keyboard")).to_be_hidden()
+
+
+async def test_what_the_bot_does_shows(phone: Phone) -> None:
+    """Formatting, a file, an edit, a reaction; what it deletes is gone."""
+    await choose(phone, "Aylin Yıldırım")
+    own = (await phone.simulated.write(501, "Hallo"))["message_id"]
+    sent = (await phone.simulated.call("sendMessage", chat_id=501, text="<b>Guten</b> Tag", parse_mode="HTML")).json()["result"]
+    await expect(phone.bubble("Guten Tag").locator("b")).to_have_text("Guten")
+    await phone.simulated.call("editMessageText", chat_id=501, message_id=sent["message_id"], text="Grüß Gott")
+    await expect(phone.bubble("Grüß Gott")).to_contain_text("bearbeitet")
+    await phone.simulated.call("setMessageReaction", chat_id=501, message_id=own, reaction=[{"type": "emoji", "emoji": "👍"}])
+    await expect(phone.bubble("Hallo").locator(".react")).to_have_text("👍")
+    await phone.simulated.http.post(
+        f"{phone.simulated.address}/bot{TOKEN}/sendDocument", data={"chat_id": 501}, files={"document": ("angebot.txt", b"hallo")}
+    )
+    async with phone.page.expect_download() as saved:
+        await phone.page.get_by_role("link", name="angebot.txt").click()
+    assert (await (await saved.value).path()).read_bytes() == b"hallo"
+    await phone.simulated.call("deleteMessage", chat_id=501, message_id=sent["message_id"])
+    await expect(phone.bubble("Grüß Gott")).to_have_count(0)
+
+
+async def test_files_from_disk_and_a_reply(phone: Phone) -> None:
+    """Any file goes out with its own bytes; a reply names the message it belongs to."""
+    await choose(phone, "Aylin Yıldırım")
+    await phone.page.get_by_role("button", name="Start drücken").click()
+    await phone.hook.wait_for(1)
+    await phone.simulated.call("sendMessage", chat_id=501, text="Schicken Sie mir die Liste?")
+    await phone.bubble("Schicken Sie mir").hover()
+    await phone.bubble("Schicken Sie mir").get_by_role("button", name="Antworten").click()
+    await expect(phone.page.locator("#mode")).to_contain_text("Antwort auf: Schicken Sie mir die Liste?")
+    files = [{"name": "Liste.csv", "mimeType": "text/csv", "buffer": b"a;b"}]
+    await phone.page.locator("#disk").set_input_files(files)  # type: ignore[arg-type]
+    message = (await phone.hook.wait_for(2))[1].update["message"]
+    assert (message["document"]["file_name"], message["document"]["mime_type"]) == ("Liste.csv", "text/csv")
+    assert message["reply_to_message"]["text"] == "Schicken Sie mir die Liste?"
+    told = (await phone.simulated.call("getFile", file_id=message["document"]["file_id"])).json()["result"]
+    answer = await phone.simulated.http.get(f"{phone.simulated.address}/file/bot{TOKEN}/{told['file_path']}")
+    assert answer.content == b"a;b"
+
+
+async def test_elsewhere(phone: Phone) -> None:
+    """Groups, channels and business accounts: each deed makes its updates, and the chat tells what became of them."""
+    await phone.simulated.call(
+        "setWebhook",
+        url=phone.hook.address,
+        allowed_updates=[kind for kind in UPDATE_KINDS if not kind.startswith("chat")],
+    )
+    await choose(phone, "Aylin Yıldırım")
+    for name, line in (
+        ("In der Gruppe reagieren", "Reaktion in der Gruppe"),
+        ("Im Kanal schreiben", "Beitrag im Kanal"),
+        ("Kunde ändert es", "Business-Nachricht geändert"),
+        ("Kunde löscht es", "Business-Nachricht gelöscht"),
+    ):
+        await phone.page.get_by_role("button", name=name).click()
+        await expect(phone.page.locator(".talk .event", has_text=line).locator(".tick.accepted").last).to_be_visible()
+    kinds = {list(one.update)[1] for one in phone.hook.arrived}
+    assert kinds >= {"message", "message_reaction", "channel_post", "edited_business_message", "deleted_business_messages"}
 
 
 async def test_markup_is_text(phone: Phone) -> None:

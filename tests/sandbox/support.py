@@ -99,6 +99,13 @@ class Hook:
         return [one.text for one in self.arrived]
 
 
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    """Status and description of an answer whose body says the same as its status."""
+    body = answer.json()
+    assert body["ok"] is False and body["error_code"] == answer.status_code
+    return answer.status_code, body["description"]
+
+
 @dataclass
 class Simulated:
     """A simulator with one bot at an address."""
@@ -114,6 +121,22 @@ class Simulated:
     async def call(self, method: str, token: str = TOKEN, **parameters: Any) -> httpx.Response:
         """A method of the Bot API with a JSON body."""
         return await self.http.post(f"{self.address}/bot{token}/{method}", json=parameters)
+
+    async def upload(self, method: str, files: dict[str, Any], **parameters: Any) -> httpx.Response:
+        """A method of the Bot API with files: multipart, nested objects as JSON texts."""
+        data = {name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in parameters.items()}
+        return await self.http.post(f"{self.address}/bot{TOKEN}/{method}", data=data, files=files)
+
+    async def fetch(self, file_id: str, **headers: str) -> httpx.Response:
+        """What getFile and the path it tells give."""
+        told = (await self.call("getFile", file_id=file_id)).json()["result"]
+        return await self.http.get(f"{self.address}/file/bot{TOKEN}/{told['file_path']}", headers=headers)
+
+    async def send(self, person: int, **what: Any) -> dict[str, Any]:
+        """The person sends something (`Write` of the control API); the message as the bot sees it."""
+        entry = await self.control("POST", f"/bots/{BOT}/chats/{person}/messages", what)
+        message: dict[str, Any] = entry["message"]
+        return message
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """The control API; what it answered, which must be 200."""

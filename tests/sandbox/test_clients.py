@@ -1,9 +1,11 @@
 """Outside witnesses: two widely used client libraries speak to the simulator as to Telegram, over a real socket."""
 
+import asyncio
 from datetime import timedelta
 
 import aiogram
 import aiogram.client.session.aiohttp
+import aiogram.enums
 import aiogram.exceptions
 import orjson
 import pytest
@@ -13,7 +15,9 @@ from aiogram.client.telegram import TelegramAPIServer
 
 from hub.connectors.events import MessageReceived, Text
 from hub.connectors.telegram.payloads import read_update
-from tests.sandbox.support import SECRET, TOKEN, Hook, Simulated
+from hub.sandbox.telegram import samples
+from hub.sandbox.telegram.files import sample
+from tests.sandbox.support import SECRET, TOKEN, Hook, Simulated, until
 
 
 async def test_python_telegram_bot(simulated: Simulated) -> None:
@@ -79,6 +83,106 @@ async def test_aiogram(simulated: Simulated, hook: Hook) -> None:
             await bot.get_updates()
         with pytest.raises(aiogram.exceptions.TelegramBadRequest, match="message is too long"):
             await bot.send_message(person, "x" * 4097)
+
+
+async def test_python_telegram_bot_with_files(simulated: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polling a photo and fetching it; an upload, an album, buttons, edits, an answer to a button and a reaction."""
+    monkeypatch.setenv("PTB_TIMEDELTA", "1")
+    person = await simulated.person()
+    await simulated.send(person, sample="photo", caption="Brille defekt")
+    await simulated.send(person, sample="voice")
+    async with telegram.Bot(TOKEN, base_url=f"{simulated.address}/bot", base_file_url=f"{simulated.address}/file/bot") as bot:
+        photo, voice = [update.message for update in await bot.get_updates(timeout=0)]
+        assert photo is not None and voice is not None and voice.voice is not None
+        assert (photo.caption, [size.width for size in photo.photo]) == ("Brille defekt", [90, 320, 800])
+        assert voice.voice.duration == timedelta(seconds=4)
+        file = await photo.photo[-1].get_file()
+        assert bytes(await file.download_as_bytearray()) == sample("photo-1-800.jpg")
+
+        keys = telegram.InlineKeyboardMarkup([[telegram.InlineKeyboardButton("Ja", callback_data="appt:77:yes")]])
+        sent = await bot.send_document(
+            person, sample("document.pdf"), filename="Übersicht.pdf", caption="*fett*", parse_mode="MarkdownV2"
+        )
+        assert sent.document is not None and sent.document.file_name == "Übersicht.pdf" and sent.caption == "fett"
+        media: list[telegram.InputMediaPhoto | telegram.InputMediaVideo] = [
+            telegram.InputMediaPhoto(sample("photo-2-800.jpg"), caption="eins"),
+            telegram.InputMediaVideo(sample("video.mp4")),
+        ]
+        album = await bot.send_media_group(person, media)
+        assert len({one.media_group_id for one in album}) == 1 and album[1].video is not None and album[1].video.width == 320
+        asked = await bot.send_message(person, "Passt?", reply_markup=keys)
+        await simulated.control(
+            "POST", f"/bots/{bot.id}/chats/{person}/press", {"message_id": asked.message_id, "data": "appt:77:yes"}
+        )
+        (pressed,) = await bot.get_updates(offset=-1, timeout=0)
+        assert pressed.callback_query is not None and pressed.callback_query.data == "appt:77:yes"
+        assert await pressed.callback_query.answer("Eingetragen")
+        with pytest.raises(telegram.error.BadRequest, match="Query is too old"):
+            await pressed.callback_query.answer()
+        edited = await bot.edit_message_text("Danke!", person, asked.message_id)
+        assert isinstance(edited, telegram.Message) and edited.text == "Danke!" and edited.reply_markup is None
+        assert await bot.set_message_reaction(person, photo.message_id, "👍")
+        assert await bot.delete_messages(person, [one.message_id for one in album])
+        with pytest.raises(telegram.error.BadRequest, match="an't parse entities"):
+            await bot.send_message(person, "<b>x", parse_mode="HTML")
+
+
+async def test_aiogram_with_files(simulated: Simulated, hook: Hook) -> None:
+    """Every kind a person sends is read by the library; files, places and keyboards go out."""
+    server = TelegramAPIServer.from_base(simulated.address)
+    session = aiogram.client.session.aiohttp.AiohttpSession(api=server)
+    types = aiogram.types
+    person = await simulated.person()
+    async with aiogram.Bot(TOKEN, session=session) as bot:
+        for name in samples.NAMES:
+            await simulated.send(person, sample=name)
+        arrived = await hook.wait_for(len(samples.NAMES))
+        messages = [types.Update.model_validate(one.update).message for one in arrived]
+        kinds = {aiogram.enums.ContentType(message.content_type).value for message in messages if message is not None}
+        assert kinds >= {"photo", "video", "animation", "video_note", "voice", "audio", "document", "sticker"}
+        assert kinds >= {"location", "venue", "contact", "poll", "dice"}
+        voice = next(message.voice for message in messages if message is not None and message.voice is not None)
+        loaded = await bot.download(voice.file_id)
+        assert loaded is not None and loaded.read() == sample("voice.ogg")
+
+        round_ = await bot.send_video_note(person, types.BufferedInputFile(sample("round.mp4"), "round.mp4"), length=240)
+        assert round_.video_note is not None and (round_.video_note.length, round_.video_note.duration) == (240, 3)
+        sticker = await bot.send_sticker(person, types.BufferedInputFile(sample("sticker.webp"), "s.webp"))
+        assert sticker.sticker is not None and sticker.sticker.width == 512
+        venue = await bot.send_venue(person, 47.5, 9.6, "Hafen", "Seepromenade 1")
+        assert venue.venue is not None and venue.location == venue.venue.location
+        keys = types.ReplyKeyboardMarkup(keyboard=[[types.KeyboardButton(text="Nummer teilen", request_contact=True)]])
+        await bot.send_message(person, "Bitte", reply_markup=keys)
+        assert (await simulated.phone(person))["keyboard"]["keyboard"][0][0]["request_contact"] is True
+        photo = await bot.send_photo(person, types.BufferedInputFile(sample("photo-3-800.jpg"), "a.jpg"), caption="alt")
+        caption = await bot.edit_message_caption(chat_id=person, message_id=photo.message_id, caption="neu")
+        assert isinstance(caption, types.Message) and caption.caption == "neu"
+        with pytest.raises(aiogram.exceptions.TelegramBadRequest, match="message is not modified"):
+            await bot.edit_message_caption(chat_id=person, message_id=photo.message_id, caption="neu")
+        with pytest.raises(aiogram.exceptions.TelegramEntityTooLarge):
+            await bot.send_document(person, types.BufferedInputFile(bytes(51 << 20), "x.bin"))
+
+
+async def test_aiogram_polls(simulated: Simulated) -> None:
+    """The library's own loop: long polling that confirms what it handled."""
+    server = TelegramAPIServer.from_base(simulated.address)
+    session = aiogram.client.session.aiohttp.AiohttpSession(api=server)
+    dispatcher = aiogram.Dispatcher()
+
+    @dispatcher.message()
+    async def echo(message: aiogram.types.Message) -> None:
+        await message.answer(f"Sie schrieben: {message.text}")
+
+    person = await simulated.person()
+    async with aiogram.Bot(TOKEN, session=session) as bot:
+        running = asyncio.create_task(dispatcher.start_polling(bot, polling_timeout=5, handle_signals=False))
+        await until(lambda: simulated.bot.on_update is not None)
+        await simulated.write(person, "Hallo")
+        await until(lambda: len(simulated.bot.chats[person].entries) == 2)
+        await until(lambda: not simulated.bot.live_pending())
+        await dispatcher.stop_polling()
+        await running
+    assert (await simulated.phone(person))["entries"][1]["message"]["text"] == "Sie schrieben: Hallo"
 
 
 async def test_our_own_connector_reads_its_updates(simulated: Simulated, hook: Hook) -> None:

@@ -1,28 +1,26 @@
 // The phone page: who one is, what one does, what goes wrong. Looks every second whether something happened.
 
+import * as composer from "./composer.js";
 import * as control from "./control.js";
+import { DEEDS } from "./elsewhere.js";
+import { fill } from "./parts.js";
 import * as talk from "./talk.js";
 
 const EVERY_MS = 1000;
+const TOAST_MS = 4000;
 const SECONDS = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-const KINDS = {
-  location: () => ({ content: { location: { latitude: 47.376887, longitude: 8.541694 } } }),
-  contact: () => ({ content: { contact: { phone_number: "491701234567", first_name: person().first_name, user_id: person().id } } }),
-  unknown: () => ({ content: { hologram: { file_id: "BQACAgIAAxkBAAIZ_h", depth: 3 } } }),
-  start: () => ({ start: "" }),
-};
 
 const at = (id) => document.getElementById(id);
 const here = new URL(location.href);
 const chosen = { bot: Number(here.searchParams.get("bot")), person: Number(here.searchParams.get("person")) };
 let seen = { bots: [], people: [] };
 let chat = null;
-let editing = null;
+let shown = "";
+let answers = 0;
 let isCreating = false;
 let turn = 0;
 
 const bot = () => seen.bots.find((one) => one.id === chosen.bot);
-const person = () => seen.people.find((one) => one.id === chosen.person);
 const fullName = (one) => [one.first_name, one.last_name].filter(Boolean).join(" ");
 const lastOwn = () => chat?.entries.findLast((entry) => entry.from === "person" && entry.message?.text !== undefined)?.message;
 
@@ -64,29 +62,37 @@ function draw() {
   at("bots").disabled = bots.length === 0;
   at("new-person").hidden = !(isCreating || people.length === 0);
   at("bot-name").textContent = bot()?.name ?? at("bot-name").dataset.none;
-  at("bot-username").textContent = bot() ? talk.fill(at("bot-username").dataset.text, bot()) : "";
-  if (chat) talk.show(chat, (message_id, data) => act("press", { message_id, data }));
+  at("bot-username").textContent = bot() ? fill(at("bot-username").dataset.text, bot()) : "";
+  const which = chat ? `${chosen.bot} ${chosen.person}` : "";
+  const isNew = which !== shown;
+  shown = which;
+  if (chat) talk.show(chat, composer.on);
   else talk.clear();
   at("no-bot").hidden = Boolean(bot());
   at("no-person").hidden = !bot() || Boolean(chat);
   at("no-message").hidden = !chat || chat.entries.length > 0;
-  drawFooter();
+  composer.draw(chat, isNew);
+  toastNew(isNew);
   drawActs();
   drawFaults();
   drawWebhook();
 }
 
-function drawFooter() {
-  const isSilent = !chat || chat.is_blocked;
-  at("is-blocked").hidden = !chat?.is_blocked;
-  at("editing").hidden = editing === null;
-  at("text").disabled = at("send").disabled = isSilent;
-  if (isSilent) stopEditing();
-  if (chat && chat.entries.length === 0 && !chat.is_open && at("text").dataset.offered !== String(chosen.person)) {
-    at("text").value = "/start";
-    at("text").dataset.offered = String(chosen.person);
+// What a bot says to a pressed button fades away; an alert has to be confirmed.
+function toastNew(isNew) {
+  const all = chat?.entries.filter((entry) => entry.event === "answer") ?? [];
+  const fresh = isNew ? [] : all.slice(answers);
+  answers = all.length;
+  for (const { text, is_alert: isAlert } of fresh) {
+    const box = at(isAlert ? "alert" : "toast");
+    box.querySelector("[data-text]").textContent = text;
+    if (isAlert) {
+      if (!box.open) box.showModal();
+    } else {
+      box.hidden = false;
+      setTimeout(() => (box.hidden = true), TOAST_MS);
+    }
   }
-  at("send").ariaLabel = at("send").dataset[editing === null ? "send" : "save"];
 }
 
 function drawActs() {
@@ -94,8 +100,7 @@ function drawActs() {
     const what = button.dataset.do;
     if (what === "block") button.hidden = Boolean(chat?.is_blocked);
     if (what === "unblock") button.hidden = !chat?.is_blocked;
-    const needsVoice = what in KINDS && what !== "start";
-    button.disabled = !chat || (needsVoice && chat.is_blocked) || (what === "edit" && (chat.is_blocked || !lastOwn()));
+    button.disabled = !chat || (what === "forward" && chat.is_blocked) || (what === "edit" && (chat.is_blocked || !lastOwn()));
   }
 }
 
@@ -107,7 +112,7 @@ function drawFaults() {
   }
   const count = Object.keys(on).length;
   at("faults-on").hidden = count === 0;
-  at("faults-on").textContent = talk.fill(at("faults-on").dataset.text, { count });
+  at("faults-on").textContent = fill(at("faults-on").dataset.text, { count });
 }
 
 function drawWebhook() {
@@ -118,16 +123,16 @@ function drawWebhook() {
     status("off", [bot() ? text.none : ""]);
     return;
   }
-  const waiting = info.pending_update_count ? [talk.fill(text.waiting, { count: info.pending_update_count })] : [];
+  const waiting = info.pending_update_count ? [fill(text.waiting, { count: info.pending_update_count })] : [];
   if (!last) {
     status("off", [text.ready, ...waiting]);
     return;
   }
   const values = { time: SECONDS.format(last.at * 1000), status: last.status, ms: Math.round(last.milliseconds), seconds: Math.round(last.again_in) };
-  if (!last.error) status("good", [talk.fill(text.ok, values), ...waiting]);
+  if (!last.error) status("good", [fill(text.ok, values), ...waiting]);
   else {
-    const what = talk.fill(last.status === null ? text.silent : text.failed, values);
-    status("bad", [what, last.again_in === null ? text.over : talk.fill(text.again, values), ...waiting]);
+    const what = fill(last.status === null ? text.silent : text.failed, values);
+    status("bad", [what, last.again_in === null ? text.over : fill(text.again, values), ...waiting]);
   }
 }
 
@@ -156,7 +161,7 @@ async function attempt(act) {
     return true;
   } catch (error) {
     if (!(error instanceof control.Refused)) throw error;
-    at("refused").querySelector(".grow").textContent = talk.fill(at("refused").dataset.text, { detail: error.message });
+    at("refused").querySelector(".grow").textContent = fill(at("refused").dataset.text, { detail: error.message });
     at("refused").hidden = false;
     return false;
   } finally {
@@ -164,14 +169,7 @@ async function attempt(act) {
   }
 }
 
-const write = (what) => attempt(() => control.write(chosen.bot, chosen.person, what));
-const act = (what, body) => attempt(() => control.act(chosen.bot, chosen.person, what, body));
-
-function stopEditing() {
-  if (editing === null) return;
-  editing = null;
-  at("text").value = "";
-}
+composer.connect(attempt);
 
 function remember() {
   here.searchParams.set("bot", chosen.bot);
@@ -179,36 +177,14 @@ function remember() {
   history.replaceState(null, "", here);
 }
 
-at("write").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const text = at("text").value.trim();
-  if (!text || at("send").ariaBusy === "true") return;
-  at("send").ariaBusy = "true";
-  const message = editing;
-  const isDone = await (message === null ? write({ text }) : attempt(() => control.edit(chosen.bot, chosen.person, message, text)));
-  at("send").ariaBusy = "false";
-  if (!isDone) return;
-  editing = null;
-  at("text").value = "";
-  drawFooter();
-});
-
-at("edit-stop").addEventListener("click", () => {
-  stopEditing();
-  drawFooter();
-  at("text").focus();
-});
-
 document.querySelectorAll("[data-do]").forEach((button) =>
   button.addEventListener("click", () => {
     const what = button.dataset.do;
-    if (what === "edit") {
-      editing = lastOwn().message_id;
-      at("text").value = lastOwn().text;
-      drawFooter();
-      at("text").focus();
-    } else if (what in KINDS) write(KINDS[what]());
-    else act(what);
+    if (what === "edit") composer.on.edit(lastOwn());
+    else if (what === "start") composer.send({ start: "" });
+    else if (what === "forward") composer.send({ text: button.dataset.text, forward: "K. M." });
+    else if (what in DEEDS) attempt(() => DEEDS[what](chosen.bot, chosen.person));
+    else attempt(() => control.act(chosen.bot, chosen.person, what));
   }),
 );
 
@@ -220,14 +196,14 @@ document.querySelectorAll("[data-fault]").forEach((input) =>
 );
 
 at("bots").addEventListener("change", () => {
-  stopEditing();
+  composer.stop();
   chosen.bot = Number(at("bots").value);
   remember();
   look();
 });
 
 at("people").addEventListener("change", () => {
-  stopEditing();
+  composer.stop();
   at("text").value = "";
   isCreating = at("people").value === "";
   if (!isCreating) {

@@ -1,29 +1,18 @@
-// The chat on the phone: lines of the control API -> nodes. A line that did not change keeps its node, so nothing jumps, nothing
-// loses the focus and nothing is read out twice.
+// The chat on the phone: lines of the control API -> nodes. A line that did not change keeps its node, so nothing jumps, no player
+// stops, nothing loses the focus and nothing is read out twice.
+
+import { makeMessage, makeTick } from "./bubble.js";
+import { clone, fill, setIcon, words } from "./parts.js";
 
 const talk = document.getElementById("talk");
-const words = document.getElementById("words").dataset;
-const { icons } = document.getElementById("main").dataset;
-const { lang } = document.documentElement;
+const DAY = new Intl.DateTimeFormat(document.documentElement.lang, { weekday: "long", day: "numeric", month: "long" });
 
-const TIME = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hour12: false });
-const DAY = new Intl.DateTimeFormat(lang, { weekday: "long", day: "numeric", month: "long" });
-const OWN_FIELDS = new Set([
-  "message_id", "from", "chat", "date", "edit_date", "reply_to_message", "reply_markup", "entities", "caption", "caption_entities",
-]);
-const TICKS = { waiting: "clock", accepted: "checks", dropped: "x", not_asked: "x" };
-
-export function fill(text, values) {
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-}
-
-// `press` is called with a message and a button's data.
-export function show(chat, press) {
-  const name = chat.person.first_name;
+export function show(chat, on) {
   const lines = [];
   let day = "";
   let side = "";
-  for (const [number, entry] of chat.entries.entries()) {
+  for (const [number, entries] of grouped(chat.entries).entries()) {
+    const [entry] = entries;
     const at = new Date(entry.at * 1000);
     if (at.toDateString() !== day) {
       day = at.toDateString();
@@ -33,8 +22,13 @@ export function show(chat, press) {
     const next = entry.event ? "" : entry.from;
     const goesOn = side !== "" && side === next;
     side = next;
-    const key = entry.event ? `event ${number}` : `message ${entry.message_id}`;
-    lines.push({ key, look: JSON.stringify([entry, goesOn]), make: () => makeEntry(entry, name, goesOn, press) });
+    if (entry.event) {
+      lines.push({ key: `event ${number}`, look: JSON.stringify(entry), make: () => makeEvent(entry, chat.person.first_name) });
+      continue;
+    }
+    const pressed = chat.pressed.filter((one) => one.message_id === entry.message_id);
+    const look = JSON.stringify([entries, goesOn, pressed]);
+    lines.push({ key: `message ${entry.message_id}`, look, make: () => makeMessage(chat, entries, goesOn, on) });
   }
   if (chat.is_typing) lines.push({ key: "typing", look: "", make: () => clone("t-typing") });
   settle(lines);
@@ -42,6 +36,19 @@ export function show(chat, press) {
 
 export function clear() {
   talk.replaceChildren();
+}
+
+// What was deleted is gone; the parts of an album that follow each other are one line.
+function grouped(entries) {
+  const groups = [];
+  let album = "";
+  for (const entry of entries.filter((one) => one.event || one.message)) {
+    const group = entry.message?.media_group_id ?? "";
+    if (group && group === album) groups.at(-1).push(entry);
+    else groups.push([entry]);
+    album = group;
+  }
+  return groups;
 }
 
 function settle(lines) {
@@ -65,73 +72,12 @@ function settle(lines) {
   for (const node of old.values()) node.remove();
 }
 
-function makeEntry(entry, name, goesOn, press) {
-  if (entry.event) return makeEvent(entry, name);
-  const ghost = ghostText(entry);
-  const node = clone(ghost ? "t-ghost" : "t-message");
-  node.classList.toggle("out", entry.from === "person");
-  node.classList.toggle("cont", goesOn);
-  node.querySelector("[data-text]").textContent = ghost || entry.message.text;
-  if (ghost) setIcon(node, entry.is_deleted ? "trash" : entry.message.location ? "flag" : entry.message.contact ? "user" : "help");
-  else dress(node, entry, press);
-  const time = node.querySelector("time");
-  time.dateTime = new Date(entry.at * 1000).toISOString();
-  time.textContent = TIME.format(entry.at * 1000);
-  if (entry.update) time.after(makeTick(entry.update.state));
-  if (entry.reaction) {
-    const reaction = document.createElement("span");
-    reaction.className = "react";
-    reaction.textContent = entry.reaction;
-    node.querySelector(".bub").append(reaction);
-  }
-  return node;
-}
-
-function dress(node, entry, press) {
-  const { message } = entry;
-  node.querySelector("[data-edited]").hidden = !message.edit_date;
-  if (message.reply_to_message) {
-    const quote = node.querySelector(".quote");
-    quote.hidden = false;
-    quote.textContent = message.reply_to_message.text ?? fill(words.other, { kind: kindOf(message.reply_to_message) });
-  }
-  const choices = node.querySelector(".choices");
-  for (const button of (message.reply_markup?.inline_keyboard ?? []).flat()) {
-    if (!button.callback_data) continue;
-    const choice = document.createElement("button");
-    choice.type = "button";
-    choice.className = "btn s";
-    choice.textContent = button.text;
-    choice.addEventListener("click", () => press(message.message_id, button.callback_data));
-    choices.append(choice);
-    choices.hidden = false;
-  }
-}
-
-function ghostText(entry) {
-  if (entry.is_deleted) return words.deleted;
-  if (entry.message.text !== undefined) return "";
-  const kind = kindOf(entry.message);
-  return { location: words.location, contact: words.contact }[kind] ?? fill(words.other, { kind });
-}
-
-function kindOf(message) {
-  return Object.keys(message).find((field) => !OWN_FIELDS.has(field)) ?? "";
-}
-
 function makeEvent(entry, name) {
   const node = clone("t-event");
-  setIcon(node, { blocked: "block", unblocked: "check", answer: "info" }[entry.event]);
-  node.querySelector("span").textContent = fill(words[entry.event], { name, text: entry.text });
-  return node;
-}
-
-function makeTick(state) {
-  const node = clone("t-tick");
-  node.classList.add(state);
-  node.title = words[state];
-  node.querySelector(".sr").textContent = words[state];
-  setIcon(node, TICKS[state]);
+  setIcon(node, { blocked: "block", unblocked: "check", answer: "info", elsewhere: "people" }[entry.event]);
+  const text = entry.event === "elsewhere" ? (words[`elsewhere_${entry.text}`] ?? entry.text) : words[entry.event];
+  node.querySelector("span").textContent = fill(text, { name, text: entry.text });
+  if (entry.event === "elsewhere") node.append(makeTick(entry.update.state));
   return node;
 }
 
@@ -148,12 +94,4 @@ function dayName(at) {
   if (at >= midnight) return today;
   midnight.setDate(midnight.getDate() - 1);
   return at >= midnight ? yesterday : DAY.format(at);
-}
-
-function clone(id) {
-  return document.getElementById(id).content.firstElementChild.cloneNode(true);
-}
-
-function setIcon(node, name) {
-  node.querySelector("use").setAttribute("href", `${icons}#${name}`);
 }

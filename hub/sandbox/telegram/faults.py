@@ -6,8 +6,19 @@ lost_answer    done, and it shows on the phone, but the answer never comes: afte
                connection is cut
 slow           done and answered `delay` seconds (default 3) late
 blocked        403, as if the person had blocked the bot
+deactivated    403, as if the person had deleted their account
+flood_limits   Telegram's rate limits hold (`limits.py`); off: a demo and tests may write as fast as they like
 duplicate      an accepted update is delivered once more
 reorder        an update waits until one of another queue has passed it, at most Options.hold_seconds
+
+Of files:
+
+file_too_big   getFile answers 400 `file is too big`, whatever the size
+file_gone      getFile answers 400 `wrong file_id or the file is temporarily unavailable`
+file_limited   429 of getFile alone; `retry_after` as above
+expired_path   a download answers 404, as after the hour that a path is good for
+slow_download  the bytes come in small portions that take `delay` seconds (default 10) in all
+half_download  the connection is cut after half of the bytes
 """
 
 import math
@@ -17,7 +28,10 @@ from typing import Final, Literal, get_args
 
 from hub.core import clock
 
-Kind = Literal["rate_limited", "server_error", "lost_answer", "slow", "blocked", "duplicate", "reorder"]
+Kind = Literal[
+    "rate_limited", "server_error", "lost_answer", "slow", "blocked", "deactivated", "flood_limits", "duplicate", "reorder",
+    "file_too_big", "file_gone", "file_limited", "expired_path", "slow_download", "half_download",
+]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 UNTOUCHED: Final = frozenset({"getme", "getupdates", "getwebhookinfo", "setwebhook", "deletewebhook"})

@@ -19,7 +19,9 @@ from typing import Final
 import httpx
 
 from hub.core import clock
-from hub.sandbox.telegram.world import Bot, Json, State, Update, dump, unix_now
+from hub.sandbox.telegram.updates import Address, Delivery, State, Update
+from hub.sandbox.telegram.wire import Json, dump, unix_now
+from hub.sandbox.telegram.world import Bot
 
 LONGEST_RETRY_AFTER: Final = 3600
 RESEND_TIMEOUT: Final = (60, 120)
@@ -57,38 +59,6 @@ class Options:
     """Seconds between two setWebhook of one bot; earlier ones get 429."""
     is_local: bool = True
     """As the server's `--local`: any port, and http without encryption, so that a hub on loopback can be reached."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One POST to the webhook, for the phone page and for tests."""
-
-    update_id: int
-    kind: str
-    attempt: int
-    """1 for the first; a duplicate of an accepted update counts on."""
-    at: datetime
-    status: int | None
-    """None: no answer."""
-    milliseconds: float
-    error: str = ""
-    again_in: float | None = None
-    """Seconds until the next attempt; None: there is none."""
-
-    @property
-    def is_accepted(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """The parameters of setWebhook that make one webhook differ from another."""
-
-    url: str
-    secret_token: str = ""
-    max_connections: int = 40
-    ip_address: str = ""
-    has_certificate: bool = False
 
 
 class Webhook:
