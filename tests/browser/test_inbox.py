@@ -6,7 +6,7 @@ from uuid import UUID
 from playwright.async_api import expect
 
 from hub.core.clock import FakeClock
-from hub.inbox import ingest, service
+from hub.inbox import alarm, ingest, service
 from hub.organisations import sessions
 from tests.browser.conftest import Site
 from tests.inbox.pages_support import conv, receive, visit
@@ -183,7 +183,7 @@ async def test_offline_is_told_and_caught_up_without_a_gap(hub: HubUnderTest, si
     badge = page.locator(".views [data-connection]")
     await expect(badge).to_contain_text("Offline seit")
     await receive(hub, channel, *[f"Verpasst {number}." for number in range(12)], first=2)
-    await service.assign(hub.runtime, hub.owner, conversation, hub.owner.member_id)
+    await service.assign(hub.runtime, hub.owner, conversation, service.Charge(hub.owner.member_id))
     await page.click("#send")
     await expect(page.locator("#reason .banner")).to_contain_text("Keine Verbindung.")
     await expect(page.locator("#text")).to_have_value("Angefangen")
@@ -257,11 +257,49 @@ async def test_assigning_by_menu(hub: HubUnderTest, site: Site) -> None:
     jonas, sara, channel = await visit(hub), await visit(hub, "Sara Lang"), await hub.connect()
     conversation = conv(await receive(hub, channel, "Hallo"))
     page, hers = await site.open(jonas, f"/inbox/open/{conversation}"), await site.open(sara, "/inbox/mine")
-    await page.click("#head summary")
-    await page.locator("#head .menu button", has_text="Sara Lang").click()
+    await page.click("#head [data-menu=assign] summary")
+    await page.locator("#head [data-menu=assign] button", has_text="Sara Lang").click()
     await expect(page.locator("#head")).to_contain_text("zugewiesen an Sara Lang")
     await expect(hers.locator(".views [data-count=mine]")).to_have_text("1")
     await expect(hers.locator(f"#{conversation}")).to_be_visible()
+
+
+async def test_due_time_turns_amber_and_red_before_the_eyes(hub: HubUnderTest, site: Site, clock: FakeClock) -> None:
+    """R-300, look 5: a due time set by menu stands in the row; the page itself turns it amber; when it has passed, open pages say
+    so without a reload."""
+    jonas, sara, channel = await visit(hub), await visit(hub, "Sara Lang"), await hub.connect()
+    conversation = conv(await receive(hub, channel, "Hallo"))
+    page, hers = await site.open(jonas, f"/inbox/open/{conversation}"), await site.open(sara, "/inbox/open")
+    await hers.clock.install(time=clock())
+    await hers.reload()
+    await page.click("#head [data-menu=due] summary")
+    await page.locator("#head [data-menu=due] button", has_text="In einer Stunde").click()
+    signal = hers.locator(f"#{conversation} .sig")
+    await expect(signal).to_have_text("Frist 11:00")
+    await expect(signal).to_have_class("sig")
+    await hers.clock.run_for(49 * 60_000)
+    await expect(signal).to_have_class("sig soon")
+    clock.advance(hours=1)
+    await alarm.ring(hub.runtime)
+    await expect(page.locator(f"#{conversation} .sig")).to_have_class("sig late")
+    await expect(page.locator("#head .sig")).to_have_text("Überfällig 11:00")
+    await expect(page.locator(".talk .event", has_text="Die Frist ist verstrichen")).to_be_visible()
+    await expect(page.locator(".views [data-count=open]")).to_have_class("count late")
+
+
+async def test_snoozed_goes_with_a_way_back(hub: HubUnderTest, site: Site) -> None:
+    """R-300, look 8: snoozing acts at once, the row stays where it is, and the toast undoes it."""
+    jonas, channel = await visit(hub), await hub.connect()
+    conversation = conv(await receive(hub, channel, "Hallo"))
+    page = await site.open(jonas, f"/inbox/open/{conversation}")
+    await page.click("#head [data-menu=snooze] summary")
+    await page.fill("#head [data-menu=snooze] [name=at]", "2026-11-24T15:00")
+    await page.click("#head [data-menu=snooze] .own button")
+    await expect(page.locator(f"#{conversation}")).to_contain_text("Zurückgestellt")
+    await expect(page.locator(".views [data-count=snoozed]")).to_have_text("1")
+    await page.click(".toast button")
+    await expect(page.locator(f"#{conversation} .st")).to_have_text("Offen")
+    await expect(page.locator(".views [data-count=snoozed]")).to_have_text("")
 
 
 async def test_draft_survives_looking_elsewhere(hub: HubUnderTest, site: Site) -> None:
