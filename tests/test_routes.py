@@ -72,6 +72,7 @@ GET  /o/{slug}/conversations/{conversation}/older          read_inbox
 GET  /o/{slug}/conversations/{conversation}/protocol       read_inbox
 POST /o/{slug}/conversations/{conversation}/messages       write_inbox
 POST /o/{slug}/conversations/{conversation}/notes          write_inbox
+POST /o/{slug}/conversations/{conversation}/draft          write_inbox
 POST /o/{slug}/conversations/{conversation}/assign         write_inbox
 POST /o/{slug}/conversations/{conversation}/due            write_inbox
 POST /o/{slug}/conversations/{conversation}/snooze         write_inbox
@@ -105,6 +106,8 @@ FORM: Final = {
     "reason": "x",
     "name": "x",
     "before": "1.0.0",
+    "kind": "note",
+    "version": "0",
 }
 """Fields that make any form or query well-formed, so that nothing but the id decides."""
 ENDLESS: Final = "/o/{slug}/stream"

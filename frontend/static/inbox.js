@@ -32,10 +32,20 @@ function empty() {
 }
 
 function take() {
+  leave();
   thread?.close();
   thread = new Thread(base, view, writes);
   composer = new Composer(base, thread, changed);
   list.select(thread.id);
+}
+
+// What was typed is saved before the place changes; then its row says "Draft".
+async function leave() {
+  if (!composer) return;
+  const { id } = thread;
+  if (!(await composer.save()) || !list.has(id)) return;
+  want.rows.add(id);
+  soon();
 }
 
 // A change from the feed.
@@ -219,6 +229,10 @@ function colour() {
 }
 
 setInterval(colour, COLOUR);
-document.addEventListener("visibilitychange", () => thread.look());
+document.addEventListener("visibilitychange", () => {
+  thread.look();
+  if (document.visibilityState === "hidden") composer.save();
+});
+addEventListener("online", () => composer.save());
 take();
 new Live(base, Number(page.dataset.seq), heard, show).start();

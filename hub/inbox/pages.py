@@ -4,7 +4,8 @@
     GET  /o/{slug}/inbox/{view}/{conversation}           list and thread
     GET  /o/{slug}/inbox/{view}/{conversation}/contact   on a small screen the contact, else the same page
     GET  /o/{slug}/conversations/{conversation}/protocol who did what with it and when
-    POST /o/{slug}/conversations/{conversation}/…        messages, notes, assign, due, snooze, done, reopen, read
+    POST /o/{slug}/conversations/{conversation}/…        messages, notes, draft, assign, due, snooze, done, reopen,
+                                                         read
     POST /o/{slug}/messages/{message}/…                  resend, settle
 
 A browser gets pages and is sent on after a form; the page's own script asks for JSON and draws anew what changed.
@@ -21,9 +22,11 @@ from hub.core import ids
 from hub.core.pages import draw, page_values, render, wants_page
 from hub.inbox import actions, outbound, service, stream, updates
 from hub.inbox.composer import read_decision
+from hub.inbox.drafts import DraftMoved, save_draft
 from hub.inbox.schemas import (
     AssignmentForm,
     ConversationId,
+    DraftForm,
     DueForm,
     MessageId,
     MomentForm,
@@ -142,6 +145,17 @@ async def note(request: Request, access: Writer, conversation: ConversationId, f
     """Write an internal note; nothing of it can leave."""
     message_id = await service.add_note(runtime_of(request), access, conversation, form.text)
     return await _after_act(request, access, form.view, conversation, message_id)
+
+
+@router.post("/o/{slug}/conversations/{conversation}/draft")
+async def draft(request: Request, access: Writer, conversation: ConversationId, form: DraftForm) -> JSONResponse:
+    """Keep what this member has begun to write. 409 with what is kept, when another of their pages was faster."""
+    try:
+        version = await save_draft(runtime_of(request), access, conversation, form.kind, form.text, form.version)
+    except DraftMoved as moved:
+        body = {"error": moved.code, "kept": moved.kept.text, "version": moved.kept.version}
+        return JSONResponse(body, status_code=moved.http_status)
+    return JSONResponse({"version": version})
 
 
 @router.post("/o/{slug}/conversations/{conversation}/assign")

@@ -56,6 +56,14 @@ class Note(_Posted):
     text: Text
 
 
+class DraftText(BaseModel):
+    """What a member has begun to write; `version` is the one that the page knows."""
+
+    kind: Literal["reply", "note"]
+    text: Text = ""
+    version: Annotated[int, Field(ge=0, lt=2**62)]
+
+
 class Assignment(_Posted):
     """Who shall take care: a shown member id, a shown team id, or nothing for nobody."""
 
@@ -96,6 +104,7 @@ class Press(_Posted):
 
 ReplyForm = Annotated[Reply, Form()]
 NoteForm = Annotated[Note, Form()]
+DraftForm = Annotated[DraftText, Form()]
 AssignmentForm = Annotated[Assignment, Form()]
 MomentForm = Annotated[Moment, Form()]
 DueForm = Annotated[Due, Form()]

@@ -18,6 +18,7 @@ from hub.core.i18n import Translator, catalogue
 from hub.core.pages import page_values
 from hub.inbox import queries
 from hub.inbox.composer import Permission, failure_words, read_decision
+from hub.inbox.drafts import Drafts, drafts_of
 from hub.inbox.outbound import may_reply, may_reply_all
 from hub.inbox.queries import Colleague, Contact, Line, Record, Row
 from hub.inbox.schemas import View
@@ -52,6 +53,8 @@ class RowView:
     assignee: Colleague | None
     team: Team | None
     signal: Signal | None
+    draft: str
+    """What this person has begun to write."""
 
     @property
     def is_new(self) -> bool:
@@ -101,6 +104,7 @@ class Talk:
     """Quick choices for a due time or a snooze."""
     records: list[RecordView]
     """The newest of the protocol."""
+    drafts: Drafts
 
     @property
     def id(self) -> str:
@@ -158,9 +162,13 @@ class Screen:
     async def draw_rows(self, rows: Sequence[Row]) -> list[RowView]:
         decisions = await may_reply_all(self._runtime, self._unit, [row.id for row in rows])
         people, teams = await self.people(), await self.teams()
-        return [self._row(row, read_decision(decisions[row.id], self._t, self._zone), people, teams) for row in rows]
+        drafts = await drafts_of(self._unit, self._access.member_id, [row.id for row in rows])
+        return [
+            self._row(row, read_decision(decisions[row.id], self._t, self._zone), people, teams, drafts.get(row.id, Drafts()))
+            for row in rows
+        ]
 
-    def _row(self, row: Row, may: Permission, people: dict[UUID, Colleague], teams: dict[UUID, Team]) -> RowView:
+    def _row(self, row: Row, may: Permission, people: dict[UUID, Colleague], teams: dict[UUID, Team], drafts: Drafts) -> RowView:
         word, tone = self._word(row, may)
         return RowView(
             row,
@@ -172,6 +180,7 @@ class Screen:
             people.get(row.assignee_id) if row.assignee_id else None,
             teams.get(row.team_id) if row.team_id else None,
             read_signal(row.state, row.turn, row.due_at, row.due_from, row.snoozed_until, clock.now()),
+            drafts.reply.text or drafts.note.text,
         )
 
     def _word(self, row: Row, may: Permission) -> tuple[str, str]:
@@ -221,8 +230,9 @@ class Screen:
         may = read_decision(await may_reply(self._runtime, self._unit, conversation_id), self._t, self._zone)
         people, teams = await self.people(), await self.teams()
         records, _ = await queries.protocol(self._unit, conversation_id, None, RECENT)
+        drafts = (await drafts_of(self._unit, self._access.member_id, [conversation_id])).get(conversation_id, Drafts())
         return Talk(
-            self._row(row, may, people, teams),
+            self._row(row, may, people, teams, drafts),
             may,
             lay_out(lines, people, self._zone, before=before, teams=teams),
             older,
@@ -232,6 +242,7 @@ class Screen:
             [team for team in teams.values() if team.active],
             choices(self._zone, clock.now()),
             [self._record(record, people, teams) for record in records],
+            drafts,
         )
 
     async def protocol(self, conversation_id: UUID, before: int | None) -> dict[str, Any]:

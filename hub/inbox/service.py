@@ -16,6 +16,7 @@ from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput, NotFound
 from hub.core.feed import note_change
 from hub.inbox.content import clean
+from hub.inbox.drafts import remove_draft
 from hub.organisations import audit
 from hub.organisations.access import Access
 from hub.organisations.hooks import TeamRemoved
@@ -125,6 +126,7 @@ async def add_note(runtime: Runtime, access: Access, conversation_id: UUID, text
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         conversation = await _lock(unit, conversation_id)
         message_id = await _write_line(unit, access, conversation, "note", text=text, content={})
+        await remove_draft(unit, access.member_id, conversation_id, "note")
         await audit.record(unit, access, "conversation.noted", conversation.shown, {"message": ids.show("msg", message_id)})
     return message_id
 

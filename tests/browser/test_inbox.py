@@ -303,18 +303,79 @@ async def test_snoozed_goes_with_a_way_back(hub: HubUnderTest, site: Site) -> No
 
 
 async def test_draft_survives_looking_elsewhere(hub: HubUnderTest, site: Site) -> None:
-    """Look 6: what was typed is there again after another conversation and after a reload, and in no other conversation."""
+    """Look 6: what was typed is there again after another conversation, after a reload and in another browser, and in no other
+    conversation; its row says so."""
     jonas, channel = await visit(hub), await hub.connect()
     one = conv(await receive(hub, channel, "Eins", user=501))
     other = conv(await receive(hub, channel, "Zwei", user=502))
     page = await site.open(jonas, f"/inbox/open/{one}")
     await page.fill("#text", "Halb fertig")
     await page.click(f"#{other}")
+    await expect(page.locator(f"#{one}")).to_contain_text("Entwurf: Halb fertig")
     await expect(page.locator("#text")).to_have_value("")
     await page.click(f"#{one}")
     await expect(page.locator("#text")).to_have_value("Halb fertig")
     await page.reload()
     await expect(page.locator("#text")).to_have_value("Halb fertig")
+    elsewhere = await site.open(jonas, f"/inbox/open/{one}")
+    await expect(elsewhere.locator("#text")).to_have_value("Halb fertig")
+    await elsewhere.click("#send")
+    await expect(elsewhere.locator(".talk .msg[id].out .bub", has_text="Halb fertig")).to_have_count(1)
+    await expect(elsewhere.locator(f"#{one}")).not_to_contain_text("Entwurf")
+    assert await hub.value("SELECT count(*) FROM draft") == 0
+
+
+async def test_draft_is_saved_when_typing_pauses(hub: HubUnderTest, site: Site) -> None:
+    """A draft reaches the hub without leaving the field, and sending leaves none behind, whatever was under way."""
+    jonas, channel = await visit(hub), await hub.connect()
+    page = await site.open(jonas, f"/inbox/open/{conv(await receive(hub, channel, 'Hallo'))}")
+    await page.locator("#text").press_sequentially("Guten Tag")
+    await expect(page.locator("#saved")).to_have_text("Entwurf gesichert")
+    assert await hub.value("SELECT text FROM draft") == "Guten Tag"
+    await page.locator("#text").press_sequentially(", Herr Özdemir")
+    await page.press("#text", "Control+Enter")
+    await page.locator("#text").press_sequentially("Noch ein Satz")
+    await expect(page.locator(".talk .msg[id].out .bub", has_text="Guten Tag, Herr Özdemir")).to_have_count(1)
+    await expect(page.locator("#saved")).to_have_text("Entwurf gesichert")
+    assert await hub.value("SELECT text FROM draft") == "Noch ein Satz"
+    await page.press("#text", "Control+Enter")
+    await expect(page.locator(".talk .msg[id].out .bub", has_text="Noch ein Satz")).to_have_count(1)
+    assert await hub.value("SELECT count(*) FROM draft") == 0
+
+
+async def test_slower_tab_is_told_and_decides(hub: HubUnderTest, site: Site) -> None:
+    """Two tabs with one draft: the newer text stays, the tab with the older one is told and takes it or keeps its own."""
+    jonas, channel = await visit(hub), await hub.connect()
+    path = f"/inbox/open/{conv(await receive(hub, channel, 'Hallo'))}"
+    one, other = await site.open(jonas, path), await site.open(jonas, path)
+    await one.fill("#text", "Aus dem ersten")
+    await expect(one.locator("#saved")).to_have_text("Entwurf gesichert")
+    await other.fill("#text", "Aus dem zweiten")
+    await expect(other.locator("[data-moved]")).to_contain_text(
+        "In einem anderen Fenster steht ein neuerer Entwurf: Aus dem ersten"
+    )
+    await expect(other.locator("#text")).to_have_value("Aus dem zweiten")
+    assert await hub.value("SELECT text FROM draft") == "Aus dem ersten"
+    await other.click("[data-moved] [data-mine]")
+    await expect(other.locator("#saved")).to_have_text("Entwurf gesichert")
+    assert await hub.value("SELECT text FROM draft") == "Aus dem zweiten"
+    await one.fill("#text", "Wieder der erste")
+    await one.click("[data-moved] [data-take]")
+    await expect(one.locator("#text")).to_have_value("Aus dem zweiten")
+    await expect(one.locator("#text")).to_be_focused()
+
+
+async def test_draft_waits_for_the_connection(hub: HubUnderTest, site: Site) -> None:
+    """Offline: the draft stays in the page and is saved when the connection is back."""
+    jonas, channel = await visit(hub), await hub.connect()
+    page = await site.open(jonas, f"/inbox/open/{conv(await receive(hub, channel, 'Hallo'))}")
+    await page.context.set_offline(True)
+    await page.fill("#text", "Unterwegs geschrieben")
+    await expect(page.locator("#saved")).to_have_text("Entwurf noch nicht gesichert")
+    assert await hub.value("SELECT count(*) FROM draft") == 0
+    await page.context.set_offline(False)
+    await expect(page.locator("#saved")).to_have_text("Entwurf gesichert")
+    assert await hub.value("SELECT text FROM draft") == "Unterwegs geschrieben"
 
 
 async def test_phone_shows_one_pane_at_a_time(hub: HubUnderTest, site: Site) -> None:
