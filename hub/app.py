@@ -21,9 +21,10 @@ from hub.core.requests import Requests
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
 from hub.inbox import pages as inbox
-from hub.inbox import waiting
+from hub.inbox import service, waiting
 from hub.inbox.door import Door
 from hub.organisations import pages as organisations
+from hub.organisations.hooks import TeamRemoved
 from hub.runtime import open_runtime, settle_memory
 
 
@@ -33,6 +34,7 @@ def subscribe(hooks: Hooks) -> Hooks:
     hooks.subscribe(PersonBlocked, waiting.stop_queued)
     hooks.subscribe(ChannelBlocked, waiting.stop_channel)
     hooks.subscribe(ChannelOpened, waiting.wake_channel)
+    hooks.subscribe(TeamRemoved, service.release_team)
     return hooks
 
 

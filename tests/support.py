@@ -14,7 +14,7 @@ from hub.app import Hub
 from hub.channels import service as channels
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import dispatch, ingest, media, outbound, sweeper
+from hub.inbox import alarm, dispatch, ingest, media, outbound, sweeper
 from hub.organisations import service as organisations
 from hub.organisations import sessions
 from hub.organisations.access import Access
@@ -127,6 +127,7 @@ class HubUnderTest:
         """Let everything that is due now happen, in and out, without a worker process."""
         if self._clients is None:
             self._clients = dispatch.Clients(self.runtime.settings.trusted_hosts, at_once=8)
+        await alarm.ring(self.runtime)
         for _ in range(ROUNDS):
             if not await sweeper.look(self.runtime):
                 return

@@ -18,7 +18,7 @@ from hub.app import Hub
 from hub.core import ids
 from hub.core.settings import Settings
 from hub.inbox import ingest
-from hub.organisations import sessions, team
+from hub.organisations import sessions, team, teams
 from hub.organisations.access import Rule
 from hub.organisations.rights import ROLE_RIGHTS, Right
 from tests.organisations.support import DATA, ELSEWHERE, HERE, PAGE, Browser, browse, hire, signed_in
@@ -49,6 +49,10 @@ POST /o/{slug}/team/invitations/{invitation}/withdraw      manage_members
 POST /o/{slug}/team/members/{member}/role                  manage_members
 POST /o/{slug}/team/members/{member}/deactivate            manage_members
 POST /o/{slug}/team/members/{member}/reactivate            manage_members
+POST /o/{slug}/team/teams                                  manage_members
+POST /o/{slug}/team/teams/{team}/rename                    manage_members
+POST /o/{slug}/team/teams/{team}/members                   manage_members
+POST /o/{slug}/team/teams/{team}/remove                    manage_members
 
 GET  /o/{slug}/channels                                    read_channels
 POST /o/{slug}/channels                                    manage_channels
@@ -66,9 +70,13 @@ GET  /o/{slug}/inbox/{view}                                read_inbox
 GET  /o/{slug}/inbox/{view}/{conversation}                 read_inbox
 GET  /o/{slug}/inbox/{view}/{conversation}/contact         read_inbox
 GET  /o/{slug}/conversations/{conversation}/older          read_inbox
+GET  /o/{slug}/conversations/{conversation}/protocol       read_inbox
 POST /o/{slug}/conversations/{conversation}/messages       write_inbox
 POST /o/{slug}/conversations/{conversation}/notes          write_inbox
+POST /o/{slug}/conversations/{conversation}/draft          write_inbox
 POST /o/{slug}/conversations/{conversation}/assign         write_inbox
+POST /o/{slug}/conversations/{conversation}/due            write_inbox
+POST /o/{slug}/conversations/{conversation}/snooze         write_inbox
 POST /o/{slug}/conversations/{conversation}/done           write_inbox
 POST /o/{slug}/conversations/{conversation}/reopen         write_inbox
 POST /o/{slug}/conversations/{conversation}/read           write_inbox
@@ -78,11 +86,30 @@ POST /o/{slug}/messages/{message}/settle                   write_inbox
 OUTSIDE: Final = {"/static"}
 """Mounts. The door for providers is not even that: `hub.app.Hub` hands `/hooks/…` to it before FastAPI."""
 
-IDS: Final = {"session": "ses", "invitation": "inv", "member": "mem", "channel": "chn", "conversation": "conv", "message": "msg"}
+IDS: Final = {
+    "session": "ses",
+    "invitation": "inv",
+    "member": "mem",
+    "team": "team",
+    "channel": "chn",
+    "conversation": "conv",
+    "message": "msg",
+}
 """Path parameters that name a thing of somebody, with the prefix of its shown id."""
 NO_IDS: Final = {"slug", "view", "token"}
 """The others: the organisation itself, a word, and a secret that is its own proof."""
-FORM: Final = {"text": "x", "client_key": "k", "to": "", "role": "agent", "reason": "x", "name": "x", "before": "1.0.0"}
+FORM: Final = {
+    "text": "x",
+    "client_key": "k",
+    "to": "",
+    "when": "tomorrow",
+    "role": "agent",
+    "reason": "x",
+    "name": "x",
+    "before": "1.0.0",
+    "kind": "note",
+    "version": "0",
+}
 """Fields that make any form or query well-formed, so that nothing but the id decides."""
 ENDLESS: Final = "/o/{slug}/stream"
 """Answers for ever once it is allowed; it is asked without its number, which is malformed."""
@@ -243,6 +270,7 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
         "session": await (await signed_in(hub)).session_id(),
         "invitation": link.id,
         "member": hub.owner.member_id,
+        "team": await teams.create_team(hub.runtime, hub.owner, "Werkstatt"),
         "channel": channel.id,
         "conversation": conversation,
         "message": await hub.reply(conversation, "Guten Tag"),
@@ -252,7 +280,7 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
 
 async def everything(hub: HubUnderTest) -> list[Any]:
     """What the main organisation has, to compare."""
-    tables = ("member", "invitation", "channel", "conversation", "message", "message_part", "attempt", "audit_entry")
+    tables = ("member", "invitation", "team", "channel", "conversation", "message", "message_part", "attempt", "audit_entry")
     return [[tuple(row) for row in await hub.rows(f"SELECT * FROM {table} ORDER BY id")] for table in tables]
 
 

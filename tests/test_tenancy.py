@@ -130,13 +130,32 @@ async def test_the_indexes_the_inbox_lives_on_are_used_under_the_application_rol
     identifier = ids.new_id()
     cases = {
         "conversation_all": (
-            "SELECT id FROM conversation WHERE organisation_id = $1 AND state = 'open' "
-            "AND (turn, sort_at, id) < ('us', '2026-11-24'::timestamptz, $1) ORDER BY turn DESC, sort_at DESC, id DESC LIMIT 50",
+            "SELECT id FROM conversation WHERE organisation_id = $1 AND state = 'open' AND (urgency, place, id) < (1, 5, $1) "
+            "ORDER BY urgency DESC, place DESC, id DESC LIMIT 50",
             [],
         ),
         "conversation_mine": (
             "SELECT id FROM conversation WHERE organisation_id = $1 AND assignee_id = $2 AND state = 'open' "
-            "ORDER BY turn DESC, sort_at DESC, id DESC LIMIT 50",
+            "ORDER BY urgency DESC, place DESC, id DESC LIMIT 50",
+            [identifier],
+        ),
+        "conversation_team": (
+            "SELECT id FROM conversation WHERE organisation_id = $1 AND team_id = $2 AND state = 'open' "
+            "ORDER BY urgency DESC, place DESC, id DESC LIMIT 50",
+            [identifier],
+        ),
+        "conversation_unassigned": (
+            "SELECT id FROM conversation WHERE organisation_id = $1 AND assignee_id IS NULL AND team_id IS NULL AND state = 'open' "
+            "ORDER BY urgency DESC, place DESC, id DESC LIMIT 50",
+            [],
+        ),
+        "conversation_rings": (
+            "SELECT id FROM conversation WHERE organisation_id = $1 AND rings_at <= '2026-11-24'::timestamptz",
+            [],
+        ),
+        "message_protocol": (
+            "SELECT id FROM message WHERE organisation_id = $1 AND conversation_id = $2 AND direction IN ('note', 'event') "
+            "AND seq < 100 ORDER BY seq DESC LIMIT 51",
             [identifier],
         ),
         "message_thread": (

@@ -1,7 +1,9 @@
 """An installation of an earlier version is brought to the newest schema with its data, and every later migration has its turn."""
 
+import json
 from asyncio import to_thread
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import asyncpg
 from alembic import command
@@ -17,9 +19,8 @@ async def test_a_hub_of_the_first_version_is_brought_up_to_date(servers: Servers
     name = f"old_{ids.new_id().hex}"
     await servers.execute(f'CREATE DATABASE "{name}"')
     url = servers.database(servers.admin_url, name)
-    user = urlsplit(url).username or ""
     try:
-        await to_thread(command.upgrade, configuration(url, user), FIRST)
+        await to_thread(command.upgrade, configuration(url, urlsplit(url).username or ""), FIRST)
         connection = await asyncpg.connect(url)
         organisation, channel = ids.new_id(), ids.new_id()
         await connection.execute(
@@ -48,11 +49,63 @@ async def test_a_hub_of_the_first_version_is_brought_up_to_date(servers: Servers
             organisation,
             channel,
         )
+        await _hand_over(connection, organisation, channel)
         await to_thread(migrate, url, url)
         lanes = await connection.fetch("SELECT direction FROM channel_lane WHERE channel_id = $1 ORDER BY 1", channel)
         assert [lane["direction"] for lane in lanes] == ["in", "listen", "media", "out"]
         assert await connection.fetchval("SELECT callback_url FROM channel") == ""  # registered anew at the next start
+        old = json.loads(await connection.fetchval("SELECT content::text FROM message"))
+        assert old["to"] == {"member": "mem_1", "team": None} and old["from"] == {"member": None, "team": None}
+        place = await connection.fetchrow("SELECT urgency, place, rings_at FROM conversation")
+        assert tuple(place) == (1, int(START.timestamp()) * 1_000_000, None)
         await to_thread(migrate, url, url)  # twice is the same as once
         await connection.close()
     finally:
         await servers.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def _hand_over(connection: asyncpg.Connection, organisation: UUID, channel: UUID) -> None:
+    """A conversation of the first version that somebody was given."""
+    contact, identity, conversation = ids.new_id(), ids.new_id(), ids.new_id()
+    await connection.execute(
+        "INSERT INTO contact (organisation_id, id, name, language, created_at) VALUES ($1, $2, 'Jörg', 'de', $3)",
+        organisation,
+        contact,
+        START,
+    )
+    await connection.execute(
+        """
+        INSERT INTO identity (organisation_id, id, channel_id, provider_user_id, contact_id, display_name, username, language,
+                              created_at)
+        VALUES ($1, $2, $3, '7', $4, 'Jörg', '', 'de', $5)
+        """,
+        organisation,
+        identity,
+        channel,
+        contact,
+        START,
+    )
+    await connection.execute(
+        """
+        INSERT INTO conversation (organisation_id, id, identity_id, channel_id, contact_id, state, turn, last_seq, unread,
+                                  last_text, last_direction, last_kind, sort_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, 'open', 'us', 1, 0, '', 'in', 'text', $6, $6)
+        """,
+        organisation,
+        conversation,
+        identity,
+        channel,
+        contact,
+        START,
+    )
+    await connection.execute(
+        """
+        INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence, arrived_at,
+                             failure, failure_text)
+        VALUES ($1, $2, $3, 1, 'event', 'text', '', '{"event": "assigned", "from": null, "to": "mem_1"}', $4, 0, $4, '', '')
+        """,
+        organisation,
+        ids.new_id(),
+        conversation,
+        START,
+    )

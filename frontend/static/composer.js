@@ -1,6 +1,7 @@
-// Reply and note: two forms with two addresses, one shown. What was typed belongs to the person: no change of state takes it, it
-// outlives a reload, and a reply leaves the field only together with its key, so a double click sends once.
+// Reply and note: two forms with two addresses, one shown. What was typed belongs to the person: no change of state takes it, it is
+// kept as a draft (drafts.js), and a reply leaves the field only together with its key, so a double click sends once.
 
+import { Draft } from "./drafts.js";
 import { ask, Offline } from "./http.js";
 import { morph, parse } from "./morph.js";
 import { band, word } from "./words.js";
@@ -13,6 +14,7 @@ export class Composer {
   #kept = null; // what came back after a failure: {key, text}
   #late = false; // a change of state waits until the field is empty and left
   #sending = Promise.resolve();
+  #drafts = {};
 
   // `changed({conversation, message})` asks for the parts that changed.
   constructor(base, thread, changed) {
@@ -39,7 +41,7 @@ export class Composer {
       if (event.target.id === "note") this.#saveNote();
       else this.#send();
     });
-    this.#recall();
+    this.#keepDrafts();
   }
 
   get #root() {
@@ -72,8 +74,11 @@ export class Composer {
     }
     this.#late = false;
     const [fresh] = parse(html);
+    const drawn = fresh.querySelector("#text");
+    if (drawn) this.#drafts.reply?.seen(drawn);
     if (this.#mode === "note") fresh.querySelector("#reply").hidden = true;
     morph(this.#root, fresh);
+    this.#keepDrafts();
   }
 
   #say(reason, may) {
@@ -97,17 +102,25 @@ export class Composer {
     const key = this.#key.value;
     this.#key.value = newKey();
     this.#text.value = "";
-    this.#remember();
     this.#thread.pend(key, text);
-    this.#sending = this.#sending.then(() => this.#post(key, text)); // in the order of writing
+    const draft = this.#drafts.reply;
+    const saved = draft.hold();
+    this.#sending = this.#sending.then(() => saved).then(() => this.#post(key, text, draft)); // in the order of writing
   }
 
-  async #post(key, text) {
+  async #post(key, text, draft) {
     const form = new URLSearchParams({ text, client_key: key, view: this.#reply.elements.view.value });
     try {
-      this.#changed(await ask(this.#reply.action, form));
+      const answer = await ask(this.#action("messages"), form);
+      draft.release(true);
+      this.#changed(answer);
     } catch (error) {
+      draft.release(false);
       this.#thread.unpend(key);
+      if (!draft.field.isConnected) {
+        draft.restore(text); // another conversation has taken the place
+        return;
+      }
       this.#giveBack(key, text);
       if (error instanceof Offline) this.#say([band(word("away"))], "free");
       else if (error.body.reason) {
@@ -141,12 +154,16 @@ export class Composer {
     const button = this.#note.querySelector("[type=submit]");
     if (!field.value.trim() || button.disabled) return;
     button.disabled = true;
+    const draft = this.#drafts.note;
+    await draft.hold();
     try {
-      this.#changed(await ask(this.#note.action, new URLSearchParams({ text: field.value, view: this.#note.elements.view.value })));
+      const answer = await ask(this.#note.action, new URLSearchParams({ text: field.value, view: this.#note.elements.view.value }));
       field.value = "";
-      this.#remember();
+      draft.release(true);
+      this.#changed(answer);
       this.#switch("reply");
     } catch (error) {
+      draft.release(false);
       this.#note.querySelector("[data-note-error]")?.remove();
       const told = band(error instanceof Offline ? word("unsaved") : error.message);
       told.dataset.noteError = "";
@@ -156,16 +173,52 @@ export class Composer {
   }
 
   #remember() {
-    for (const [name, field] of [["reply", this.#text], ["note", this.#note.elements.text]]) {
-      if (field?.value) sessionStorage.setItem(`draft:${this.#thread.id}:${name}`, field.value);
-      else sessionStorage.removeItem(`draft:${this.#thread.id}:${name}`);
+    for (const draft of Object.values(this.#drafts)) draft.typed();
+  }
+
+  // Drafts of the fields that are there.
+  #keepDrafts() {
+    for (const [kind, field] of [["reply", this.#text], ["note", this.#note.elements.text]]) {
+      if (!field || this.#drafts[kind]?.field === field) continue;
+      this.#drafts[kind] = new Draft(this.#action("draft"), kind, field, (state, kept) => this.#told(kind, state, kept));
     }
   }
 
-  #recall() {
-    const reply = sessionStorage.getItem(`draft:${this.#thread.id}:reply`);
-    if (reply && this.#text && !this.#text.value) this.#text.value = reply;
-    this.#note.elements.text.value = sessionStorage.getItem(`draft:${this.#thread.id}:note`) ?? "";
+  // The tab is left, another conversation comes, or the connection is back; whether any draft is another than before.
+  async save() {
+    const drafts = Object.values(this.#drafts);
+    await Promise.all(drafts.map((draft) => draft.save()));
+    return drafts.filter((draft) => draft.news()).length > 0;
+  }
+
+  #told(kind, state, kept) {
+    const draft = this.#drafts[kind];
+    if (!draft?.field.isConnected) return; // another conversation has taken the place
+    const { form } = draft.field;
+    if (state === "moved") this.#offer(draft, form, kept);
+    else form.querySelector("[data-saved]").textContent = { saved: word("draftSaved"), waits: word("draftWaits") }[state] ?? "";
+  }
+
+  // Another page of this person was faster: what it kept, or what stands here?
+  #offer(draft, form, kept) {
+    form.querySelector("[data-moved]")?.remove();
+    const band = document.getElementById("moved").content.firstElementChild.cloneNode(true);
+    band.dataset.moved = "";
+    band.querySelector("b").textContent = word(kept.version ? "draftMoved" : "draftGone");
+    band.querySelector("[dir]").textContent = kept.text;
+    band.querySelector("[data-take]").addEventListener("click", () => this.#decide(band, draft, () => draft.take(kept)));
+    band.querySelector("[data-mine]").addEventListener("click", () => this.#decide(band, draft, () => draft.keepMine(kept)));
+    draft.field.before(band);
+  }
+
+  #decide(band, draft, decision) {
+    band.remove();
+    decision();
+    draft.field.focus();
+  }
+
+  #action(what) {
+    return `${this.#base}/conversations/${this.#thread.id}/${what}`;
   }
 }
 

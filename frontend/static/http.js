@@ -10,15 +10,15 @@ export class Refused extends Error {
   }
 }
 
-// GET, or POST when there is a form. Throws Offline when nothing was answered, Refused for an error in words. When the person may
+// GET, or POST when there is a form; `options` as of fetch. Throws Offline when nothing was answered, Refused for an error in words. When the person may
 // not look any more, the page is loaded anew and the hub says what now.
-export async function ask(url, form = null) {
+export async function ask(url, form = null, options = {}) {
   const headers = { accept: "application/json" };
   if (form) headers["x-csrf-token"] = document.querySelector("meta[name=csrf]").content;
   let response;
   let body;
   try {
-    response = await fetch(url, { method: form ? "POST" : "GET", headers, body: form, redirect: "manual" });
+    response = await fetch(url, { method: form ? "POST" : "GET", headers, body: form, redirect: "manual", ...options });
     body = await response.json();
   } catch {
     if (response && response.status >= 400) throw new Refused(response.status, {});

@@ -12,6 +12,7 @@ const GATHER = 40; // milliseconds
 const RETRY = 2_000;
 const MOST = 100; // ids the hub draws at once
 const BUSY_AFTER = 150;
+const COLOUR = 15_000;
 
 const page = document.querySelector(".inbox");
 const { base, view } = page.dataset;
@@ -31,17 +32,27 @@ function empty() {
 }
 
 function take() {
+  leave();
   thread?.close();
   thread = new Thread(base, view, writes);
   composer = new Composer(base, thread, changed);
   list.select(thread.id);
 }
 
+// What was typed is saved before the place changes; then its row says "Draft".
+async function leave() {
+  if (!composer) return;
+  const { id } = thread;
+  if (!(await composer.save()) || !list.has(id)) return;
+  want.rows.add(id);
+  soon();
+}
+
 // A change from the feed.
 function heard({ kind, data }) {
   want.counts = true;
   if (data.conversation) want.rows.add(data.conversation);
-  if (kind === "channel" || kind === "member" || data.conversation === thread.id) want.thread = true;
+  if (["channel", "member", "team"].includes(kind) || data.conversation === thread.id) want.thread = true;
   if (data.message && data.conversation === thread.id) want.messages.add(data.message);
   soon();
 }
@@ -92,6 +103,7 @@ function apply(answer, mine) {
     const count = answer.counts[node.dataset.count];
     const text = count ? number(count) : "";
     if (node.textContent !== text) node.textContent = text;
+    node.classList.toggle("late", answer.counts[`${node.dataset.count}.late`] > 0);
   }
   list.apply(answer.rows);
   if (!answer.parts || mine !== thread) return;
@@ -167,7 +179,7 @@ addEventListener("popstate", () => {
   else location.reload();
 });
 
-// Buttons that act at once: assign, done, reopen, send again, settle.
+// Buttons that act at once: assign, due time, snooze, done, reopen, send again, settle.
 addEventListener("submit", async (event) => {
   const form = event.target;
   if (!("act" in form.dataset)) return;
@@ -182,7 +194,7 @@ addEventListener("submit", async (event) => {
   try {
     const answer = await ask(url, body);
     changed(answer);
-    if (form.dataset.act === "done") toast(word("done"), () => undo(answer.conversation));
+    if (["done", "snooze"].includes(form.dataset.act)) toast(word(form.dataset.act), () => undo(answer.conversation));
   } catch (error) {
     toast(error instanceof Offline ? word("away") : error.message);
     changed({});
@@ -211,6 +223,16 @@ function toast(text, back = null) {
   setTimeout(() => node.remove(), 8_000);
 }
 
-document.addEventListener("visibilitychange", () => thread.look());
+// A due time turns amber by itself; that it has passed is told by the hub.
+function colour() {
+  for (const node of document.querySelectorAll("[data-soon]")) if (Date.parse(node.dataset.soon) <= Date.now()) node.classList.add("soon");
+}
+
+setInterval(colour, COLOUR);
+document.addEventListener("visibilitychange", () => {
+  thread.look();
+  if (document.visibilityState === "hidden") composer.save();
+});
+addEventListener("online", () => composer.save());
 take();
 new Live(base, Number(page.dataset.seq), heard, show).start();

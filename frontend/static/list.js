@@ -127,7 +127,7 @@ export class List {
   }
 }
 
-// Whether key `one` stands further down in a list than `other`: our turn before the customer's, the newest first.
+// Whether key `one` stands further down in a list than `other`: by group, then by place in it, the higher the further up.
 function earlier(one, other) {
   const [a, b] = [one.split("."), other.split(".")];
   if (a[0] !== b[0]) return a[0] < b[0];

@@ -175,6 +175,20 @@ def format_day_line(at: datetime, t: Translator, zone: ZoneInfo, *, now: datetim
     return f"{_near_day(age, t)}, {line}" if age in (0, 1) else line
 
 
+def format_near(at: datetime, t: Translator, zone: ZoneInfo, *, now: datetime) -> str:
+    """A point in time around now, in few words: `15:00` today, `morgen 09:00`, `gestern 15:00`, `Do 09:00` less than a week away,
+    else the date alone."""
+    day, time = _day(at, zone), format_time(at, t.locale, zone)
+    away = (day - _day(now, zone)).days
+    if away == 0:
+        return time
+    if abs(away) == 1:
+        return t("day.tomorrow_at" if away == 1 else "day.yesterday_at", time=time)
+    if abs(away) < 7:
+        return f"{dates.format_date(day, 'EEE', locale=_babel(t.locale)).rstrip('.')} {time}"
+    return format_date(day, t.locale, zone)
+
+
 def format_number(value: int | float | Decimal, locale: str) -> str:
     """`1.234,5` or `1,234.5`, with at most three decimal places."""
     return numbers.format_decimal(value, locale=_babel(locale))

@@ -7,7 +7,7 @@
     zone           the time zone that times are shown in
     static(name)   address of a file of `frontend/static`; it changes when any of them changes
     parts          the macros of `parts.html`, also inside a block that is drawn alone
-    |time |seconds |date |day |day_line |short |number |language    filters that speak the page's language and zone
+    |time |seconds |date |day |day_line |near |short |number |language    filters that speak the page's language and zone
     |initials |show_id    a name's letters; `"conv"|show_id(id)`
 
 `install` gives an application all of it. Nothing here knows a domain word.
@@ -189,6 +189,7 @@ def templates() -> Environment:
     env.filters["date"] = _speaks(lambda day, t, zone, now: i18n.format_date(day, t.locale, zone))
     env.filters["day"] = _speaks(lambda at, t, zone, now: i18n.format_day(at, t, zone, now=now))
     env.filters["day_line"] = _speaks(lambda at, t, zone, now: i18n.format_day_line(at, t, zone, now=now))
+    env.filters["near"] = _speaks(lambda at, t, zone, now: i18n.format_near(at, t, zone, now=now))
     env.filters["short"] = _speaks(lambda at, t, zone, now: short(at, t, zone, now=now))
     env.filters["seconds"] = _speaks(lambda at, t, zone, now: dates.format_time(at.astimezone(zone), "HH:mm:ss", locale=t.locale))
     env.filters["language"] = _speaks(lambda code, t, zone, now: _language(code, t.locale))

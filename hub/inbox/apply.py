@@ -206,7 +206,7 @@ async def _store_messages(runtime: Runtime, unit: UnitOfWork, channel: OpenChann
     for talk in talks:
         seq = talk.seq
         own = [incoming for incoming in talk.received if not incoming.joins]
-        if own and talk.state == "done":
+        if own and talk.state != "open":
             seq += 1
             reopened = Stored("text", "", {"event": "reopened"})
             rows.append(_Row(ids.new_id(), talk.conversation_id, seq, "event", reopened, now))
@@ -377,7 +377,9 @@ async def _redraw(unit: UnitOfWork, updates: list[tuple[Any, ...]]) -> None:
     await unit.sql.execute(
         """
         UPDATE conversation AS c SET
-            state = 'open', done_at = NULL, turn = 'us', last_seq = row.seq, unread = c.unread + row.received,
+            state = 'open', done_at = NULL, snoozed_until = NULL, turn = 'us', last_seq = row.seq, unread = c.unread + row.received,
+            due_at = CASE WHEN c.state <> 'done' THEN c.due_at END, due_from = CASE WHEN c.state <> 'done' THEN c.due_from END,
+            overdue = c.overdue AND c.state <> 'done',
             last_text = newest.preview, last_kind = newest.kind, last_direction = newest.direction,
             last_inbound_at = GREATEST(c.last_inbound_at, row.at), sort_at = GREATEST(c.sort_at, row.sort_at)
         FROM unnest($2::uuid[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[])

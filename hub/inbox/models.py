@@ -8,8 +8,11 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Computed,
+    DateTime,
     Index,
     PrimaryKeyConstraint,
+    SmallInteger,
     Text,
     UniqueConstraint,
     text,
@@ -109,21 +112,59 @@ class Identity(TenantRow, table=True):
 class Conversation(TenantRow, table=True):
     """All that is said with one identity. Reopened, never doubled.
 
-    `state`: open or done. `turn`: whose move it is; ours after the customer wrote or when what we wrote did not arrive, the
-    customer's after our answer and when it is done. `last_*` is what the list shows. `unread` counts inbound messages since an
-    agent last opened it. `sort_at` orders the list.
+    `state`: open, snoozed (put away until `snoozed_until`, or until the customer writes) or done. `turn`: whose move it is; ours
+    after the customer wrote, when what we wrote did not arrive and when a snooze is over, the customer's after our answer and when
+    it is done. `last_*` is what the list shows. `unread` counts inbound messages since an agent last opened it.
+
+    In charge are a team, a member, both or nobody. `due_at` is until when we want to have finished, agreed on at `due_from`;
+    `overdue` says that it has passed and the thread tells so. When a snooze is over, `snoozed_until` stays: since when it is back.
+
+    PostgreSQL computes where a list has it: `urgency` is its group (2 a due time runs, 1 our turn, 0 the rest), `place` its place
+    in the group, the higher the further up; and `rings_at`, when time alone changes it (`alarm.py`).
     """
 
     __table_args__ = (
         UniqueConstraint("organisation_id", "identity_id"),
-        Index("conversation_all", "organisation_id", "state", "turn", "sort_at", "id"),
-        Index("conversation_mine", "organisation_id", "assignee_id", "state", "turn", "sort_at", "id"),
+        Index("conversation_all", "organisation_id", "state", "urgency", "place", "id"),
+        Index(
+            "conversation_mine",
+            "organisation_id",
+            "assignee_id",
+            "state",
+            "urgency",
+            "place",
+            "id",
+            postgresql_where=text("assignee_id IS NOT NULL"),
+        ),
+        Index(
+            "conversation_team",
+            "organisation_id",
+            "team_id",
+            "state",
+            "urgency",
+            "place",
+            "id",
+            postgresql_where=text("team_id IS NOT NULL"),
+        ),
+        Index(
+            "conversation_unassigned",
+            "organisation_id",
+            "state",
+            "urgency",
+            "place",
+            "id",
+            postgresql_where=text("assignee_id IS NULL AND team_id IS NULL"),
+        ),
+        Index("conversation_rings", "rings_at", "organisation_id", "id", postgresql_where=text("rings_at IS NOT NULL")),
         refers("identity_id", "identity"),
         refers("channel_id", "channel"),
         refers("contact_id", "contact"),
         refers("assignee_id", "member"),
-        one_of("state", "open", "done"),
+        refers("team_id", "team"),
+        one_of("state", "open", "snoozed", "done"),
         one_of("turn", "us", "customer"),
+        CheckConstraint("(due_at IS NULL) = (due_from IS NULL)", name="due_whole"),
+        CheckConstraint("state <> 'snoozed' OR snoozed_until IS NOT NULL", name="snoozed_until_known"),
     )
     identity_id: UUID
     channel_id: UUID
@@ -131,6 +172,11 @@ class Conversation(TenantRow, table=True):
     state: str = "open"
     turn: str = "us"
     assignee_id: UUID | None = None
+    team_id: UUID | None = None
+    due_at: datetime | None = when(default=None, nullable=True)
+    due_from: datetime | None = when(default=None, nullable=True)
+    overdue: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    snoozed_until: datetime | None = when(default=None, nullable=True)
     last_seq: int = Field(default=0, sa_type=BigInteger)
     unread: int = 0
     last_text: str = ""
@@ -140,6 +186,15 @@ class Conversation(TenantRow, table=True):
     sort_at: datetime = when()
     created_at: datetime = when()
     done_at: datetime | None = when(default=None, nullable=True)
+    urgency: int = Field(sa_column=Column(SmallInteger, Computed("conversation_urgency(state, turn, due_at)"), nullable=False))
+    place: int = Field(
+        sa_column=Column(BigInteger, Computed("conversation_place(state, due_at, snoozed_until, sort_at)"), nullable=False)
+    )
+    rings_at: datetime | None = Field(
+        sa_column=Column(
+            DateTime(timezone=True), Computed("conversation_rings_at(state, due_at, overdue, snoozed_until)"), nullable=True
+        )
+    )
 
 
 class Message(TenantRow, table=True):
@@ -162,6 +217,13 @@ class Message(TenantRow, table=True):
             postgresql_where=text("client_key IS NOT NULL"),
         ),
         Index("message_thread", "organisation_id", "conversation_id", "at", "sequence", "seq"),
+        Index(
+            "message_protocol",
+            "organisation_id",
+            "conversation_id",
+            "seq",
+            postgresql_where=text("direction IN ('note', 'event')"),
+        ),
         refers("conversation_id", "conversation"),
         refers("author_id", "member"),
         one_of("direction", "in", "out", "note", "event"),
@@ -342,10 +404,27 @@ class PendingEffect(TenantRow, table=True):
     created_at: datetime = when()
 
 
+class Draft(Tenant, table=True):
+    """What a member has begun to write and not sent: theirs alone, one reply and one note for each conversation.
+
+    `version` is the millisecond of saving, at least one more than before: who saves names the one they know, so that two open pages
+    never overwrite each other in silence.
+    """
+
+    __table_args__ = (refers("member_id", "member"), refers("conversation_id", "conversation"), one_of("kind", "reply", "note"))
+    member_id: UUID = Field(primary_key=True)
+    conversation_id: UUID = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    text: str
+    version: int = Field(sa_type=BigInteger)
+    updated_at: datetime = when()
+
+
 class ConversationCounter(Tenant, table=True):
     """How many conversations a list holds, as a sum of changes: a trigger on `conversation` appends, the sweeper folds. Exact in
-    every snapshot, and no writer waits for another. `list`: `all`, `unassigned`, `done`, or a member's id for "mine"; the same with
-    `.us` for those in which it is our turn."""
+    every snapshot, and no writer waits for another. `list`: `all`, `unassigned`, `snoozed`, `done`, the id of a member for "mine"
+    or of a team; of open ones the same with `.due` for those with a due time, `.us` for those in which it is our turn, `.late` for
+    those that are overdue."""
 
     __tablename__ = "conversation_counter"
     list: str = Field(primary_key=True)

@@ -41,6 +41,7 @@ from hub.inbox.apply import PREVIEW
 from hub.inbox.attachments import load_files, take_uploads
 from hub.inbox.compose import compose
 from hub.inbox.content import clean, file_ids, read_part, store, store_part
+from hub.inbox.drafts import remove_draft
 from hub.inbox.facts import Recipient, load_recipients
 from hub.inbox.models import BULK, CHAT, SERVICE
 from hub.inbox.waiting import RETRY_BLOCKS, due_after_earlier, fail_messages, keep_waiting
@@ -130,6 +131,7 @@ async def submit(
             content = compose(recipient.connector.capabilities, text, uploads, options, location)
             message = _Written(message_id, content, split(recipient, content), client_key, reply_to_key, priority)
             await _write(unit, author, conversation, recipient, message, decision)
+            await remove_draft(unit, author.member_id, conversation_id, "reply")
             await keep_decisions(unit, "submit", [(decision, conversation_id, message_id, author.member_id)])
             tenant = unit.tenant
             unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))

@@ -3,7 +3,9 @@
     GET  /o/{slug}/inbox/{view}                          the list; `after` pages on
     GET  /o/{slug}/inbox/{view}/{conversation}           list and thread
     GET  /o/{slug}/inbox/{view}/{conversation}/contact   on a small screen the contact, else the same page
-    POST /o/{slug}/conversations/{conversation}/…        messages, notes, assign, done, reopen, read
+    GET  /o/{slug}/conversations/{conversation}/protocol who did what with it and when
+    POST /o/{slug}/conversations/{conversation}/…        messages, notes, draft, assign, due, snooze, done, reopen,
+                                                         read
     POST /o/{slug}/messages/{message}/…                  resend, settle
 
 A browser gets pages and is sent on after a form; the page's own script asks for JSON and draws anew what changed.
@@ -12,16 +14,27 @@ A browser gets pages and is sent on after a form; the page's own script asks for
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from hub.consent.gate import SendBlocked
 from hub.core import ids
-from hub.core.i18n import Translator
 from hub.core.pages import draw, page_values, render, wants_page
 from hub.inbox import actions, files, outbound, service, stream, updates
 from hub.inbox.composer import read_decision
-from hub.inbox.schemas import AssignmentForm, ConversationId, MessageId, NoteForm, PressForm, ReplyForm, View
+from hub.inbox.drafts import DraftMoved, save_draft
+from hub.inbox.schemas import (
+    AssignmentForm,
+    ConversationId,
+    DraftForm,
+    DueForm,
+    MessageId,
+    MomentForm,
+    NoteForm,
+    PressForm,
+    ReplyForm,
+    View,
+)
 from hub.inbox.screen import Screen, runtime_of
 from hub.organisations.access import Access, requires
 from hub.organisations.rights import Right
@@ -32,6 +45,7 @@ router.include_router(updates.router)
 router.include_router(files.router)
 Reader = Annotated[Access, requires(Right.READ_INBOX)]
 Writer = Annotated[Access, requires(Right.WRITE_INBOX)]
+Below = Annotated[int | None, Query(ge=1, lt=2**63)]
 
 
 def _home(access: Access, view: View, conversation: str = "") -> str:
@@ -41,7 +55,7 @@ def _home(access: Access, view: View, conversation: str = "") -> str:
 @router.get("/o/{slug}/inbox")
 async def inbox(access: Reader) -> RedirectResponse:
     """The first list: one's own for those who answer, else everything."""
-    return RedirectResponse(_home(access, View.MINE if access.may(Right.WRITE_INBOX) else View.OPEN), 303)
+    return RedirectResponse(_home(access, "mine" if access.may(Right.WRITE_INBOX) else "open"), 303)
 
 
 @router.get("/o/{slug}/inbox/{view}")
@@ -78,14 +92,13 @@ async def _page(
     context.setdefault("client_key", ids.new_id().hex)
     async with runtime_of(request).database.unit_of_work(access.organisation_id) as unit:
         screen = Screen(request, access, unit)
-        context |= await screen.frame() | screen.words()
+        context |= await screen.frame(view) | screen.words()
         if conversation_id is not None:
             context["talk"] = await screen.talk(conversation_id)
         if wants_page(request):
             context |= await screen.rows(view, after)
             return render(request, "inbox/page.html", status=status, **context)
-    t: Translator = page_values(request)["t"]
-    name = context["talk"].row.row.name if context["talk"] else t(f"inbox.view.{view}")
+    name = context["talk"].row.row.name if context["talk"] else context["title"]
     panes = {part: draw(request, f"inbox/{part}.html", **context) for part in ("thread", "side")}
     return JSONResponse({"title": f"{name} · {access.organisation_name}", "pane": context["pane"], **panes})
 
@@ -98,6 +111,14 @@ async def _after_act(
     if wants_page(request):
         return RedirectResponse(_home(access, view, shown), 303)
     return JSONResponse({"conversation": shown, "message": ids.show("msg", message_id) if message_id else None})
+
+
+@router.get("/o/{slug}/conversations/{conversation}/protocol")
+async def protocol(request: Request, access: Reader, conversation: ConversationId, below: Below = None) -> Response:
+    """Every hand-over, due time, snooze, note, done and reopening, with who, when and in which session."""
+    async with runtime_of(request).database.unit_of_work(access.organisation_id) as unit:
+        context = await Screen(request, access, unit).protocol(conversation, below)
+        return render(request, "inbox/protocol.html", **context)
 
 
 @router.post("/o/{slug}/conversations/{conversation}/messages")
@@ -127,10 +148,35 @@ async def note(request: Request, access: Writer, conversation: ConversationId, f
     return await _after_act(request, access, form.view, conversation, message_id)
 
 
+@router.post("/o/{slug}/conversations/{conversation}/draft")
+async def draft(request: Request, access: Writer, conversation: ConversationId, form: DraftForm) -> JSONResponse:
+    """Keep what this member has begun to write. 409 with what is kept, when another of their pages was faster."""
+    try:
+        version = await save_draft(runtime_of(request), access, conversation, form.kind, form.text, form.version)
+    except DraftMoved as moved:
+        body = {"error": moved.code, "kept": moved.kept.text, "version": moved.kept.version}
+        return JSONResponse(body, status_code=moved.http_status)
+    return JSONResponse({"version": version})
+
+
 @router.post("/o/{slug}/conversations/{conversation}/assign")
 async def assign(request: Request, access: Writer, conversation: ConversationId, form: AssignmentForm) -> Response:
-    """Give it to a member, or to nobody."""
-    await service.assign(runtime_of(request), access, conversation, form.member_id)
+    """Hand it over to a member, a team or nobody."""
+    await service.assign(runtime_of(request), access, conversation, form.charge)
+    return await _after_act(request, access, form.view, conversation)
+
+
+@router.post("/o/{slug}/conversations/{conversation}/due")
+async def due(request: Request, access: Writer, conversation: ConversationId, form: DueForm) -> Response:
+    """Until when it shall be done."""
+    await service.set_due(runtime_of(request), access, conversation, form.read(access.zone))
+    return await _after_act(request, access, form.view, conversation)
+
+
+@router.post("/o/{slug}/conversations/{conversation}/snooze")
+async def snooze(request: Request, access: Writer, conversation: ConversationId, form: MomentForm) -> Response:
+    """Put it away until then."""
+    await service.snooze(runtime_of(request), access, conversation, form.read(access.zone))
     return await _after_act(request, access, form.view, conversation)
 
 

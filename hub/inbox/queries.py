@@ -1,8 +1,9 @@
 """What the pages read: lists, counters, threads, contacts. Everything as hub_app, paged by key, never by offset.
 
-A list has those in which it is our turn first, then those in which it is the customer's, the newest first in each: (`turn`,
-`sort_at`, `id`) backwards. A thread goes by (`at`, `sequence`, `seq`), see `models.Message`. Keys are shown as text, so that a page
-can carry them: `1795521600000000.0.17` is a line, `us.1795521600000000.<hex>` a row.
+A list has those whose due time runs first, the most urgent on top, then those in which it is our turn, then those in which it is
+the customer's, the newest first in each: (`urgency`, `place`, `id`) backwards. A thread goes by (`at`, `sequence`, `seq`). See
+`models`. Keys are shown as text, so that a page can carry them: `1795521600000000.0.17` is a line, `1.1795521600000000.<hex>` a
+row.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from hub.core import ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput, NotFound
 
@@ -18,8 +20,8 @@ ROWS: Final = 50
 LINES: Final = 50
 EARLIER: Final = 10
 """How many other conversations of a contact the panel names."""
-TURNS: Final = ("us", "customer")
-"""Whose move it is, in the order of a list: the alphabet backwards, as the index is read."""
+GROUPS: Final = ("customer", "us", "due")
+"""The groups of a list by `urgency`, the last one on top."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -46,8 +48,14 @@ class Row:
     contact_id: UUID
     state: str
     turn: str
+    urgency: int
+    place: int
     unread: int
     assignee_id: UUID | None
+    team_id: UUID | None
+    due_at: datetime | None
+    due_from: datetime | None
+    snoozed_until: datetime | None
     last_text: str
     last_direction: str
     last_kind: str
@@ -58,13 +66,26 @@ class Row:
     @property
     def key(self) -> str:
         """Its place in every list that holds it."""
-        return f"{self.turn}.{_micros(self.sort_at)}.{self.id.hex}"
+        return f"{self.urgency}.{self.place}.{self.id.hex}"
+
+    @property
+    def group(self) -> str:
+        """What stands above it in a list of open ones."""
+        return GROUPS[self.urgency]
 
     def belongs(self, view: str, member_id: UUID) -> bool:
         """Whether the list `view` of this member holds it."""
-        if view == "done" or self.state == "done":
+        if self.state != "open" or view in CLOSED_VIEWS:
             return view == self.state
-        return view == "open" or self.assignee_id == (member_id if view == "mine" else None)
+        match view:
+            case "open":
+                return True
+            case "mine":
+                return self.assignee_id == member_id
+            case "unassigned":
+                return self.assignee_id is None and self.team_id is None
+            case _:
+                return self.team_id == ids.read("team", view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +128,20 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """A line of the protocol: a note, or a change of what a conversation is to us. Nobody is the author of what time or the
+    customer changed."""
+
+    seq: int
+    direction: str
+    at: datetime
+    text: str
+    content: dict[str, Any]
+    author_id: UUID | None
+    session_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """An address of a contact."""
 
@@ -137,16 +172,16 @@ def _instant(micros: str) -> datetime:
     return _EPOCH + int(micros) * _MICROSECOND
 
 
-def read_row_key(key: str) -> tuple[str, datetime, UUID]:
+def read_row_key(key: str) -> tuple[int, int, UUID]:
     """The place behind a row's key; InvalidInput for anything else."""
     try:
-        turn, micros, shown = key.split(".")
-        place = turn, _instant(micros), UUID(hex=shown)
-    except (ValueError, OverflowError) as error:
+        urgency, place, shown = key.split(".")
+        found = int(urgency), int(place), UUID(hex=shown)
+    except ValueError as error:
         raise InvalidInput("not a place in a list", field="after") from error
-    if turn not in TURNS:
+    if not 0 <= found[0] < len(GROUPS) or abs(found[1]) >= 2**63:
         raise InvalidInput("not a place in a list", field="after")
-    return place
+    return found
 
 
 def read_line_key(key: str) -> tuple[datetime, int, int]:
@@ -173,30 +208,33 @@ async def colleagues(unit: UnitOfWork) -> dict[UUID, Colleague]:
     return {row["id"]: Colleague(**row) for row in rows}
 
 
-async def counts(unit: UnitOfWork, member_id: UUID) -> dict[str, int]:
-    """How many conversations each list and each of its two groups holds (`mine`, `mine.us`, `mine.customer` …), exactly: sums of
-    `conversation_counter`, never counted."""
+async def counts(unit: UnitOfWork, member_id: UUID, team_ids: Sequence[UUID]) -> dict[str, int]:
+    """How many conversations each list, each of its groups and what is overdue in it holds (`mine`, `mine.due`, `mine.us`,
+    `mine.customer`, `mine.late` …), exactly: sums of `conversation_counter`, never counted."""
     lists = {"mine": str(member_id), "unassigned": "unassigned", "open": "all"}
+    lists |= {ids.show("team", team_id): str(team_id) for team_id in team_ids}
     rows = await unit.sql.fetch(
         """
         SELECT list, sum(change)::bigint AS total FROM conversation_counter
         WHERE organisation_id = $1 AND list = ANY($2::text[]) GROUP BY list
         """,
         unit.tenant,
-        [name + group for name in lists.values() for group in ("", ".us")],
+        ["snoozed", *(name + part for name in lists.values() for part in ("", ".due", ".us", ".late"))],
     )
     total = {row["list"]: row["total"] for row in rows}
-    found = {}
+    found = {"snoozed": total.get("snoozed", 0)}
     for view, name in lists.items():
-        found[view], found[f"{view}.us"] = total.get(name, 0), total.get(f"{name}.us", 0)
-        found[f"{view}.customer"] = found[view] - found[f"{view}.us"]
+        found[view] = total.get(name, 0)
+        for part in ("due", "us", "late"):
+            found[f"{view}.{part}"] = total.get(f"{name}.{part}", 0)
+        found[f"{view}.customer"] = found[view] - found[f"{view}.due"] - found[f"{view}.us"]
     return found
 
 
 _ROW: Final = """
-SELECT c.id, k.name, h.connector, h.id AS channel_id, h.title AS channel_title, c.contact_id, c.state, c.turn, c.unread,
-       c.assignee_id, c.last_text, c.last_direction, c.last_kind, c.sort_at, said.state AS out_state,
-       coalesce(said.content ? 'settled_at', false) AS settled
+SELECT c.id, k.name, h.connector, h.id AS channel_id, h.title AS channel_title, c.contact_id, c.state, c.turn, c.urgency, c.place,
+       c.unread, c.assignee_id, c.team_id, c.due_at, c.due_from, c.snoozed_until, c.last_text, c.last_direction, c.last_kind,
+       c.sort_at, said.state AS out_state, coalesce(said.content ? 'settled_at', false) AS settled
 FROM conversation c
 JOIN contact k ON k.organisation_id = c.organisation_id AND k.id = c.contact_id
 JOIN channel h ON h.organisation_id = c.organisation_id AND h.id = c.channel_id
@@ -209,23 +247,29 @@ WHERE c.organisation_id = $1 AND
 """
 _IN_VIEW: Final = {
     "mine": "c.state = 'open' AND c.assignee_id = $2",
-    "unassigned": "c.state = 'open' AND c.assignee_id IS NULL AND $2::uuid IS NOT NULL",
+    "unassigned": "c.state = 'open' AND c.assignee_id IS NULL AND c.team_id IS NULL AND $2::uuid IS NOT NULL",
     "open": "c.state = 'open' AND $2::uuid IS NOT NULL",
+    "snoozed": "c.state = 'snoozed' AND $2::uuid IS NOT NULL",
     "done": "c.state = 'done' AND $2::uuid IS NOT NULL",
 }
+_OF_TEAM: Final = "c.state = 'open' AND c.team_id = $2"
 VIEWS: Final = tuple(_IN_VIEW)
+"""The lists that everybody has; each team has one more, named by its shown id."""
+CLOSED_VIEWS: Final = ("snoozed", "done")
+"""Those without groups."""
+_TOP: Final = (len(GROUPS), 0, UUID(int=0))
 
 
 async def rows_of_view(unit: UnitOfWork, view: str, member_id: UUID, after: str | None) -> tuple[list[Row], str | None]:
     """One page of a list, and the key after which the next one goes on (None: that was all)."""
-    place = read_row_key(after) if after else (TURNS[0], datetime.max.replace(tzinfo=UTC), UUID(int=0))
+    place = read_row_key(after) if after else _TOP
     found = await unit.sql.fetch(
         f"""
-        {_ROW} {_IN_VIEW[view]} AND (c.turn, c.sort_at, c.id) < ($3, $4, $5)
-        ORDER BY c.turn DESC, c.sort_at DESC, c.id DESC LIMIT $6
+        {_ROW} {_IN_VIEW.get(view, _OF_TEAM)} AND (c.urgency, c.place, c.id) < ($3, $4, $5)
+        ORDER BY c.urgency DESC, c.place DESC, c.id DESC LIMIT $6
         """,
         unit.tenant,
-        member_id,
+        member_id if view in _IN_VIEW else ids.read("team", view),
         *place,
         ROWS + 1,
     )
@@ -236,7 +280,7 @@ async def rows_of_view(unit: UnitOfWork, view: str, member_id: UUID, after: str 
 async def rows_by_id(unit: UnitOfWork, conversation_ids: Sequence[UUID]) -> list[Row]:
     """These conversations, as far as they exist, the newest first."""
     found = await unit.sql.fetch(
-        f"{_ROW} c.id = ANY($2::uuid[]) ORDER BY c.turn DESC, c.sort_at DESC, c.id DESC", unit.tenant, list(conversation_ids)
+        f"{_ROW} c.id = ANY($2::uuid[]) ORDER BY c.urgency DESC, c.place DESC, c.id DESC", unit.tenant, list(conversation_ids)
     )
     return [Row(**row) for row in found]
 
@@ -289,6 +333,23 @@ async def lines_from(
         *place,
     )
     return await _with_tries(unit, [_line(row) for row in found]), _line(earlier) if earlier else None
+
+
+async def protocol(unit: UnitOfWork, conversation_id: UUID, before: int | None, limit: int) -> tuple[list[Record], int | None]:
+    """What was done with a conversation, the newest first: one page, and the number before which the next one goes on."""
+    found = await unit.sql.fetch(
+        """
+        SELECT seq, direction, at, text, content, author_id, session_id FROM message
+        WHERE organisation_id = $1 AND conversation_id = $2 AND direction IN ('note', 'event') AND seq < $3
+        ORDER BY seq DESC LIMIT $4
+        """,
+        unit.tenant,
+        conversation_id,
+        before or 2**63 - 1,
+        limit + 1,
+    )
+    records = [Record(**row) for row in found]
+    return records[:limit], records[limit - 1].seq if len(records) > limit else None
 
 
 async def earliest_key(unit: UnitOfWork, conversation_id: UUID, message_ids: Sequence[UUID]) -> str | None:

@@ -1,15 +1,19 @@
 """What the pages send, checked before it becomes anything. The forms stand in `frontend/templates/inbox/`."""
 
-from enum import StrEnum
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Form, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from hub.core import ids
-from hub.core.errors import InvalidInput
+from hub.core import clock, ids
+from hub.core.errors import InvalidInput, NotFound
 from hub.inbox.outbound import CLIENT_KEY_LENGTH
+from hub.inbox.queries import VIEWS
+from hub.inbox.service import Charge
+from hub.inbox.when import Choice, read_choice
 
 LONGEST_TEXT = 20_000
 """Characters of a reply or note. Messengers allow fewer or split (R-302); this bounds what is stored."""
@@ -17,14 +21,17 @@ MOST_IDS = 100
 """How many rows or messages a page may ask for at once."""
 
 
-class View(StrEnum):
-    """The lists. `open` is everything that is not done."""
+def _view(name: str) -> str:
+    if name not in VIEWS:
+        try:
+            ids.read("team", name)
+        except NotFound as error:
+            raise ValueError("no such list") from error
+    return name
 
-    MINE = "mine"
-    UNASSIGNED = "unassigned"
-    OPEN = "open"
-    DONE = "done"
 
+View = Annotated[str, AfterValidator(_view)]
+"""A list: one that everybody has, or a team's, named by its shown id. `open` is everything that is to do now."""
 
 Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 
@@ -32,7 +39,7 @@ Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 class _Posted(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    view: View = View.OPEN
+    view: View = "open"
     """The list that the page without script goes back to."""
 
 
@@ -49,14 +56,46 @@ class Note(_Posted):
     text: Text
 
 
+class DraftText(BaseModel):
+    """What a member has begun to write; `version` is the one that the page knows."""
+
+    kind: Literal["reply", "note"]
+    text: Text = ""
+    version: Annotated[int, Field(ge=0, lt=2**62)]
+
+
 class Assignment(_Posted):
-    """Who shall take care: a shown member id, or nothing for nobody."""
+    """Who shall take care: a shown member id, a shown team id, or nothing for nobody."""
 
     to: str = ""
 
     @property
-    def member_id(self) -> UUID | None:
-        return ids.read("mem", self.to) if self.to else None
+    def charge(self) -> Charge:
+        if self.to.startswith("team_"):
+            return Charge(team_id=ids.read("team", self.to))
+        return Charge(member_id=ids.read("mem", self.to) if self.to else None)
+
+
+class Moment(_Posted):
+    """A point in time: a quick choice, or `own` with `at` as a date and time field sends it, in the page's zone."""
+
+    when: Choice = Choice.OWN
+    at: Annotated[str, StringConstraints(max_length=32)] = ""
+
+    def read(self, zone: str) -> datetime:
+        """The instant, after now. Raises InvalidInput."""
+        return read_choice(self.when, self.at, ZoneInfo(zone), clock.now())
+
+
+class Due(_Posted):
+    """A due time, or `when=none` for none."""
+
+    when: Choice | Literal["none"] = Choice.OWN
+    at: Annotated[str, StringConstraints(max_length=32)] = ""
+
+    def read(self, zone: str) -> datetime | None:
+        """The instant, after now. Raises InvalidInput."""
+        return None if self.when == "none" else read_choice(self.when, self.at, ZoneInfo(zone), clock.now())
 
 
 class Press(_Posted):
@@ -65,7 +104,10 @@ class Press(_Posted):
 
 ReplyForm = Annotated[Reply, Form()]
 NoteForm = Annotated[Note, Form()]
+DraftForm = Annotated[DraftText, Form()]
 AssignmentForm = Annotated[Assignment, Form()]
+MomentForm = Annotated[Moment, Form()]
+DueForm = Annotated[Due, Form()]
 PressForm = Annotated[Press, Form()]
 
 
@@ -93,7 +135,7 @@ class Wanted(BaseModel):
     """Which parts of an open page shall be drawn anew: rows by id, and of the open conversation the lines from the earliest
     changed one on, at least from `tail`, at most from `oldest`."""
 
-    view: View = View.OPEN
+    view: View = "open"
     rows: str = ""
     conversation: str = ""
     messages: str = ""

@@ -2,27 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
 
 from hub.connectors.contract import AnyConnector
-from hub.core import ids
+from hub.core import clock, ids
 from hub.core.db import UnitOfWork
+from hub.core.errors import NotFound
 from hub.core.feed import last_seq
 from hub.core.i18n import Translator, catalogue
 from hub.core.pages import page_values
 from hub.inbox import queries
 from hub.inbox.composer import Permission, failure_words, read_decision
+from hub.inbox.drafts import Drafts, drafts_of
 from hub.inbox.outbound import may_reply, may_reply_all
-from hub.inbox.queries import Colleague, Contact, Line, Row
+from hub.inbox.queries import Colleague, Contact, Line, Record, Row
 from hub.inbox.schemas import View
 from hub.inbox.thread import Piece, lay_out
+from hub.inbox.when import Choice, Signal, choices, read_signal
 from hub.organisations.access import Access
 from hub.organisations.rights import ROLE_RIGHTS, Right
+from hub.organisations.teams import Team, read_teams
 from hub.runtime import Runtime
+
+RECENT: Final = 5
+"""Lines of the protocol beside the thread; the rest has a page of its own."""
+RECORDS: Final = 50
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -42,10 +51,40 @@ class RowView:
     tone: str
     text: str
     assignee: Colleague | None
+    team: Team | None
+    signal: Signal | None
+    draft: str
+    """What this person has begun to write."""
 
     @property
     def is_new(self) -> bool:
         return self.row.unread > 0 and self.row.state == "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who was or is in charge, in a line of the protocol: team and member by name, both None for nobody."""
+
+    team: Team | None
+    member: Colleague | None
+
+    def __bool__(self) -> bool:
+        return self.team is not None or self.member is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """A line of the protocol. `was` and `now` are what changed: a Holder, an instant or None."""
+
+    record: Record
+    event: str
+    author: Colleague | None
+    was: Holder | datetime | None
+    now: Holder | datetime | None
+
+    @property
+    def session(self) -> str:
+        return ids.show("ses", self.record.session_id) if self.record.session_id else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +98,13 @@ class Talk:
     contact: Contact
     connectors: dict[str, AnyConnector]
     takers: list[Colleague]
+    teams: list[Team]
     """Who may be given the conversation."""
+    choices: list[Choice]
+    """Quick choices for a due time or a snooze."""
+    records: list[RecordView]
+    """The newest of the protocol."""
+    drafts: Drafts
 
     @property
     def id(self) -> str:
@@ -77,15 +122,35 @@ class Screen:
         self._t: Translator = values["t"]
         self._zone: ZoneInfo = values["zone"]
         self._people: dict[UUID, Colleague] | None = None
+        self._teams: dict[UUID, Team] | None = None
+
+    async def teams(self) -> dict[UUID, Team]:
+        if self._teams is None:
+            self._teams = await read_teams(self._unit)
+        return self._teams
 
     async def people(self) -> dict[UUID, Colleague]:
         if self._people is None:
             self._people = await queries.colleagues(self._unit)
         return self._people
 
-    async def frame(self) -> dict[str, Any]:
-        """What stands around every view: the cursor first, so that nothing after it is missed, and the counters."""
-        return {"seq": await last_seq(self._unit), "counts": await queries.counts(self._unit, self._access.member_id)}
+    async def frame(self, view: View) -> dict[str, Any]:
+        """What stands around every view: the cursor first, so that nothing after it is missed, the person's teams, the counters,
+        and the title of the list. NotFound for a team that is not there."""
+        seq = await last_seq(self._unit)
+        teams = await self.teams()
+        mine = [team for team in teams.values() if self._access.member_id in team.members]
+        shown = [team.id for team in mine]
+        if view in queries.VIEWS:
+            title = self._t(f"inbox.view.{view}")
+        else:
+            team = teams.get(ids.read("team", view))
+            if team is None or not team.active:
+                raise NotFound("no such team")
+            title = team.name
+            shown.append(team.id)
+        counts = await queries.counts(self._unit, self._access.member_id, shown)
+        return {"seq": seq, "counts": counts, "my_teams": mine, "title": title}
 
     async def rows(self, view: View, after: str | None = None) -> dict[str, Any]:
         """A page of a list."""
@@ -96,10 +161,14 @@ class Screen:
 
     async def draw_rows(self, rows: Sequence[Row]) -> list[RowView]:
         decisions = await may_reply_all(self._runtime, self._unit, [row.id for row in rows])
-        people = await self.people()
-        return [self._row(row, read_decision(decisions[row.id], self._t, self._zone), people) for row in rows]
+        people, teams = await self.people(), await self.teams()
+        drafts = await drafts_of(self._unit, self._access.member_id, [row.id for row in rows])
+        return [
+            self._row(row, read_decision(decisions[row.id], self._t, self._zone), people, teams, drafts.get(row.id, Drafts()))
+            for row in rows
+        ]
 
-    def _row(self, row: Row, may: Permission, people: dict[UUID, Colleague]) -> RowView:
+    def _row(self, row: Row, may: Permission, people: dict[UUID, Colleague], teams: dict[UUID, Team], drafts: Drafts) -> RowView:
         word, tone = self._word(row, may)
         return RowView(
             row,
@@ -109,12 +178,15 @@ class Screen:
             tone,
             self._kind_word(row.last_text) if row.last_kind == "unsupported" else row.last_text,
             people.get(row.assignee_id) if row.assignee_id else None,
+            teams.get(row.team_id) if row.team_id else None,
+            read_signal(row.state, row.turn, row.due_at, row.due_from, row.snoozed_until, clock.now()),
+            drafts.reply.text or drafts.note.text,
         )
 
     def _word(self, row: Row, may: Permission) -> tuple[str, str]:
         """The one word for where a conversation stands, the most pressing first."""
-        if row.state == "done":
-            return "done", ""
+        if row.state != "open":
+            return row.state, ""
         if row.out_state == "failed" or (row.out_state == "unknown" and not row.settled):
             return row.out_state, "fail"
         if may.about_person:
@@ -149,22 +221,53 @@ class Screen:
         lines, older = await queries.lines_before(self._unit, conversation_id, before)
         following, _ = await queries.lines_from(self._unit, conversation_id, before, limit=2)
         people = await self.people()
-        pieces = lay_out([*lines, *following[:1]], people, self._zone, after=following[1] if len(following) > 1 else None)
+        after = following[1] if len(following) > 1 else None
+        pieces = lay_out([*lines, *following[:1]], people, self._zone, after=after, teams=await self.teams())
         return {"pieces": pieces, "older": older, "name": row.name, **self.words()}
 
     async def _talk(self, conversation_id: UUID, lines: list[Line], older: bool, before: Line | None) -> Talk:
         row = await queries.row_by_id(self._unit, conversation_id)
         may = read_decision(await may_reply(self._runtime, self._unit, conversation_id), self._t, self._zone)
-        people = await self.people()
+        people, teams = await self.people(), await self.teams()
+        records, _ = await queries.protocol(self._unit, conversation_id, None, RECENT)
+        drafts = (await drafts_of(self._unit, self._access.member_id, [conversation_id])).get(conversation_id, Drafts())
         return Talk(
-            self._row(row, may, people),
+            self._row(row, may, people, teams, drafts),
             may,
-            lay_out(lines, people, self._zone, before=before),
+            lay_out(lines, people, self._zone, before=before, teams=teams),
             older,
             await queries.contact_of(self._unit, row),
             dict(self._runtime.connectors.items()),
             [one for one in people.values() if one.active and Right.WRITE_INBOX in ROLE_RIGHTS[one.role]],
+            [team for team in teams.values() if team.active],
+            choices(self._zone, clock.now()),
+            [self._record(record, people, teams) for record in records],
+            drafts,
         )
+
+    async def protocol(self, conversation_id: UUID, before: int | None) -> dict[str, Any]:
+        """A page of everything that was done with a conversation; NotFound."""
+        row = await queries.row_by_id(self._unit, conversation_id)
+        found, more = await queries.protocol(self._unit, conversation_id, before, RECORDS)
+        people, teams = await self.people(), await self.teams()
+        records = [self._record(record, people, teams) for record in found]
+        return {"row": row, "shown": ids.show("conv", row.id), "records": records, "more": more}
+
+    def _record(self, record: Record, people: dict[UUID, Colleague], teams: dict[UUID, Team]) -> RecordView:
+        author = people.get(record.author_id) if record.author_id else None
+        content = record.content
+        event = content["event"] if record.direction == "event" else "note"
+        was: Holder | datetime | None = None
+        now: Holder | datetime | None = None
+        if event == "assigned":
+            was, now = (_holder(content[side], people, teams) for side in ("from", "to"))
+        elif event == "due":
+            was, now = (_instant(content[side]) for side in ("from", "to"))
+        elif event == "snoozed":
+            now = _instant(content["until"])
+        elif event == "overdue":
+            was = _instant(content["due"])
+        return RecordView(record, event, author, was, now)
 
     def words(self) -> dict[str, Any]:
         """Functions the thread's templates use."""
@@ -172,3 +275,12 @@ class Screen:
 
     def _failure_words(self, failure: str) -> tuple[str, str]:
         return failure_words(failure, self._t)
+
+
+def _holder(content: dict[str, str | None], people: dict[UUID, Colleague], teams: dict[UUID, Team]) -> Holder:
+    member, team = content["member"], content["team"]
+    return Holder(teams.get(ids.read("team", team)) if team else None, people.get(ids.read("mem", member)) if member else None)
+
+
+def _instant(stamp: str | None) -> datetime | None:
+    return datetime.fromisoformat(stamp) if stamp else None

@@ -1,7 +1,8 @@
 """The sweeper: finds due work that nobody was nudged for, and keeps the tables small.
 
 Every 2 seconds it looks, as hub_system, for lanes with due rows and no live lease, so that losing Valkey or a process costs time
-and no message. Every minute it does the housekeeping; every pass is safe to run on several workers at once.
+and no message, and for conversations whose time has come (`alarm.py`). Every minute it does the housekeeping; every pass is safe to
+run on several workers at once.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
-from hub.inbox import media
+from hub.inbox import alarm, media
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -118,6 +119,7 @@ async def run(runtime: Runtime) -> None:
     while True:
         try:
             await look(runtime)
+            await alarm.ring(runtime)
             await runtime.queue.redis.set(WORKER_ALIVE, b"1", ex=15)
             if time.monotonic() - kept_house > HOUSEKEEPING_SECONDS:
                 await keep_house(runtime)

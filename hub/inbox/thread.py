@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.core import ids
 from hub.inbox.queries import Colleague, Line
+from hub.organisations.teams import Team
 
 GROUP: Final = timedelta(minutes=5)
 """Messages of one person this close to each other stand together; the face and, for the customer, the time appear once."""
@@ -31,8 +32,10 @@ class Piece:
     """Author, time and state stand below."""
     late_minutes: int = 0
     author: Colleague | None = None
-    to: Colleague | None = None
-    """Whom an assignment names."""
+    to: Colleague | Team | None = None
+    """Whom a hand-over names: the member, else the team."""
+    at: datetime | None = None
+    """The due time or the end of a snooze that an event names."""
 
 
 def lay_out(
@@ -42,6 +45,7 @@ def lay_out(
     *,
     before: Line | None = None,
     after: Line | None = None,
+    teams: Mapping[UUID, Team],
 ) -> list[Piece]:
     """The pieces of consecutive lines; `before` and `after` are their neighbours outside of what is drawn."""
     pieces = []
@@ -51,17 +55,23 @@ def lay_out(
         day = line.at.astimezone(zone).date()
         if previous is None or previous.at.astimezone(zone).date() != day:
             pieces.append(Piece("day", f"day-{day.isoformat()}", line))
-        pieces.append(_piece(line, previous, following, people, zone))
+        pieces.append(_piece(line, previous, following, people, teams, zone))
         previous = line
     return pieces
 
 
-def _piece(line: Line, previous: Line | None, following: Line | None, people: Mapping[UUID, Colleague], zone: ZoneInfo) -> Piece:
+def _piece(
+    line: Line,
+    previous: Line | None,
+    following: Line | None,
+    people: Mapping[UUID, Colleague],
+    teams: Mapping[UUID, Team],
+    zone: ZoneInfo,
+) -> Piece:
     shown = ids.show("msg", line.id)
     author = people.get(line.author_id) if line.author_id else None
     if line.direction == "event":
-        to = line.content.get("to")
-        return Piece("event", shown, line, author=author, to=people.get(ids.read("mem", to)) if to else None)
+        return Piece("event", shown, line, author=author, to=_taker(line, people, teams), at=_time(line))
     if line.direction == "note":
         return Piece("note", shown, line, author=author)
     cont = previous is not None and _together(previous, line, zone)
@@ -78,6 +88,20 @@ def _piece(line: Line, previous: Line | None, following: Line | None, people: Ma
         late_minutes=late_minutes,
         author=author,
     )
+
+
+def _taker(line: Line, people: Mapping[UUID, Colleague], teams: Mapping[UUID, Team]) -> Colleague | Team | None:
+    if line.content["event"] != "assigned":
+        return None
+    to = line.content["to"]
+    if to["member"]:
+        return people.get(ids.read("mem", to["member"]))
+    return teams.get(ids.read("team", to["team"])) if to["team"] else None
+
+
+def _time(line: Line) -> datetime | None:
+    stamp = line.content.get({"due": "to", "snoozed": "until"}.get(line.content["event"], ""))
+    return datetime.fromisoformat(stamp) if stamp else None
 
 
 def _together(one: Line, other: Line, zone: ZoneInfo) -> bool:

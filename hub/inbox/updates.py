@@ -29,7 +29,8 @@ async def updates(request: Request, access: Reader, wanted: WantedQuery) -> JSON
     answer: dict[str, Any] = {}
     async with runtime_of(request).database.unit_of_work(access.organisation_id) as unit:
         screen = Screen(request, access, unit)
-        answer |= await screen.frame()
+        frame = await screen.frame(wanted.view)
+        answer |= {name: frame[name] for name in ("seq", "counts")}
         rows = await queries.rows_by_id(unit, read_ids("conv", wanted.rows))
         answer["rows"] = [
             {
@@ -60,14 +61,12 @@ async def rows(request: Request, access: Reader, view: View, after: str | None =
     """A page of a list as HTML."""
     async with runtime_of(request).database.unit_of_work(access.organisation_id) as unit:
         screen = Screen(request, access, unit)
-        context = await screen.frame() | await screen.rows(view, after)
+        context = await screen.frame(view) | await screen.rows(view, after)
     return JSONResponse({"html": draw(request, "inbox/_rows.html", view=view, **context), "counts": context["counts"]})
 
 
 @router.get("/o/{slug}/conversations/{conversation}/older")
-async def older(
-    request: Request, access: Reader, conversation: ConversationId, before: str, view: View = View.OPEN
-) -> JSONResponse:
+async def older(request: Request, access: Reader, conversation: ConversationId, before: str, view: View = "open") -> JSONResponse:
     """The lines before a key as HTML, with the line at the key drawn again."""
     async with runtime_of(request).database.unit_of_work(access.organisation_id) as unit:
         context = await Screen(request, access, unit).older(conversation, before)

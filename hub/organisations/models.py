@@ -53,6 +53,30 @@ class Member(TenantRow, table=True):
     deactivated_at: datetime | None = when(default=None, nullable=True)
 
 
+class Team(TenantRow, table=True):
+    """Members who share work (R-300). Removed teams stay, for the record; a name is unique among those that are there."""
+
+    __table_args__ = (
+        Index("team_name", "organisation_id", text("lower(name)"), unique=True, postgresql_where=text("removed_at IS NULL")),
+    )
+    name: str
+    created_at: datetime = when()
+    removed_at: datetime | None = when(default=None, nullable=True)
+
+
+class TeamMember(Tenant, table=True):
+    """Who is in which team: any number of each."""
+
+    __tablename__ = "team_member"
+    __table_args__ = (
+        Index("team_member_member", "organisation_id", "member_id"),
+        refers("team_id", "team"),
+        refers("member_id", "member"),
+    )
+    team_id: UUID = Field(primary_key=True)
+    member_id: UUID = Field(primary_key=True)
+
+
 class Invitation(TenantRow, table=True):
     """A single-use link by which a person joins with a role. Only the token's SHA-256 is kept."""
 

@@ -5,6 +5,7 @@
     GET  /o/{slug}             to the first place that the member's role may enter
     GET  POST  /account        POST /account/password, /account/sessions/{session}/end, /account/sessions/end
     GET  POST  /o/{slug}/team  POST /o/{slug}/team/invitations/{invitation}/…, /o/{slug}/team/members/{member}/…
+                               POST /o/{slug}/team/teams, /o/{slug}/team/teams/{team}/…
     GET  POST  /join/{token}   accept an invitation
 
 A form that worked is answered by sending the browser on; one that did not is drawn again with the field named, with what was typed
@@ -28,13 +29,14 @@ from hub.core.errors import HubError, InvalidInput, NotFound
 from hub.core.i18n import LOCALES, Translator
 from hub.core.mail import MailFailed, can_send, send_mail
 from hub.core.pages import DEFAULT_ZONE, page_values, render
-from hub.organisations import service, sessions, team
+from hub.organisations import service, sessions, team, teams
 from hub.organisations.access import Access, SignedIn, public, requires, signed_in
 from hub.organisations.passwords import MINIMUM_LENGTH, WeakPassword
 from hub.organisations.rights import ROLE_RIGHTS, Right, may_manage
 from hub.organisations.service import LoginPaused, NoMembership, WrongPassword
 from hub.organisations.sessions import Origin
 from hub.organisations.team import AlreadyInvited, AlreadyMember, LastOwner, Link
+from hub.organisations.teams import TeamExists
 from hub.runtime import Runtime
 
 router = APIRouter()
@@ -75,6 +77,9 @@ class TeamChange(StrEnum):
     DEACTIVATED = "deactivated"
     REACTIVATED = "reactivated"
     WITHDRAWN = "withdrawn"
+    TEAM_MADE = "team_made"
+    TEAM = "team"
+    TEAM_REMOVED = "team_removed"
 
 
 def _runtime(request: Request) -> Runtime:
@@ -310,10 +315,11 @@ InvitationId = Annotated[UUID, Depends(_invitation_id)]
 
 async def _team_page(request: Request, access: Access, *, status: int = 200, link: Link | None = None, **more: Any) -> Response:
     members, invitations = await team.list_team(_runtime(request), access)
-    values = {"name": "", "email": "", "role": "agent", "errors": {}, "changed": None, **more}
+    values = {"name": "", "email": "", "role": "agent", "team_name": "", "errors": {}, "changed": None, **more}
     return render(
         request,
         "organisations/team.html",
+        teams=await teams.list_teams(_runtime(request), access),
         status=status,
         members=members,
         invitations=invitations,
@@ -404,6 +410,57 @@ async def reactivate(request: Request, access: TeamManager, member: MemberId) ->
     """Let a deactivated member in again."""
     await team.reactivate(_runtime(request), access, member)
     return _team_changed(access, TeamChange.REACTIVATED)
+
+
+# Teams
+
+
+def _team_id(team: str) -> UUID:
+    return ids.read("team", team)
+
+
+TeamId = Annotated[UUID, Depends(_team_id)]
+
+
+@router.post("/o/{slug}/team/teams")
+async def create_team(request: Request, access: TeamManager, name: Typed = "") -> Response:
+    """Make a team; who is in it is said afterwards."""
+    try:
+        await teams.create_team(_runtime(request), access, name)
+    except (InvalidInput, TeamExists) as error:
+        return await _team_page(request, access, status=error.http_status, errors=_team_errors(request, error), team_name=name)
+    return _team_changed(access, TeamChange.TEAM_MADE)
+
+
+def _team_errors(request: Request, error: HubError) -> Mapping[str, str]:
+    """The words at the one field that names a team."""
+    return {"team": _words(error, _t(request), "")}
+
+
+@router.post("/o/{slug}/team/teams/{team}/rename")
+async def rename_team(request: Request, access: TeamManager, team: TeamId, name: Typed = "") -> Response:
+    """Give a team another name."""
+    try:
+        await teams.rename_team(_runtime(request), access, team, name)
+    except (InvalidInput, TeamExists) as error:
+        return await _team_page(request, access, status=error.http_status, errors={"": _words(error, _t(request), "")})
+    return _team_changed(access, TeamChange.TEAM)
+
+
+@router.post("/o/{slug}/team/teams/{team}/members")
+async def set_team_members(
+    request: Request, access: TeamManager, team: TeamId, members: Annotated[list[str], Form(default_factory=list)]
+) -> Response:
+    """Say who is in a team."""
+    await teams.set_members(_runtime(request), access, team, [ids.read("mem", one) for one in members])
+    return _team_changed(access, TeamChange.TEAM)
+
+
+@router.post("/o/{slug}/team/teams/{team}/remove")
+async def remove_team(request: Request, access: TeamManager, team: TeamId) -> Response:
+    """End a team; its work is nobody's then."""
+    await teams.remove_team(_runtime(request), access, team)
+    return _team_changed(access, TeamChange.TEAM_REMOVED)
 
 
 # Join

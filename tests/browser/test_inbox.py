@@ -6,7 +6,7 @@ from uuid import UUID
 from playwright.async_api import expect
 
 from hub.core.clock import FakeClock
-from hub.inbox import ingest, service
+from hub.inbox import alarm, ingest, service
 from hub.organisations import sessions
 from tests.browser.conftest import Site
 from tests.inbox.pages_support import conv, receive, visit
@@ -183,7 +183,7 @@ async def test_offline_is_told_and_caught_up_without_a_gap(hub: HubUnderTest, si
     badge = page.locator(".views [data-connection]")
     await expect(badge).to_contain_text("Offline seit")
     await receive(hub, channel, *[f"Verpasst {number}." for number in range(12)], first=2)
-    await service.assign(hub.runtime, hub.owner, conversation, hub.owner.member_id)
+    await service.assign(hub.runtime, hub.owner, conversation, service.Charge(hub.owner.member_id))
     await page.click("#send")
     await expect(page.locator("#reason .banner")).to_contain_text("Keine Verbindung.")
     await expect(page.locator("#text")).to_have_value("Angefangen")
@@ -257,26 +257,125 @@ async def test_assigning_by_menu(hub: HubUnderTest, site: Site) -> None:
     jonas, sara, channel = await visit(hub), await visit(hub, "Sara Lang"), await hub.connect()
     conversation = conv(await receive(hub, channel, "Hallo"))
     page, hers = await site.open(jonas, f"/inbox/open/{conversation}"), await site.open(sara, "/inbox/mine")
-    await page.click("#head summary")
-    await page.locator("#head .menu button", has_text="Sara Lang").click()
+    await page.click("#head [data-menu=assign] summary")
+    await page.locator("#head [data-menu=assign] button", has_text="Sara Lang").click()
     await expect(page.locator("#head")).to_contain_text("zugewiesen an Sara Lang")
     await expect(hers.locator(".views [data-count=mine]")).to_have_text("1")
     await expect(hers.locator(f"#{conversation}")).to_be_visible()
 
 
+async def test_due_time_turns_amber_and_red_before_the_eyes(hub: HubUnderTest, site: Site, clock: FakeClock) -> None:
+    """R-300, look 5: a due time set by menu stands in the row; the page itself turns it amber; when it has passed, open pages say
+    so without a reload."""
+    jonas, sara, channel = await visit(hub), await visit(hub, "Sara Lang"), await hub.connect()
+    conversation = conv(await receive(hub, channel, "Hallo"))
+    page, hers = await site.open(jonas, f"/inbox/open/{conversation}"), await site.open(sara, "/inbox/open")
+    await hers.clock.install(time=clock())
+    await hers.reload()
+    await page.click("#head [data-menu=due] summary")
+    await page.locator("#head [data-menu=due] button", has_text="In einer Stunde").click()
+    signal = hers.locator(f"#{conversation} .sig")
+    await expect(signal).to_have_text("Frist 11:00")
+    await expect(signal).to_have_class("sig")
+    await hers.clock.run_for(49 * 60_000)
+    await expect(signal).to_have_class("sig soon")
+    clock.advance(hours=1)
+    await alarm.ring(hub.runtime)
+    await expect(page.locator(f"#{conversation} .sig")).to_have_class("sig late")
+    await expect(page.locator("#head .sig")).to_have_text("Überfällig 11:00")
+    await expect(page.locator(".talk .event", has_text="Die Frist ist verstrichen")).to_be_visible()
+    await expect(page.locator(".views [data-count=open]")).to_have_class("count late")
+
+
+async def test_snoozed_goes_with_a_way_back(hub: HubUnderTest, site: Site) -> None:
+    """R-300, look 8: snoozing acts at once, the row stays where it is, and the toast undoes it."""
+    jonas, channel = await visit(hub), await hub.connect()
+    conversation = conv(await receive(hub, channel, "Hallo"))
+    page = await site.open(jonas, f"/inbox/open/{conversation}")
+    await page.click("#head [data-menu=snooze] summary")
+    await page.fill("#head [data-menu=snooze] [name=at]", "2026-11-24T15:00")
+    await page.click("#head [data-menu=snooze] .own button")
+    await expect(page.locator(f"#{conversation}")).to_contain_text("Zurückgestellt")
+    await expect(page.locator(".views [data-count=snoozed]")).to_have_text("1")
+    await page.click(".toast button")
+    await expect(page.locator(f"#{conversation} .st")).to_have_text("Offen")
+    await expect(page.locator(".views [data-count=snoozed]")).to_have_text("")
+
+
 async def test_draft_survives_looking_elsewhere(hub: HubUnderTest, site: Site) -> None:
-    """Look 6: what was typed is there again after another conversation and after a reload, and in no other conversation."""
+    """Look 6: what was typed is there again after another conversation, after a reload and in another browser, and in no other
+    conversation; its row says so."""
     jonas, channel = await visit(hub), await hub.connect()
     one = conv(await receive(hub, channel, "Eins", user=501))
     other = conv(await receive(hub, channel, "Zwei", user=502))
     page = await site.open(jonas, f"/inbox/open/{one}")
     await page.fill("#text", "Halb fertig")
     await page.click(f"#{other}")
+    await expect(page.locator(f"#{one}")).to_contain_text("Entwurf: Halb fertig")
     await expect(page.locator("#text")).to_have_value("")
     await page.click(f"#{one}")
     await expect(page.locator("#text")).to_have_value("Halb fertig")
     await page.reload()
     await expect(page.locator("#text")).to_have_value("Halb fertig")
+    elsewhere = await site.open(jonas, f"/inbox/open/{one}")
+    await expect(elsewhere.locator("#text")).to_have_value("Halb fertig")
+    await elsewhere.click("#send")
+    await expect(elsewhere.locator(".talk .msg[id].out .bub", has_text="Halb fertig")).to_have_count(1)
+    await expect(elsewhere.locator(f"#{one}")).not_to_contain_text("Entwurf")
+    assert await hub.value("SELECT count(*) FROM draft") == 0
+
+
+async def test_draft_is_saved_when_typing_pauses(hub: HubUnderTest, site: Site) -> None:
+    """A draft reaches the hub without leaving the field, and sending leaves none behind, whatever was under way."""
+    jonas, channel = await visit(hub), await hub.connect()
+    page = await site.open(jonas, f"/inbox/open/{conv(await receive(hub, channel, 'Hallo'))}")
+    await page.locator("#text").press_sequentially("Guten Tag")
+    await expect(page.locator("#saved")).to_have_text("Entwurf gesichert")
+    assert await hub.value("SELECT text FROM draft") == "Guten Tag"
+    await page.locator("#text").press_sequentially(", Herr Özdemir")
+    await page.press("#text", "Control+Enter")
+    await page.locator("#text").press_sequentially("Noch ein Satz")
+    await expect(page.locator(".talk .msg[id].out .bub", has_text="Guten Tag, Herr Özdemir")).to_have_count(1)
+    await expect(page.locator("#saved")).to_have_text("Entwurf gesichert")
+    assert await hub.value("SELECT text FROM draft") == "Noch ein Satz"
+    await page.press("#text", "Control+Enter")
+    await expect(page.locator(".talk .msg[id].out .bub", has_text="Noch ein Satz")).to_have_count(1)
+    assert await hub.value("SELECT count(*) FROM draft") == 0
+
+
+async def test_slower_tab_is_told_and_decides(hub: HubUnderTest, site: Site) -> None:
+    """Two tabs with one draft: the newer text stays, the tab with the older one is told and takes it or keeps its own."""
+    jonas, channel = await visit(hub), await hub.connect()
+    path = f"/inbox/open/{conv(await receive(hub, channel, 'Hallo'))}"
+    one, other = await site.open(jonas, path), await site.open(jonas, path)
+    await one.fill("#text", "Aus dem ersten")
+    await expect(one.locator("#saved")).to_have_text("Entwurf gesichert")
+    await other.fill("#text", "Aus dem zweiten")
+    await expect(other.locator("[data-moved]")).to_contain_text(
+        "In einem anderen Fenster steht ein neuerer Entwurf: Aus dem ersten"
+    )
+    await expect(other.locator("#text")).to_have_value("Aus dem zweiten")
+    assert await hub.value("SELECT text FROM draft") == "Aus dem ersten"
+    await other.click("[data-moved] [data-mine]")
+    await expect(other.locator("#saved")).to_have_text("Entwurf gesichert")
+    assert await hub.value("SELECT text FROM draft") == "Aus dem zweiten"
+    await one.fill("#text", "Wieder der erste")
+    await one.click("[data-moved] [data-take]")
+    await expect(one.locator("#text")).to_have_value("Aus dem zweiten")
+    await expect(one.locator("#text")).to_be_focused()
+
+
+async def test_draft_waits_for_the_connection(hub: HubUnderTest, site: Site) -> None:
+    """Offline: the draft stays in the page and is saved when the connection is back."""
+    jonas, channel = await visit(hub), await hub.connect()
+    page = await site.open(jonas, f"/inbox/open/{conv(await receive(hub, channel, 'Hallo'))}")
+    await page.context.set_offline(True)
+    await page.fill("#text", "Unterwegs geschrieben")
+    await expect(page.locator("#saved")).to_have_text("Entwurf noch nicht gesichert")
+    assert await hub.value("SELECT count(*) FROM draft") == 0
+    await page.context.set_offline(False)
+    await expect(page.locator("#saved")).to_have_text("Entwurf gesichert")
+    assert await hub.value("SELECT text FROM draft") == "Unterwegs geschrieben"
 
 
 async def test_phone_shows_one_pane_at_a_time(hub: HubUnderTest, site: Site) -> None:

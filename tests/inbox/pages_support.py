@@ -85,6 +85,26 @@ async def receive(hub: HubUnderTest, channel: Connected, *texts: str, user: int 
     return found
 
 
+async def counters(hub: HubUnderTest, member_id: UUID, *team_ids: UUID) -> dict[str, int]:
+    """What the counters must say: counted row by row, as the pages never do."""
+    found = {}
+    rows = await hub.rows("SELECT state, turn, due_at, overdue, assignee_id, team_id FROM conversation")
+    listed = [row for row in rows if row["state"] == "open"]
+    views = {
+        "open": listed,
+        "mine": [row for row in listed if row["assignee_id"] == member_id],
+        "unassigned": [row for row in listed if row["assignee_id"] is None and row["team_id"] is None],
+        **{ids.show("team", team_id): [row for row in listed if row["team_id"] == team_id] for team_id in team_ids},
+    }
+    for view, held in views.items():
+        found[view] = len(held)
+        found[f"{view}.due"] = sum(row["due_at"] is not None for row in held)
+        found[f"{view}.us"] = sum(row["due_at"] is None and row["turn"] == "us" for row in held)
+        found[f"{view}.customer"] = sum(row["due_at"] is None and row["turn"] == "customer" for row in held)
+        found[f"{view}.late"] = sum(row["overdue"] for row in held)
+    return {**found, "snoozed": sum(row["state"] == "snoozed" for row in rows)}
+
+
 def conv(conversation_id: UUID) -> str:
     return ids.show("conv", conversation_id)
 

@@ -9,30 +9,8 @@ from hub.channels import service as channels
 from hub.core import ids
 from hub.core.clock import FakeClock
 from hub.inbox import ingest
-from tests.inbox.pages_support import DATA, PAGE, conv, receive, rows_in, visit
+from tests.inbox.pages_support import DATA, PAGE, conv, counters, receive, rows_in, visit
 from tests.support import HubUnderTest
-
-
-async def counters(hub: HubUnderTest, member: Any) -> dict[str, int]:
-    """What the counters must say: counted, as the pages never do."""
-    row = (
-        await hub.rows(
-            """
-            SELECT count(*) FILTER (WHERE is_open) AS open,
-                   count(*) FILTER (WHERE is_open AND turn = 'us') AS "open.us",
-                   count(*) FILTER (WHERE is_open AND turn = 'customer') AS "open.customer",
-                   count(*) FILTER (WHERE is_open AND assignee_id IS NULL) AS unassigned,
-                   count(*) FILTER (WHERE is_open AND assignee_id IS NULL AND turn = 'us') AS "unassigned.us",
-                   count(*) FILTER (WHERE is_open AND assignee_id IS NULL AND turn = 'customer') AS "unassigned.customer",
-                   count(*) FILTER (WHERE is_open AND assignee_id = $1) AS mine,
-                   count(*) FILTER (WHERE is_open AND assignee_id = $1 AND turn = 'us') AS "mine.us",
-                   count(*) FILTER (WHERE is_open AND assignee_id = $1 AND turn = 'customer') AS "mine.customer"
-            FROM (SELECT *, state = 'open' AS is_open FROM conversation) AS c
-            """,
-            member,
-        )
-    )[0]
-    return dict(row)
 
 
 async def test_lists_and_counters_follow_each_hand_over(hub: HubUnderTest) -> None:
@@ -225,7 +203,7 @@ async def test_ours_to_answer_stand_first(hub: HubUnderTest, clock: FakeClock) -
         clock.advance(minutes=1)
     html = await jonas.page("/inbox/open")
     assert rows_in(html) == [talks[0], talks[2], talks[1]]
-    assert html.index('id="turn-us"') < html.index(talks[0]) < html.index('id="turn-customer"')
+    assert html.index('id="group-us"') < html.index(talks[0]) < html.index('id="group-customer"')
     await channels.block_channel(hub.runtime, hub.owner, channel.id, "law")
     assert rows_in(await jonas.page("/inbox/open")) == [talks[2], talks[1], talks[0]]
     assert (await jonas.data("/updates"))["counts"] == await counters(hub, jonas.member_id)

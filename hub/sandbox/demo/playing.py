@@ -75,7 +75,7 @@ class Stage:
             case Note():
                 await service.add_note(runtime, author, conversation_id, step.text)
             case Assign():
-                await service.assign(runtime, author, conversation_id, people[step.to].member_id)
+                await service.assign(runtime, author, conversation_id, service.Charge(people[step.to].member_id))
             case Done():
                 await service.set_done(runtime, author, conversation_id)
 
