@@ -191,6 +191,6 @@ async def test_our_own_connector_reads_its_updates(simulated: Simulated, hook: H
     await simulated.write(person, "Hallo", date=1765441201)
     (arrived,) = await hook.wait_for(1)
     assert arrived.headers["x-telegram-bot-api-secret-token"] == SECRET
-    (event,) = read_update(orjson.dumps(arrived.update))
+    (event,) = read_update(RawRequest("POST", {}, orjson.dumps(arrived.update)))
     assert isinstance(event, MessageReceived) and event.content == Text(text="Hallo")
     assert event.sender.provider_user_id == str(person) and event.at.timestamp() == 1765441201
