@@ -1,5 +1,4 @@
-"""`docker-compose.yml` and `Dockerfile` against what the hub is: a name that nothing reads or a command that does not exist
-fails."""
+"""`docker-compose.yml` and `Dockerfile` against what the hub is: a name nothing reads or a command that does not exist fails."""
 
 import re
 import shlex

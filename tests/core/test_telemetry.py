@@ -92,6 +92,25 @@ async def test_a_webhook_and_its_answer_can_be_followed_by_their_ids(hub: HubUnd
     assert {line["event"] for line in written.lines() if submitted["message"] in str(line)} == {"submitted", "exchange", "attempt"}
 
 
+async def test_what_is_written_for_many_requests_names_none(
+    hub: HubUnderTest, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deliveries share a commit: when that fails, each request has its own line with 503, and the commit's belongs to nobody."""
+    written = listen()
+    channel = await hub.connect()
+    assert await hub.deliver(channel, telegram_text(1, "Hallo")) == 200
+
+    async def fails(*arguments: Any) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr("hub.inbox.door.append", fails)
+    assert await hub.deliver(channel, telegram_text(2, "Hallo")) == 503
+    assert [line["status"] for line in written.of("request")] == [200, 503]
+    assert len(written.of("stored")) == 1
+    (down,) = written.of("door_store_down")
+    assert "request" not in down
+
+
 @respx.mock
 async def test_no_line_holds_a_text_a_token_or_a_secret(hub: HubUnderTest, listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-266, I10: at level debug, with failures of every part: refused and unreadable webhooks, a crash whose words quote the body,
@@ -196,5 +215,5 @@ async def test_questions_of_a_load_balancer_are_quiet(hub: HubUnderTest, listen:
 def test_what_the_system_says_is_told(listen: Listen) -> None:
     """A port that is in use is what an operator needs to read."""
     written = listen()
-    logging.getLogger("uvicorn.error").error(OSError(98, "address already in use"))
+    logging.getLogger("somelibrary").error(OSError(98, "address already in use"))
     assert written.lines()[0]["event"] == "[Errno 98] address already in use"
