@@ -15,9 +15,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
 from hub.app import Hub
+from hub.connectors.events import Media
 from hub.core import ids
 from hub.core.settings import Settings
 from hub.inbox import ingest
+from hub.inbox.attachments import Item, add_items
 from hub.organisations import sessions, team, teams
 from hub.organisations.access import Rule
 from hub.organisations.rights import ROLE_RIGHTS, Right
@@ -82,6 +84,16 @@ POST /o/{slug}/conversations/{conversation}/reopen         write_inbox
 POST /o/{slug}/conversations/{conversation}/read           write_inbox
 POST /o/{slug}/messages/{message}/resend                   write_inbox
 POST /o/{slug}/messages/{message}/settle                   write_inbox
+
+GET  /o/{slug}/files/{attachment}                          read_inbox
+HEAD /o/{slug}/files/{attachment}                          read_inbox
+GET  /o/{slug}/files/{attachment}/thumb                    read_inbox
+HEAD /o/{slug}/files/{attachment}/thumb                    read_inbox
+POST /o/{slug}/files/{attachment}/fetch                    write_inbox
+POST /o/{slug}/files/{attachment}/remove                   write_inbox
+POST /o/{slug}/conversations/{conversation}/files          write_inbox
+GET  /files/{token}                                        public
+HEAD /files/{token}                                        public
 """
 OUTSIDE: Final = {"/static"}
 """Mounts. The door for providers is not even that: `hub.app.Hub` hands `/hooks/…` to it before FastAPI."""
@@ -94,6 +106,7 @@ IDS: Final = {
     "channel": "chn",
     "conversation": "conv",
     "message": "msg",
+    "attachment": "file",
 }
 """Path parameters that name a thing of somebody, with the prefix of its shown id."""
 NO_IDS: Final = {"slug", "view", "token"}
@@ -164,6 +177,8 @@ def real() -> list[tuple[str, str, list[str]]]:
 
 async def ask(browser: Browser, route: Route, path: str, *, headers: dict[str, str] = PAGE) -> Any:
     """The route as a browser that is signed in asks for it, with a well-formed form."""
+    if route.method == "HEAD":
+        return await browser.client.head(path, headers=headers)
     if route.method == "GET":
         query = {} if route.path == ENDLESS else FORM
         return await browser.client.get(path, params=query, headers=headers)
@@ -202,7 +217,7 @@ async def test_without_a_session(hub: HubUnderTest) -> None:
         else:
             assert data.status_code == 401, route
             assert page.status_code == (303 if route.method == "GET" else 401), route
-            assert route.method == "POST" or page.headers["location"].startswith("/login?next="), route
+            assert route.method != "GET" or page.headers["location"].startswith("/login?next="), route
 
 
 async def test_after_the_session_was_ended(hub: HubUnderTest) -> None:
@@ -248,7 +263,7 @@ async def test_unsafe_requests_from_elsewhere(hub: HubUnderTest) -> None:
     """R-263: every form refuses a foreign origin; every one that needs a session refuses a missing or wrong token."""
     browser = await signed_in(hub)
     for route in written():
-        if route.method == "GET":
+        if route.method != "POST":
             continue
         path = route.at(hub.slug, {})
         foreign = await browser.submit_from({"origin": ELSEWHERE}, path, FORM)
@@ -266,6 +281,10 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
     await ingest.drain(hub.runtime, hub.organisation_id, channel.id, hub.worker_id)
     link = await team.invite(hub.runtime, hub.owner, name="Nora Neu", email="nora@radwerk.example", role="agent")
     conversation = await hub.value("SELECT id FROM conversation")
+    told = Media(kind="document", ref="x")
+    message = await hub.value("SELECT id FROM message")
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await add_items(unit, channel.id, [Item(message, conversation, 0, told, "x")])
     found = {
         "session": await (await signed_in(hub)).session_id(),
         "invitation": link.id,
@@ -274,6 +293,7 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
         "channel": channel.id,
         "conversation": conversation,
         "message": await hub.reply(conversation, "Guten Tag"),
+        "attachment": await hub.value("SELECT id FROM attachment"),
     }
     return {name: ids.show(IDS[name], value) for name, value in found.items()}
 
@@ -281,6 +301,7 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
 async def everything(hub: HubUnderTest) -> list[Any]:
     """What the main organisation has, to compare."""
     tables = ("member", "invitation", "team", "channel", "conversation", "message", "message_part", "attempt", "audit_entry")
+    tables += ("attachment",)
     return [[tuple(row) for row in await hub.rows(f"SELECT * FROM {table} ORDER BY id")] for table in tables]
 
 

@@ -25,7 +25,6 @@ from hub.core.errors import InvalidInput, NotFound
 from hub.core.media import INLINE_TYPES, content_disposition
 from hub.core.pages import page_values, wants_page
 from hub.core.storage import Form
-from hub.core.uploads import FileUpload
 from hub.inbox import media, uploads
 from hub.inbox.links import Linked, read_link
 from hub.inbox.schemas import ConversationId, PressForm
@@ -106,10 +105,11 @@ async def _hand_out(request: Request, linked: Linked, *, inline: bool, form: For
 @router.post("/o/{slug}/conversations/{conversation}/files")
 async def upload(request: Request, access: Writer, conversation: ConversationId) -> Response:
     """Attach a file. Refused: 422 with `reason` and the words for it, and nothing is kept."""
-    form = FileUpload(request.headers.get("content-type", ""), request.stream(), field="file")
+    content_type = request.headers.get("content-type", "")
     try:
-        name = await form.name()
-        added = await uploads.add_upload(runtime_of(request), access, conversation, name=name, pieces=form.pieces())
+        added = await uploads.add_upload(
+            runtime_of(request), access, conversation, content_type=content_type, body=request.stream()
+        )
     except uploads.FileRefused as refused:
         t = page_values(request)["t"]
         text = t(f"file.upload.{refused.reason}", **refused.values)

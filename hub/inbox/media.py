@@ -26,12 +26,11 @@ from hub.channels.health import mark_attention
 from hub.connectors.contract import FetchesMedia, FileHead
 from hub.connectors.errors import (
     AuthFailed,
-    FetchError,
     FileGone,
     FileTooLarge,
     OutcomeUnknown,
     RateLimited,
-    SendError,
+    Rejected,
     Unavailable,
 )
 from hub.connectors.http import connector_client
@@ -39,7 +38,7 @@ from hub.core import clock, lanes, picture
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, NotFound
 from hub.core.lanes import LANE_TROUBLE, LEASE, Lane
-from hub.core.media import inspect, safe_name
+from hub.core.media import Refusal, inspect, safe_name
 from hub.core.scanner import Scanner, Verdict
 from hub.core.storage import PARTS, Form, TooLarge, Writing
 from hub.inbox.attachments import nudge_fetching
@@ -69,6 +68,13 @@ ORPHAN_SECONDS: Final = 86_400.0
 """How old an object without a row must be (machine time) before it goes: longer than any transaction that would still name it."""
 SWEEP_SECONDS: Final = 60
 """The store is swept in PARTS steps, one for each minute: all of it in about four hours."""
+
+REASONS: Final = (
+    *("too_large", "infected", *(one.value for one in Refusal), "gone", "rejected", "internal"),
+    *("provider_unavailable", "rate_limited", "auth_failed", "outcome_unknown", "not_stored"),
+)
+"""Why a file is not there (`attachment.reason`); the words are `file.reason.<reason>`. Those of the second line are tried again
+and stay when that did not help for a day."""
 
 fetched = Counter("hub_files_total", "Fetched files by what became of them", ["connector", "state"])
 
@@ -266,8 +272,8 @@ async def _fetch(runtime: Runtime, channel: OpenChannel, http: AsyncClient, due:
     except (RateLimited, AuthFailed, Unavailable, OutcomeUnknown) as error:
         seconds = error.retry_after if isinstance(error, RateLimited) else backoff(due.tries)
         return _Again(error.code, seconds, needs_attention=isinstance(error, AuthFailed))
-    except (SendError, FetchError) as error:
-        return _Ended("failed", error.code)
+    except Rejected:
+        return _Ended("failed", "rejected")
     except OSError as error:  # the disk, or the time is up
         log.warning("file_not_stored", error=type(error).__name__)
         return _Again("not_stored", backoff(due.tries))

@@ -38,7 +38,7 @@ from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput, NotFound
 from hub.core.feed import note_change
 from hub.inbox.apply import PREVIEW
-from hub.inbox.attachments import load_files, take_uploads
+from hub.inbox.attachments import load_files, lock_uploads, take_uploads
 from hub.inbox.compose import compose
 from hub.inbox.content import clean, file_ids, read_part, store, store_part
 from hub.inbox.drafts import remove_draft
@@ -127,10 +127,11 @@ async def submit(
             await keep_decisions(unit, "submit", [(decision, conversation_id, None, author.member_id)])
         else:
             reply_to_key = await key_of(unit, conversation_id, reply_to) if reply_to else None
-            uploads = await take_uploads(unit, conversation_id, author.member_id, files, message_id)
+            uploads = await lock_uploads(unit, conversation_id, author.member_id, files)
             content = compose(recipient.connector.capabilities, text, uploads, options, location)
             message = _Written(message_id, content, split(recipient, content), client_key, reply_to_key, priority)
             await _write(unit, author, conversation, recipient, message, decision)
+            await take_uploads(unit, message_id, files)
             await remove_draft(unit, author.member_id, conversation_id, "reply")
             await keep_decisions(unit, "submit", [(decision, conversation_id, message_id, author.member_id)])
             tenant = unit.tenant

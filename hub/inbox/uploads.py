@@ -14,7 +14,9 @@ from hub.connectors.contract import MediaLimit
 from hub.connectors.events import MediaKind
 from hub.core import clock, ids
 from hub.core.errors import HubError, NotFound
+from hub.core.media import Refusal
 from hub.core.storage import TooLarge
+from hub.core.uploads import FileUpload
 from hub.inbox.media import Examined, examine
 from hub.organisations import audit
 from hub.organisations.access import Access
@@ -30,8 +32,12 @@ KINDS: Final[tuple[tuple[str, tuple[MediaKind, ...]], ...]] = (
 """As what a file of a type may be sent, the best first; the first beginning that fits counts."""
 
 
+REASONS: Final = ("too_large", "empty", "not_taken", "infected", *(one.value for one in Refusal))
+"""Why an upload is not taken; the words are `file.upload.<reason>`."""
+
+
 class FileRefused(HubError):
-    """An upload that is not taken. `reason` is a key of the catalogue, `file.upload.<reason>`."""
+    """An upload that is not taken; `reason` is one of REASONS."""
 
     code = "file_refused"
     http_status = 422
@@ -53,17 +59,22 @@ class Upload:
     has_thumbnail: bool
 
 
-async def add_upload(runtime: Runtime, access: Access, conversation_id: UUID, *, name: str, pieces: AsyncIterator[bytes]) -> Upload:
-    """Take a file for a conversation. Raises NotFound, FileRefused, and what `pieces` raises."""
+async def add_upload(
+    runtime: Runtime, access: Access, conversation_id: UUID, *, content_type: str, body: AsyncIterator[bytes]
+) -> Upload:
+    """Take the file of a form (field `file`) for a conversation. Raises NotFound before anything is read, FileRefused, and
+    InvalidInput for a form that is none."""
     media = await _accepted_media(runtime, access.organisation_id, conversation_id)
     if not media:
         raise FileRefused("not_taken")
+    form = FileUpload(content_type, body, field="file")
+    name = await form.name()
     organisation_id, object_id = access.organisation_id, ids.new_id()
     limit = min(runtime.settings.media_limit, max(one.bytes for one in media.values()))
     try:
         try:
             async with runtime.storage.writing(organisation_id, object_id, limit=limit) as writing:
-                async for piece in pieces:
+                async for piece in form.pieces():
                     await writing.write(piece)
         except TooLarge as error:
             raise FileRefused("too_large", **error.values) from None
