@@ -1,7 +1,7 @@
 """The lane of direction `out`: turns of one transaction each, requests in between.
 
     a turn (one transaction)      hold the lease, record what came back, claim what may go next
-    requests                      at most 64 at once per worker, each on a client of its own, with no transaction open
+    requests                      at most 64 at once per worker, with no transaction open
 
 A worker that takes a lane over finds the attempts its predecessor left open: nobody knows whether they arrived, so they become
 `unknown` and are never repeated by themselves (I5).
@@ -12,7 +12,6 @@ import time
 from uuid import UUID
 
 import structlog
-from httpx import AsyncClient
 from redis.exceptions import RedisError
 
 from hub.channels.accounts import OpenChannel, read_channel
@@ -42,17 +41,16 @@ LOOK_SECONDS = 0.2
 
 
 class Clients:
-    """The HTTP clients of one worker: one per concurrent request, because one shared client at 64 at once does a third."""
+    """The HTTP client of one worker, and the places at it: `free` is taken before a claim and given back by `send`."""
 
     def __init__(self, trusted: frozenset[str], *, at_once: int = AT_ONCE) -> None:
-        self._idle: list[AsyncClient] = [connector_client(trusted) for _ in range(at_once)]
+        self._http = connector_client(trusted)
         self.free = asyncio.Semaphore(at_once)
 
     async def send(self, channel: OpenChannel, claim: Claim) -> Result:
         """One attempt. Never raises: whatever happened is the result."""
-        client = self._idle.pop()
         try:
-            return Result(claim, await channel.connector.send(claim.permit, claim.message, channel.account, client))
+            return Result(claim, await channel.connector.send(claim.permit, claim.message, channel.account, self._http))
         except SendError as error:
             return Result(claim, error)
         except PermitInvalid:
@@ -61,12 +59,10 @@ class Clients:
             log.error("connector_defect", error=type(error).__name__, connector=channel.connector.connector)
             return Result(claim, OutcomeUnknown("internal"))
         finally:
-            self._idle.append(client)
             self.free.release()
 
     async def close(self) -> None:
-        for client in self._idle:
-            await client.aclose()
+        await self._http.aclose()
 
 
 class _Turns:
