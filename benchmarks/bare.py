@@ -7,10 +7,23 @@ It runs on uvicorn with the settings of `hub web`. It reads no body, stores noth
 
 import hmac
 import sys
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
+UVICORN: Final[dict[str, Any]] = {
+    "host": "127.0.0.1",
+    "http": "httptools",
+    "loop": "uvloop",
+    "ws": "none",
+    "lifespan": "off",
+    "proxy_headers": True,
+    "forwarded_allow_ips": "127.0.0.1",
+    "access_log": False,
+    "log_level": "warning",
+    "server_header": False,
+}
+"""The settings of `hub web`."""
 HEADER = b"x-telegram-bot-api-secret-token"
 
 
@@ -29,20 +42,7 @@ class Bare:
 
 def main() -> None:
     port, secret = sys.argv[1:]
-    uvicorn.run(
-        Bare(secret.encode()),
-        host="127.0.0.1",
-        port=int(port),
-        http="httptools",
-        loop="uvloop",
-        ws="none",
-        lifespan="off",
-        proxy_headers=True,
-        forwarded_allow_ips="127.0.0.1",
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-    )
+    uvicorn.run(Bare(secret.encode()), port=int(port), **UVICORN)
 
 
 if __name__ == "__main__":

@@ -151,11 +151,12 @@ class Place:
         self._children.remove(child)
         child.stop()
 
-    def start_hub(self) -> None:
+    def start_hub(self) -> tuple[Child, Child]:
         """One web process and one worker."""
         web = self.start("web", "hub", "web")
-        self.start("worker", "hub", "worker")
+        worker = self.start("worker", "hub", "worker")
         wait_for(f"http://127.0.0.1:{self.port}/readyz", web)
+        return web, worker
 
     def start_sandbox(self) -> None:
         """The Telegram simulator."""
@@ -168,6 +169,13 @@ class Place:
         bare = self.start("bare", "benchmarks.bare", str(port), secret)
         wait_for_port(port, bare)
         return port
+
+    def start_silent(self) -> tuple[Child, int]:
+        """The application that open streams are compared with, and its port."""
+        port = free_port()
+        silent = self.start("silent", "benchmarks.silent", str(port))
+        wait_for_port(port, silent)
+        return silent, port
 
     @asynccontextmanager
     async def runtime(self) -> AsyncIterator[Runtime]:

@@ -1,7 +1,7 @@
 """The web application: what is mounted, and who listens to whom. Nothing else happens here.
 
 /hooks/…     the door for providers (`hub/inbox/door.py`), plain ASGI
-the rest     pages and JSON of the rooms (FastAPI)
+the rest     pages and JSON of the rooms (FastAPI); after its beginning a stream is told from outside of it
 """
 
 from collections.abc import AsyncIterator
@@ -23,6 +23,7 @@ from hub.core.telemetry import set_up_logging
 from hub.inbox import pages as inbox
 from hub.inbox import service, waiting
 from hub.inbox.door import Door
+from hub.inbox.stream import Stream, opened
 from hub.organisations import pages as organisations
 from hub.organisations.hooks import TeamRemoved
 from hub.runtime import open_runtime, settle_memory
@@ -77,7 +78,15 @@ class Hub:
         if scope["type"] == "http" and scope["path"].startswith("/hooks/") and self._door is not None:
             await self._door(scope, receive, send)
         else:
-            await self.web(scope, receive, send)
+            stream = await self._answer(scope, receive, send)
+            if stream is not None:
+                await stream.tell(receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Stream | None:
+        """Let a room answer; a stream is only begun by it. What the framework puts into the scope goes with the copy."""
+        scope = {**scope}
+        await self.web(scope, receive, send)
+        return opened(scope)
 
 
 def create_app() -> Hub:

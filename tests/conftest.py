@@ -29,12 +29,13 @@ from hub.core.services import EmbeddedServices
 from hub.core.settings import Settings
 from hub.migrations.run import migrate
 from hub.organisations.policy import sync_policies
+from tests import outbound
 from tests.probe import probe
 from tests.requirements import named_tests
 from tests.smtp import smtp
 from tests.support import HubUnderTest
 
-__all__ = ["smtp"]
+__all__ = ["outbound", "smtp"]
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 """A Tuesday, 10:00 in Berlin."""
 

@@ -1,19 +1,19 @@
 """The only way out to other people's servers: an httpx client that cannot be talked into reaching our own network.
 
-The guard sits where connections are opened, below httpx's connection pool. A host name is looked up there once; every
+The guard sits where connections are opened, below the pool of kept connections. A host name is looked up there once; every
 address found must be public; and the connection goes to an address that was looked at, so a name that changes its address
 between the check and the connection (DNS rebinding) gains nothing. The pool still knows the connection by its host name:
 TLS checks the certificate for that name, the Host header is untouched, and two names on one address never share a
 connection. A kept connection is used again without any look-up; nothing else is remembered.
 
-Redirects are not followed, proxies and other settings from the environment are ignored, cookies are not kept (one client
-serves many organisations).
+Requests are httpx's, the transport is our own (`http1.py`, docs/decisions/0006-outbound-transport.md). Redirects are not followed,
+proxies and other settings from the environment are ignored, cookies are not kept (one client serves many organisations).
 
 `trusted` names `host:port` pairs of the operator (HUB_TRUSTED_HOSTS: the demo's simulators). They skip the rule about public
 addresses and our look-up, nothing else.
 
-Tests: respx works as it is. It takes a request over above the guard, so routes name the provider's real address and nothing
-is looked up:
+Tests: respx takes a request over above the guard (`tests/outbound.py` shows it the transport), so routes name the provider's real
+address and nothing is looked up:
 
     with respx.mock:
         respx.post("https://api.telegram.org/bot123:abc/sendMessage").respond(json={"ok": True})
@@ -27,23 +27,28 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
-import httpcore
 import httpx
 
 from hub.core.errors import HubError
+from hub.core.http1 import Connection, dial
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """(host, port) -> its addresses as text, the preferred one first. Raises OSError when there are none."""
 
+Dial = Callable[[str, int], Awaitable[Connection]]
+"""(host or address, port) -> a connection. Raises OSError."""
+
 TIMEOUT: Final = httpx.Timeout(connect=5, read=15, write=15, pool=5)
 """Seconds. `connect` covers look-up and TCP together; the TLS handshake has the same time again."""
-LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=30)
-"""Kept connections of one client; 30 s without use stays below the 60 s and more after which servers usually hang up."""
+MOST_CONNECTIONS: Final = 100
+"""Of one client, kept ones included; a request that finds all in use waits."""
+KEPT_SECONDS: Final = 30.0
+"""A connection without use is closed after so long: well before the 60 s and more after which servers usually hang up."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -70,21 +75,13 @@ class AddressDenied(HubError, httpx.ConnectError):
     http_status = 422
 
 
-def outbound_client(
-    trusted: frozenset[str] = frozenset(), *, timeout: httpx.Timeout = TIMEOUT, limits: httpx.Limits = LIMITS
-) -> httpx.AsyncClient:
-    """A client for requests to the outside. Make few, keep them open for long, close them.
+def outbound_client(trusted: frozenset[str] = frozenset(), *, timeout: httpx.Timeout = TIMEOUT) -> httpx.AsyncClient:
+    """A client for requests to the outside, any number at once. Make few, keep them open for long, close them.
 
-    Its requests raise AddressDenied and httpx's own errors. httpcore walks its whole pool for each request, so many requests
-    at once slow each other down: parallel senders hold one client each. Raises ValueError for an unfit entry of `trusted`.
+    Its requests raise AddressDenied and httpx's own errors. Raises ValueError for an unfit entry of `trusted`.
     """
-    return httpx.AsyncClient(
-        transport=GuardedTransport(Guard(trusted), limits),
-        timeout=timeout,
-        follow_redirects=False,
-        trust_env=False,
-        cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
-    )
+    transport = GuardedTransport(Guard(trusted), _tls())
+    return _Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
 
 
 async def look_up(host: str, port: int) -> Sequence[str]:
@@ -103,79 +100,211 @@ def is_public(address: _Address) -> bool:
     return address.is_global and not address.is_multicast and not any(address in network for network in _DENIED)
 
 
-class Guard(httpcore.AsyncNetworkBackend):
+class Guard:
     """Opens connections to public addresses and to trusted `host:port` pairs, to nothing else."""
 
-    def __init__(
-        self, trusted: frozenset[str], *, resolve: Resolve = look_up, network: httpcore.AsyncNetworkBackend | None = None
-    ) -> None:
-        """`network` opens the connections that passed (default: the real network)."""
+    def __init__(self, trusted: frozenset[str], *, resolve: Resolve = look_up, dial: Dial = dial) -> None:
+        """`dial` opens the connections that passed (default: the real network)."""
         self._trusted = frozenset(pair.lower() for pair in trusted)
         for pair in self._trusted:
             if not _PAIR.fullmatch(pair):
                 raise ValueError(f"trusted host {pair!r} is not host:port")
         self._resolve = resolve
-        self._network = network or httpcore.AnyIOBackend()
+        self._dial = dial
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  # httpcore's interface
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """One connection within `timeout` seconds. Raises AddressDenied, httpcore.ConnectError or ConnectTimeout.
+    async def connect(self, host: str, port: int, seconds: float | None) -> Connection:
+        """A connection, without TLS, within `seconds`. Raises AddressDenied, httpx.ConnectError or ConnectTimeout.
 
         One address of each family is tried, in the resolver's order, so that a host with a broken IPv6 route still gets out.
         """
+        end = None if seconds is None else asyncio.get_running_loop().time() + seconds
         if (f"[{host}]:{port}" if ":" in host else f"{host}:{port}") in self._trusted:
-            return await self._network.connect_tcp(host, port, timeout, local_address, socket_options)
-        loop = asyncio.get_running_loop()
-        end = None if timeout is None else loop.time() + timeout
+            return await self._open(host, port, end)
         addresses = await self._public_addresses(host, port, end)
         second = next((other for other in addresses if other.version != addresses[0].version), None)
-
-        async def connect(address: _Address, part: int) -> httpcore.AsyncNetworkStream:
-            left = None if end is None else max(end - loop.time(), 0) / part
-            return await self._network.connect_tcp(str(address), port, left, local_address, socket_options)
-
         if second is None:
-            return await connect(addresses[0], 1)
+            return await self._open(str(addresses[0]), port, end)
         try:
-            return await connect(addresses[0], 2)
-        except (httpcore.ConnectError, httpcore.ConnectTimeout):
-            return await connect(second, 1)
+            return await self._open(str(addresses[0]), port, _half_way(end))
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            return await self._open(str(second), port, end)
+
+    async def _open(self, host: str, port: int, end: float | None) -> Connection:
+        try:
+            async with asyncio.timeout_at(end):
+                return await self._dial(host, port)
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout(f"{host} did not take the connection in time") from error
+        except OSError as error:
+            raise httpx.ConnectError(f"{host} cannot be connected to: {error}") from error
 
     async def _public_addresses(self, host: str, port: int, end: float | None) -> list[_Address]:
         try:
             async with asyncio.timeout_at(end):
                 addresses = [ipaddress.ip_address(text) for text in await self._resolve(host, port)]
         except TimeoutError as error:
-            raise httpcore.ConnectTimeout(f"looking up {host} took too long") from error
+            raise httpx.ConnectTimeout(f"looking up {host} took too long") from error
         except (OSError, UnicodeError) as error:  # UnicodeError: a label longer than 63 characters
-            raise httpcore.ConnectError(f"{host} cannot be looked up: {error}") from error
+            raise httpx.ConnectError(f"{host} cannot be looked up: {error}") from error
         if not all(is_public(address) for address in addresses):
             raise AddressDenied(f"{host} is not a public address")
         return addresses
 
 
-class GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx's transport over a pool whose connections the guard opens."""
+def _half_way(end: float | None) -> float | None:
+    """The middle between now and then, in the loop's time."""
+    return None if end is None else (asyncio.get_running_loop().time() + end) / 2
 
-    def __init__(self, guard: Guard, limits: httpx.Limits = LIMITS) -> None:
-        super().__init__(verify=_tls(), trust_env=False, limits=limits)
-        # httpcore's pool takes a network backend; httpx has no parameter to hand it on.
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=_tls(),
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=guard,
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Whom a connection belongs to: requests of another origin never travel on it."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    origin: _Origin
+    connection: Connection
+    since: float
+    """In the loop's time."""
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """Keeps connections that the guard opened, and sends each request over one of its own."""
+
+    def __init__(self, guard: Guard, tls: ssl.SSLContext, connections: int = MOST_CONNECTIONS) -> None:
+        self._guard = guard
+        self._tls = tls
+        self._most = connections
+        self._free = asyncio.Semaphore(connections)
+        self._busy: set[Connection] = set()
+        self._kept: list[_Kept] = []  # the longest unused first
+        self._sweep: asyncio.TimerHandle | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Returns when the head of the answer is there. Raises AddressDenied and httpx.TransportError, see `http1.py`."""
+        if request.url.scheme not in ("https", "http"):
+            raise httpx.UnsupportedProtocol("only https and http are spoken here")
+        host = request.url.raw_host.decode("ascii")
+        origin = _Origin(request.url.scheme, host, request.url.port or (443 if request.url.scheme == "https" else 80))
+        seconds: dict[str, float | None] = request.extensions.get("timeout", {})
+        await self._take_place(seconds.get("pool"))
+        connection = None
+        try:
+            connection = self._reuse(origin) or await self._open(origin, seconds.get("connect"))
+            self._busy.add(connection)
+            status, headers = await connection.ask(request, write=seconds.get("write"), read=seconds.get("read"))
+        except BaseException:
+            if connection is not None:
+                connection.close()
+                self._busy.discard(connection)
+            self._free.release()
+            raise
+        return httpx.Response(status, headers=headers, stream=_Body(self, origin, connection, seconds.get("read")))
+
+    async def aclose(self) -> None:
+        """Everything is closed, answers that are being read too."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for connection in [*self._busy, *(kept.connection for kept in self._kept)]:
+            connection.close()
+        self._kept.clear()
+
+    def give_back(self, origin: _Origin, connection: Connection) -> None:
+        """The answer was read, or nobody wants the rest of it."""
+        self._busy.discard(connection)
+        if connection.is_reusable:
+            loop = asyncio.get_running_loop()
+            self._kept.append(_Kept(origin, connection, loop.time()))
+            self._sweep = self._sweep or loop.call_later(KEPT_SECONDS, self._close_unused)
+        else:
+            connection.close()
+        self._free.release()
+
+    async def _take_place(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise httpx.PoolTimeout("all connections are in use") from error
+
+    def _reuse(self, origin: _Origin) -> Connection | None:
+        """The connection that was used last: the most likely one to be alive."""
+        for index in range(len(self._kept) - 1, -1, -1):
+            if self._kept[index].origin == origin:
+                connection = self._kept.pop(index).connection
+                if connection.is_reusable:
+                    return connection
+                connection.close()
+        return None
+
+    async def _open(self, origin: _Origin, seconds: float | None) -> Connection:
+        if self._kept and len(self._busy) + len(self._kept) >= self._most:
+            self._kept.pop(0).connection.close()
+        connection = await self._guard.connect(origin.host, origin.port, seconds)
+        if origin.scheme == "https":
+            try:
+                await connection.secure(self._tls, origin.host, seconds)
+            except OSError as error:
+                connection.close()
+                raise httpx.ConnectError(f"no TLS with {origin.host}: {error}") from error
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def _close_unused(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._kept and self._kept[0].since + KEPT_SECONDS <= loop.time():
+            self._kept.pop(0).connection.close()
+        self._sweep = loop.call_at(self._kept[0].since + KEPT_SECONDS, self._close_unused) if self._kept else None
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer, as it comes in."""
+
+    def __init__(self, transport: GuardedTransport, origin: _Origin, connection: Connection, read: float | None) -> None:
+        self._transport = transport
+        self._origin = origin
+        self._connection: Connection | None = connection
+        self._read = read
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        assert self._connection is not None
+        while (piece := await self._connection.piece(self._read)) is not None:
+            yield piece
+
+    async def aclose(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            self._transport.give_back(self._origin, connection)
+
+
+class _NoCookies(httpx.Cookies):
+    """What a server sets is not even looked at; httpx's own jar takes a tenth of a request's time to find nothing."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        return
+
+
+class _Client(httpx.AsyncClient):
+    _no_cookies: Final = _NoCookies()
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """Always none."""
+        return self._no_cookies
+
+    @cookies.setter
+    def cookies(self, cookies: object) -> None:
+        raise TypeError("this client serves many organisations and keeps no cookies")
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One per process: reading the certificates takes milliseconds, and clients come in dozens."""
+    """One per process: reading the certificates takes milliseconds."""
     return httpx.create_ssl_context(trust_env=False)

@@ -1,50 +1,63 @@
 """Push: from "organisation X is at N" to every open stream of this process.
 
+    with live.follow(organisation_id, after) as follower:
+        change = await follower.next(0.8)
+
 One subscription to Valkey per process. An announcement makes the process read the new entries once per organisation into a short
-ring in memory, from which all streams of that organisation take. A stream that has fallen off the ring reads the table by its
-cursor, so a slow reader costs no memory. Without Valkey the table is polled: streams are late then, never wrong.
+ring in memory, from which all followers of that organisation take. A follower keeps a number and no entries, so thousands of open
+pages cost little, and a slow one costs no more than a fast one: what has fallen off the ring it reads from the table by its number.
+Without Valkey the table is polled: followers are late then, never wrong.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
 
 from hub.core.db import STORE_TROUBLE, Database
-from hub.core.feed import Change, changes_after
+from hub.core.feed import Change, changes_after, last_seq
 from hub.core.queue import FEED_CHANNEL, Queue
 
 log = structlog.get_logger()
 
 RING = 1000
+BEHIND = 100
+"""Entries that a follower who has fallen off the ring reads at once."""
 LOOK_SECONDS = 5.0
 """How often the table is asked although nothing was announced: an announcement may have been lost."""
 POLL_SECONDS = 1.0
 """How often it is asked while Valkey cannot be reached."""
 
 
-class _Recent:
-    """The newest entries of one organisation, shared by its streams."""
+class Outdated(Exception):
+    """The follower's number is older than the feed is kept: the page must reload."""
 
-    def __init__(self, head: int) -> None:
-        self.head = head
+
+class _Recent:
+    """The newest entries of one organisation, shared by its followers. Numbers have no gaps, so a place in the ring is a number."""
+
+    def __init__(self) -> None:
+        self.head: int | None = None
+        """Up to where the feed was read; None until the first reading."""
         self.ring: deque[Change] = deque(maxlen=RING)
-        self.streams = 0
-        self.changed = asyncio.Event()
+        self.followers: set[Follower] = set()
         self.reader: asyncio.Task[None] | None = None
         self.again = False
 
-    def after(self, seq: int) -> list[Change] | None:
-        """Entries after a cursor, or None when the ring does not reach back that far."""
-        if seq >= self.head:
-            return []
-        if not self.ring or self.ring[0].seq > seq + 1:
-            return None
-        return [change for change in self.ring if change.seq > seq]
+    def after(self, seq: int) -> Change | None:
+        """The entry that follows a number; None when the ring does not hold it."""
+        place = seq + 1 - self.ring[0].seq if self.ring else -1
+        return self.ring[place] if 0 <= place < len(self.ring) else None
+
+    def start_at(self, head: int) -> None:
+        """Nothing up to here is in the ring."""
+        self.ring.clear()
+        self.head = head
+        self.wake()
 
     def take(self, changes: list[Change]) -> None:
         self.ring.extend(changes)
@@ -52,12 +65,63 @@ class _Recent:
         self.wake()
 
     def wake(self) -> None:
-        self.changed.set()
-        self.changed = asyncio.Event()
+        for follower in self.followers:
+            follower.wake()
+
+
+class Follower:
+    """One open stream's place in the feed: it gets every change after a number, each once and in order."""
+
+    __slots__ = ("_behind", "_database", "_organisation_id", "_recent", "_waiter", "seq")
+
+    def __init__(self, database: Database, organisation_id: UUID, recent: _Recent, after: int) -> None:
+        self.seq = after
+        self._database = database
+        self._organisation_id = organisation_id
+        self._recent = recent
+        self._behind: list[Change] = []  # the next one last
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def next(self, seconds: float) -> Change | None:
+        """The next change; None when there is none for so long, or `wake` was called. Raises Outdated, or STORE_TROUBLE."""
+        if self._is_at_head:
+            await self._wait(seconds)
+            if self._is_at_head:
+                return None
+        change = self._behind.pop() if self._behind else self._recent.after(self.seq) or await self._look_behind()
+        if change is not None:
+            self.seq = change.seq
+        return change
+
+    def wake(self) -> None:
+        """Let `next` look whether there is anything, and return."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    @property
+    def _is_at_head(self) -> bool:
+        return self._recent.head is None or self.seq >= self._recent.head
+
+    async def _wait(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(seconds, self.wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    async def _look_behind(self) -> Change | None:
+        found = await changes_after(self._database, self._organisation_id, self.seq, limit=BEHIND)
+        if found is None:
+            raise Outdated
+        self._behind = found[::-1]
+        return self._behind.pop() if self._behind else None
 
 
 class Live:
-    """The streams of this process and the task that feeds them."""
+    """The followers of this process and the task that feeds them."""
 
     def __init__(self, database: Database, queue: Queue) -> None:
         self._database = database
@@ -76,29 +140,19 @@ class Live:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 
-    async def follow(self, organisation_id: UUID, after: int) -> AsyncIterator[Change | None]:
-        """Every change after a cursor, each once, in order, for ever. None: the cursor is older than the feed is kept, the page
-        must reload; the stream ends with it."""
-        recent = self._recent.setdefault(organisation_id, _Recent(after))
-        recent.streams += 1
-        self._read_soon(organisation_id, recent)
+    @contextlib.contextmanager
+    def follow(self, organisation_id: UUID, after: int) -> Iterator[Follower]:
+        """Follow an organisation's feed from a number on."""
+        recent = self._recent.setdefault(organisation_id, _Recent())
+        follower = Follower(self._database, organisation_id, recent, after)
+        recent.followers.add(follower)
+        if recent.head is None:
+            self._read_soon(organisation_id, recent)
         try:
-            while True:
-                changed = recent.changed
-                changes = recent.after(after)
-                if changes is None:
-                    changes = await changes_after(self._database, organisation_id, after)
-                if changes is None:
-                    yield None
-                    return
-                for change in changes:
-                    after = change.seq
-                    yield change
-                if not changes:
-                    await changed.wait()
+            yield follower
         finally:
-            recent.streams -= 1
-            if recent.streams == 0 and self._recent.get(organisation_id) is recent:
+            recent.followers.discard(follower)
+            if not recent.followers and self._recent.get(organisation_id) is recent:
                 del self._recent[organisation_id]
 
     async def _run(self) -> None:
@@ -122,7 +176,7 @@ class Live:
                 shown, _, seq = message["data"].partition(b":")
                 organisation_id = UUID(hex=shown.decode())
                 recent = self._recent.get(organisation_id)
-                if recent is not None and recent.head < int(seq):
+                if recent is not None and (recent.head is None or recent.head < int(seq)):
                     self._read_soon(organisation_id, recent)
 
     def _look(self) -> None:
@@ -139,14 +193,17 @@ class Live:
         while recent.again:
             recent.again = False
             try:
-                changes = await changes_after(self._database, organisation_id, recent.head)
+                head = recent.head
+                changes = None if head is None else await changes_after(self._database, organisation_id, head)
+                if changes is None:  # nothing was read yet; or what was read last is trimmed already
+                    recent.start_at(await self._last_seq(organisation_id))
             except STORE_TROUBLE as error:
                 log.warning("feed_unreadable", error=type(error).__name__)
                 return
-            if changes is None:
-                recent.head += 1
-                recent.ring.clear()
-                recent.wake()
-            elif changes:
+            if changes:
                 recent.take(changes)
                 recent.again = True
+
+    async def _last_seq(self, organisation_id: UUID) -> int:
+        async with self._database.unit_of_work(organisation_id) as unit:
+            return await last_seq(unit)

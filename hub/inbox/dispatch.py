@@ -1,7 +1,7 @@
 """The lane of direction `out`: turns of one transaction each, requests in between.
 
     a turn (one transaction)      hold the lease, record what came back, claim what may go next
-    requests                      at most 64 at once per worker, each on a client of its own, with no transaction open
+    requests                      at most 64 at once per worker, with no transaction open
 
 A worker that takes a lane over finds the attempts its predecessor left open: nobody knows whether they arrived, so they become
 `unknown` and are never repeated by themselves (I5).
@@ -12,7 +12,6 @@ import time
 from uuid import UUID
 
 import structlog
-from httpx import AsyncClient
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 from structlog.contextvars import bound_contextvars
@@ -46,10 +45,10 @@ attempts = Counter("hub_attempts_total", "Requests to messengers for messages, b
 
 
 class Clients:
-    """The HTTP clients of one worker: one per concurrent request, because one shared client at 64 at once does a third."""
+    """The HTTP client of one worker, and the places at it: `free` is taken before a claim and given back by `send`."""
 
     def __init__(self, trusted: frozenset[str], *, at_once: int = AT_ONCE) -> None:
-        self._idle: list[AsyncClient] = [connector_client(trusted) for _ in range(at_once)]
+        self._http = connector_client(trusted)
         self.free = asyncio.Semaphore(at_once)
 
     async def send(self, channel: OpenChannel, claim: Claim) -> Result:
@@ -64,9 +63,8 @@ class Clients:
 
     async def attempt(self, channel: OpenChannel, permit: Permit, action: OutboundAction) -> Receipt | SendError:
         """Use a permit in a place that was acquired (`free`). Never raises: whatever happened is the result."""
-        client = self._idle.pop()
         try:
-            return await channel.connector.send(permit, action, channel.account, client)
+            return await channel.connector.send(permit, action, channel.account, self._http)
         except SendError as error:
             return error
         except PermitInvalid:
@@ -75,12 +73,10 @@ class Clients:
             log.error("connector_defect", error=type(error).__name__, connector=channel.connector.connector)
             return OutcomeUnknown("internal")
         finally:
-            self._idle.append(client)
             self.free.release()
 
     async def close(self) -> None:
-        for client in self._idle:
-            await client.aclose()
+        await self._http.aclose()
 
 
 class _Turns:

@@ -5,22 +5,30 @@
 
 A stream holds no database session. It asks every second and before each change whether its person may still look, so it ends within
 a second of log-out or deactivation; what the page then asks for is answered 401.
+
+Thousands of streams stand open at once, so each holds as little as it can: the route checks who asks and sends the beginning, then
+it and all around it (middleware, FastAPI) return, and `hub/app.py` lets the stream tell the rest from outside of them.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 import orjson
+import structlog
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
+from hub.core.db import STORE_TROUBLE
 from hub.core.errors import InvalidInput
 from hub.core.feed import Change, changes_after
+from hub.core.live import Follower, Outdated
 from hub.organisations.access import Access, requires, still_allowed
 from hub.organisations.rights import Right
 from hub.runtime import Runtime
+
+log = structlog.get_logger()
 
 router = APIRouter()
 Reader = Annotated[Access, requires(Right.READ_INBOX)]
@@ -33,16 +41,17 @@ BEAT_SECONDS: Final = 15.0
 PADDING: Final = b":" + b" " * 2048 + b"\n\n"
 """Buffering proxies hold back the first kilobytes."""
 HEADERS: Final = {"x-accel-buffering": "no", "cache-control": "no-store"}
+_OPEN: Final = "hub.stream"
+"""Where a begun stream lies in its request's scope."""
 
 
 @router.get("/o/{slug}/stream")
-async def stream(request: Request, access: Reader, after: After) -> StreamingResponse:
+async def stream(request: Request, access: Reader, after: After) -> Response:
     """Every change after a number, for ever."""
     last = request.headers.get("last-event-id", "")
     if last and not last.isdecimal():
         raise InvalidInput("not a feed number", field="last-event-id")
-    body = _events(request.app.state.runtime, access, int(last or after))
-    return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
+    return _Beginning(Stream(request.app.state.runtime, access, int(last or after)))
 
 
 @router.get("/o/{slug}/changes")
@@ -57,34 +66,77 @@ def _entry(change: Change) -> dict[str, Any]:
     return {"seq": change.seq, "kind": change.kind, "data": change.data}
 
 
-async def _events(runtime: Runtime, access: Access, after: int) -> AsyncIterator[bytes]:
-    """The body of a stream. Ends when the person may not look any more, or when the page must reload."""
-    loop = asyncio.get_running_loop()
-    source = cast("AsyncGenerator[Change | None]", runtime.live.follow(access.organisation_id, after))
-    coming = asyncio.ensure_future(anext(source))
-    try:
-        yield PADDING + _beat(after)
+class Stream:
+    """An open page."""
+
+    __slots__ = ("_access", "_after", "_runtime")
+
+    def __init__(self, runtime: Runtime, access: Access, after: int) -> None:
+        self._runtime = runtime
+        self._access = access
+        self._after = after
+
+    @property
+    def beginning(self) -> bytes:
+        return PADDING + _beat(self._after)
+
+    async def tell(self, receive: Receive, send: Send) -> None:
+        """Until the page goes, its person may not look any more, the page must reload, or the store is away: then it asks again."""
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            with self._runtime.live.follow(self._access.organisation_id, self._after) as follower:
+                gone.add_done_callback(lambda _: follower.wake())
+                await self._tell(follower, gone, send)
+        except Outdated:
+            await send(_piece(b'data: {"kind": "reload"}\n\n'))
+        except STORE_TROUBLE as error:
+            log.warning("stream_ends", error=type(error).__name__)
+        finally:
+            gone.cancel()
+        await send(_piece(b"", more=False))
+
+    async def _tell(self, follower: Follower, gone: asyncio.Task[None], send: Send) -> None:
+        loop = asyncio.get_running_loop()
         beaten = loop.time()
         while True:
-            await asyncio.wait({coming}, timeout=CHECK_SECONDS)
-            if not await still_allowed(runtime, access):
+            change = await follower.next(CHECK_SECONDS)
+            if gone.done() or not await still_allowed(self._runtime, self._access):
                 return
-            if coming.done():
-                change = coming.result()
-                if change is None:
-                    yield b'data: {"kind": "reload"}\n\n'
-                    return
-                after = change.seq
-                coming = asyncio.ensure_future(anext(source))
-                yield b"id: %d\ndata: %s\n\n" % (after, orjson.dumps(_entry(change)))
+            if change is not None:
+                await send(_piece(b"id: %d\ndata: %s\n\n" % (change.seq, orjson.dumps(_entry(change)))))
             elif loop.time() - beaten >= BEAT_SECONDS:
-                yield _beat(after)
+                await send(_piece(_beat(follower.seq)))
                 beaten = loop.time()
-    finally:
-        coming.cancel()
-        with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
-            await coming
-        await source.aclose()
+
+
+class _Beginning(Response):
+    """Head and first bytes of a stream, sent as any answer of the application is; the rest is left to `hub/app.py`."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(headers=HEADERS)
+        del self.headers["content-length"]
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send(_piece(self._stream.beginning))
+        scope[_OPEN] = self._stream
+
+
+def opened(scope: Scope) -> Stream | None:
+    """The stream that the application has begun in answering this request, if it has."""
+    return scope.get(_OPEN)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _piece(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
 
 
 def _beat(seq: int) -> bytes:

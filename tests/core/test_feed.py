@@ -83,11 +83,11 @@ async def test_a_stream_gets_what_others_commit_and_catches_up_from_its_cursor(h
     got: list[int] = []
 
     async def follow() -> None:
-        async for change in hub.runtime.live.follow(organisation_id, start):
-            assert change is not None
-            got.append(change.data["number"])
-            if len(got) == 6:
-                return
+        with hub.runtime.live.follow(organisation_id, start) as follower:
+            while len(got) < 6:
+                change = await follower.next(5)
+                assert change is not None
+                got.append(change.data["number"])
 
     follower = asyncio.create_task(follow())
     await asyncio.sleep(0)

@@ -2,78 +2,88 @@
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Iterable, Sequence
+import ssl
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import httpcore
 import httpx
 import pytest
 import respx
 
 from hub.core.errors import HubError
-from hub.core.http import LIMITS, TIMEOUT, AddressDenied, Guard, GuardedTransport, is_public, look_up, outbound_client
+from hub.core.http import (
+    KEPT_SECONDS,
+    MOST_CONNECTIONS,
+    TIMEOUT,
+    AddressDenied,
+    Guard,
+    GuardedTransport,
+    is_public,
+    look_up,
+    outbound_client,
+)
+from hub.core.http1 import Connection, dial
+from tests.tls import Authority
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # on asyncio's loop and on uvloop: conftest.py
 
 PUBLIC, OTHER_PUBLIC, PUBLIC_6 = "149.154.167.220", "8.8.8.8", "2606:4700:4700::1111"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-class Stream(httpcore.AsyncNetworkStream):
-    """A server at the other end that answers every request with `ok`; notes what was written and the TLS name."""
-
-    def __init__(self, network: "Network") -> None:
-        self.network = network
-        self.answers: list[bytes] = []
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        return self.answers.pop(0)
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        self.network.written += buffer
-        if buffer.endswith(b"\r\n\r\n"):
-            self.answers.append(OK)
-
-    async def start_tls(
-        self,
-        ssl_context: object,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> "Stream":
-        self.network.tls_names.append(server_hostname)
-        return self
-
-    async def aclose(self) -> None:
-        self.answers.clear()
-
-    def get_extra_info(self, info: str) -> object:
-        return None
+AUTHORITY = Authority()
 
 
 @dataclass
-class Network(httpcore.AsyncNetworkBackend):
-    """The internet: notes each connection that the guard let through; `dead` addresses time out."""
+class Network:
+    """The internet: whatever address the guard let through leads to a server that answers every request with `ok`, on port 443
+    with TLS and a certificate for the name it was asked by. `dead` addresses never answer."""
 
-    dead: frozenset[str] = frozenset()
-    reached: list[tuple[str, int, float | None]] = field(default_factory=list)
-    tls_names: list[str | None] = field(default_factory=list)
+    secure_port: int
+    plain_port: int
+    dead: frozenset[str]
+    reached: list[tuple[str, int]] = field(default_factory=list)
+    given_up: list[float] = field(default_factory=list)
+    """After how many seconds a dead address was left alone."""
     written: bytes = b""
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> Stream:
-        self.reached.append((host, port, timeout))
+    async def dial(self, host: str, port: int) -> Connection:
+        self.reached.append((host, port))
         if host in self.dead:
-            raise httpcore.ConnectTimeout(host)
-        return Stream(self)
+            loop = asyncio.get_running_loop()
+            started = loop.time()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.given_up.append(loop.time() - started)
+        return await dial("127.0.0.1", self.secure_port if port == 443 else self.plain_port)
 
     @property
     def addresses(self) -> list[str]:
-        return [host for host, _, _ in self.reached]
+        return [host for host, _ in self.reached]
+
+    @property
+    def tls_names(self) -> list[str | None]:
+        return AUTHORITY.asked
+
+
+@asynccontextmanager
+async def internet(dead: frozenset[str] = frozenset()) -> AsyncIterator[Network]:
+    network = Network(0, 0, dead)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                network.written += await reader.readuntil(b"\r\n\r\n")
+                writer.write(OK)
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            writer.close()
+
+    AUTHORITY.asked.clear()
+    secure = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=AUTHORITY.server())
+    plain = await asyncio.start_server(handle, "127.0.0.1", 0)
+    network.secure_port, network.plain_port = (server.sockets[0].getsockname()[1] for server in (secure, plain))
+    async with secure, plain:
+        yield network
 
 
 class Names:
@@ -88,9 +98,11 @@ class Names:
         return self.answers.pop(0)
 
 
-def client(network: Network, names: Names, trusted: frozenset[str] = frozenset()) -> httpx.AsyncClient:
-    guard = Guard(trusted, resolve=names, network=network)
-    return httpx.AsyncClient(transport=GuardedTransport(guard), timeout=TIMEOUT, trust_env=False)
+def client(
+    network: Network, names: Names, trusted: frozenset[str] = frozenset(), *, timeout: httpx.Timeout = TIMEOUT
+) -> httpx.AsyncClient:
+    guard = Guard(trusted, resolve=names, dial=network.dial)
+    return httpx.AsyncClient(transport=GuardedTransport(guard, AUTHORITY.client), timeout=timeout, trust_env=False)
 
 
 @pytest.mark.parametrize(
@@ -136,9 +148,8 @@ def client(network: Network, names: Names, trusted: frozenset[str] = frozenset()
 )
 async def test_an_address_that_is_not_public_is_never_reached(address: str) -> None:
     """dependencies.md, 7: private, local, shared, mapped, translated, 6to4, documentation and multicast ranges."""
-    network = Network()
     assert not is_public(ipaddress.ip_address(address))
-    async with client(network, Names([address])) as http:
+    async with internet() as network, client(network, Names([address])) as http:
         with pytest.raises(AddressDenied, match=r"internal\.example is not a public address") as caught:
             await http.get("https://internal.example/")
     assert network.reached == []
@@ -150,8 +161,8 @@ async def test_an_address_that_is_not_public_is_never_reached(address: str) -> N
 @pytest.mark.parametrize("address", [PUBLIC, OTHER_PUBLIC, PUBLIC_6, "192.0.1.1", "2a00:1450:4001:82b::200e"])
 async def test_a_public_address_is_reached_under_the_hosts_own_name(address: str) -> None:
     """The connection goes to the address that was looked at; certificate and Host header are those of the name."""
-    network, names = Network(), Names([address])
-    async with client(network, names) as http:
+    names = Names([address])
+    async with internet() as network, client(network, names) as http:
         response = await http.get("https://api.telegram.org/getMe")
     assert response.text == "ok"
     assert names.asked == [("api.telegram.org", 443)]
@@ -162,8 +173,7 @@ async def test_a_public_address_is_reached_under_the_hosts_own_name(address: str
 
 @pytest.mark.parametrize("addresses", [[PUBLIC, "10.0.0.1"], ["10.0.0.1", PUBLIC], [PUBLIC_6, "::1"], [PUBLIC, "::ffff:10.0.0.1"]])
 async def test_one_address_that_is_not_public_spoils_the_name(addresses: list[str]) -> None:
-    network = Network()
-    async with client(network, Names(addresses)) as http:
+    async with internet() as network, client(network, Names(addresses)) as http:
         with pytest.raises(AddressDenied):
             await http.get("https://mixed.example/")
     assert network.reached == []
@@ -171,8 +181,7 @@ async def test_one_address_that_is_not_public_spoils_the_name(addresses: list[st
 
 async def test_dns_rebinding_gains_nothing() -> None:
     """A name that is public when checked and private a moment later: one look-up serves check and connection, each time."""
-    network, names = Network(), Names([PUBLIC], ["127.0.0.1"])
-    async with client(network, names) as http:
+    async with internet() as network, client(network, Names([PUBLIC], ["127.0.0.1"])) as http:
         response = await http.get("https://rebind.example/", headers={"Connection": "close"})  # so the next one opens its own
         assert response.text == "ok"
         assert network.addresses == [PUBLIC]
@@ -203,45 +212,70 @@ async def test_our_own_machine_is_not_reached_however_it_is_spelled(url: str) ->
 
 async def test_two_names_on_one_address_share_no_connection() -> None:
     """A certificate checked for one name must not vouch for another that points to the same machine."""
-    network = Network()
-    async with client(network, Names([PUBLIC], [PUBLIC])) as http:
+    async with internet() as network, client(network, Names([PUBLIC], [PUBLIC])) as http:
         await http.get("https://one.example/")
         await http.get("https://two.example/")
     assert network.tls_names == ["one.example", "two.example"]
 
 
 async def test_a_kept_connection_is_used_again_without_a_look_up() -> None:
-    network, names = Network(), Names([PUBLIC])
-    async with client(network, names) as http:
+    names = Names([PUBLIC])
+    async with internet() as network, client(network, names) as http:
         for _ in range(3):
             await http.get("https://api.telegram.org/getMe")
     assert len(network.reached) == len(names.asked) == 1
 
 
 async def test_a_broken_route_of_one_family_leaves_time_for_the_other() -> None:
-    """The connect time-out of 5 seconds is shared: half of what is left for IPv6, then IPv4."""
-    network = Network(dead=frozenset({PUBLIC_6}))
-    async with client(network, Names([PUBLIC_6, "2606:4700:4700::1001", PUBLIC, OTHER_PUBLIC])) as http:
+    """The connect time-out is shared: half of what is left for IPv6, then IPv4."""
+    names = Names([PUBLIC_6, "2606:4700:4700::1001", PUBLIC, OTHER_PUBLIC])
+    patience = httpx.Timeout(5, connect=0.4)
+    async with internet(dead=frozenset({PUBLIC_6})) as network, client(network, names, timeout=patience) as http:
         assert (await http.get("https://both.example/")).text == "ok"
     assert network.addresses == [PUBLIC_6, PUBLIC]
-    first, second = (timeout for _, _, timeout in network.reached)
-    assert first is not None and second is not None
-    assert 2 < first <= 2.5 < second <= 5
+    assert 0.15 < network.given_up[0] < 0.4
 
 
 async def test_a_server_that_does_not_answer_the_connection_is_a_connect_error() -> None:
     """Nothing left the machine, so a connector may try again."""
-    dead = Network(dead=frozenset({PUBLIC}))
-    async with client(dead, Names([PUBLIC])) as http:
+    patience = httpx.Timeout(5, connect=0.05)
+    async with internet(dead=frozenset({PUBLIC})) as network, client(network, Names([PUBLIC]), timeout=patience) as http:
         with pytest.raises(httpx.ConnectTimeout):
             await http.get("https://dead.example/")
+
+
+async def test_a_certificate_for_another_name_is_a_connect_error() -> None:
+    """The server behind the address must prove to be the host that was asked; not a byte of the request leaves before."""
+    async with local_server(AUTHORITY.server("other.example")) as server:
+        network = Network(server.port, server.port, frozenset())
+        async with client(network, Names([PUBLIC])) as http:
+            with pytest.raises(httpx.ConnectError, match="certificate"):
+                await http.get("https://api.telegram.org/getMe")
+    assert server.requests == []
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_a_connect_error() -> None:
+    """The authorities are those of httpx, whatever the environment names."""
+    async with local_server(AUTHORITY.server()) as server, outbound_client(frozenset({f"localhost:{server.port}"})) as http:
+        with pytest.raises(httpx.ConnectError, match="certificate"):
+            await http.get(f"https://localhost:{server.port}/")
+    assert server.requests == []
+
+
+async def test_a_server_that_speaks_no_tls_is_a_connect_error() -> None:
+    async with internet() as network:
+        network.secure_port = network.plain_port
+        async with client(network, Names([PUBLIC])) as http:
+            with pytest.raises(httpx.ConnectError, match="no TLS with"):
+                await http.get("https://plain.example/")
+    assert network.written == b""
 
 
 async def test_a_name_that_cannot_be_looked_up_is_a_connect_error() -> None:
     async def nobody(host: str, port: int) -> Sequence[str]:
         raise OSError("Name or service not known")
 
-    async with httpx.AsyncClient(transport=GuardedTransport(Guard(frozenset(), resolve=nobody))) as http:
+    async with httpx.AsyncClient(transport=GuardedTransport(Guard(frozenset(), resolve=nobody), AUTHORITY.client)) as http:
         with pytest.raises(httpx.ConnectError, match=r"nobody\.example cannot be looked up"):
             await http.get("https://nobody.example/")
     async with outbound_client() as http:
@@ -254,7 +288,7 @@ async def test_a_look_up_that_hangs_ends_with_the_connect_time_out() -> None:
         await asyncio.Event().wait()
         return []
 
-    transport = GuardedTransport(Guard(frozenset(), resolve=never))
+    transport = GuardedTransport(Guard(frozenset(), resolve=never), AUTHORITY.client)
     async with httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(5, connect=0.01)) as http:
         with pytest.raises(httpx.ConnectTimeout):
             await http.get("https://slow.example/")
@@ -276,7 +310,7 @@ class LocalServer:
 
 
 @asynccontextmanager
-async def local_server() -> AsyncIterator[LocalServer]:
+async def local_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[LocalServer]:
     """Keeps connections open. `/moved` redirects, `/cookie` sets a cookie, everything else is `ok`."""
     served = LocalServer(0)
 
@@ -294,10 +328,10 @@ async def local_server() -> AsyncIterator[LocalServer]:
                 else:
                     writer.write(OK)
                 await writer.drain()
-        except asyncio.IncompleteReadError:
+        except (asyncio.IncompleteReadError, ConnectionResetError):
             writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     served.port = server.sockets[0].getsockname()[1]
     async with server:
         yield served
@@ -329,15 +363,15 @@ async def test_trust_is_for_the_named_port_only() -> None:
     ],
 )
 async def test_a_trusted_pair_costs_no_look_up(pair: str, url: str, reached: tuple[str, int]) -> None:
-    network, names = Network(), Names()
-    async with client(network, names, frozenset({pair})) as http:
+    names = Names()
+    async with internet() as network, client(network, names, frozenset({pair})) as http:
         await http.get(url)
     assert names.asked == []
-    assert [(host, port) for host, port, _ in network.reached] == [reached]
+    assert network.reached == [reached]
 
 
 @pytest.mark.parametrize("pair", ["", "127.0.0.1", "http://localhost:1", "localhost:", ":80", "::1:80", "a b:80", "*:x"])
-def test_an_unfit_trusted_entry_stops_the_start(pair: str) -> None:
+async def test_an_unfit_trusted_entry_stops_the_start(pair: str) -> None:
     """A pair that could never match would fail silently at the first request."""
     with pytest.raises(ValueError, match="is not host:port"):
         Guard(frozenset({pair}))
@@ -383,4 +417,4 @@ async def test_default_timeouts_and_limits() -> None:
     """No request waits for ever: 5 s to connect, 15 s for reading and writing, 5 s for a free connection."""
     async with outbound_client() as http:
         assert http.timeout == httpx.Timeout(connect=5, read=15, write=15, pool=5)
-    assert LIMITS.max_keepalive_connections == LIMITS.max_connections == 100
+    assert (MOST_CONNECTIONS, KEPT_SECONDS) == (100, 30)

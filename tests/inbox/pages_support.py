@@ -117,6 +117,13 @@ def rows_in(html: str) -> list[str]:
 @contextlib.asynccontextmanager
 async def serve(hub: HubUnderTest) -> AsyncIterator[str]:
     """The hub behind a real socket in this process; its address."""
+    async with serving(hub) as (address, _):
+        yield address
+
+
+@contextlib.asynccontextmanager
+async def serving(hub: HubUnderTest) -> AsyncIterator[tuple[str, uvicorn.Server]]:
+    """The same, with the server itself."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -124,7 +131,7 @@ async def serve(hub: HubUnderTest) -> AsyncIterator[str]:
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve([listener]))
     try:
-        yield address
+        yield address, server
     finally:
         server.should_exit = True
         await running

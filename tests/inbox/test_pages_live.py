@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -12,7 +14,7 @@ import pytest
 from hub.core.feed import note_change
 from hub.inbox import stream
 from hub.organisations import sessions, team
-from tests.inbox.pages_support import DATA, Visitor, serve, visit
+from tests.inbox.pages_support import DATA, Visitor, serve, serving, visit
 from tests.support import HubUnderTest
 
 PATIENCE = 5.0
@@ -120,6 +122,88 @@ async def test_nothing_is_told_after_the_right_is_gone(hub: HubUnderTest, monkey
             await sessions.end_token(unit, jonas.token)
         await note(hub, "message")
         assert await live.event() == {}
+
+
+@pytest.mark.parametrize("number", [0, 10**15], ids=["older than the feed", "from the future"])
+async def test_an_odd_number_of_one_page_holds_up_no_other(hub: HubUnderTest, number: int) -> None:
+    """I11: where the feed stands is read from the table, not believed of whoever comes first."""
+    jonas = await visit(hub)
+    await note(hub, "message", "message", "message")
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await unit.sql.execute("DELETE FROM feed_entry WHERE seq <= 2")
+    async with serve(hub) as address, opened(address, jonas, after=number) as odd, opened(address, jonas, after=3) as live:
+        await odd.event()
+        await live.event()
+        await note(hub, "channel")
+        assert (await live.event())["id"] == "4"
+
+
+async def test_a_page_that_is_closed_leaves_nothing_behind(hub: HubUnderTest) -> None:
+    """Thousands of pages come and go in a day."""
+    jonas = await visit(hub)
+    async with serving(hub) as (address, server):
+        async with opened(address, jonas, after=0) as live:
+            await live.event()
+            assert len(server.server_state.tasks) == 1
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*server.server_state.tasks)
+
+
+@dataclass
+class Raw:
+    """An open stream as bytes, to be read or not."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def numbers(self, count: int) -> list[int]:
+        """The numbers of the next so many changes."""
+        found: list[int] = []
+        async with asyncio.timeout(60):
+            while len(found) < count:
+                line = await self.reader.readline()
+                assert line, "the stream has ended"
+                if line.startswith(b"id: "):
+                    found.append(int(line[4:]))
+        return found
+
+
+@contextlib.asynccontextmanager
+async def opened_raw(hub: HubUnderTest, address: str, who: Visitor) -> AsyncIterator[Raw]:
+    """With buffers of a few kilobytes at this end, and nothing read ahead."""
+    url = httpx2.URL(address)
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    plain.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(plain, (url.host, url.port))
+    reader, writer = await asyncio.open_connection(sock=plain, limit=8192)
+    cookie = f"{sessions.cookie_name(hub.runtime.settings)}={who.token}"
+    writer.write(f"GET {who.base}/stream?after=0 HTTP/1.1\r\nhost: {url.host}\r\ncookie: {cookie}\r\n\r\n".encode())
+    try:
+        yield Raw(reader, writer)
+    finally:
+        writer.close()
+
+
+async def test_a_page_that_stops_reading_holds_up_nobody_and_costs_no_memory(hub: HubUnderTest) -> None:
+    """Design 9, R-303: 2,000 changes of 2 kB pass a page that reads none of them. The others get each at once; what waits for the
+    slow one stays below uvicorn's 64 kB; and when it reads again it gets every number."""
+    changes, size = 2000, 2000
+    jonas, slow_one = await visit(hub), await visit(hub, "Slow Reader")
+    async with (
+        serving(hub) as (address, server),
+        opened_raw(hub, address, slow_one) as slow,
+        opened_raw(hub, address, jonas) as quick,
+    ):
+        for first in range(0, changes, 100):
+            async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+                for _ in range(100):
+                    note_change(unit, "message", {"conversation": "x" * size})
+            assert await quick.numbers(100) == list(range(first + 1, first + 101))
+            waiting = [connection.transport.get_write_buffer_size() for connection in server.server_state.connections]
+            assert max(waiting) < 65_536 + 2 * size
+        assert max(waiting) > 0, "the slow page was not slow"
+        assert await slow.numbers(changes) == list(range(1, changes + 1))
 
 
 async def test_catching_up_by_number(hub: HubUnderTest) -> None:
