@@ -1,26 +1,32 @@
-"""Push: from "organisation X is at N" to every open stream of this process.
+"""Push: from "organisation X is at N" to every open stream of this process, and whispers beside it.
 
     with live.follow(organisation_id, after) as follower:
-        change = await follower.next(0.8)
+        told = await follower.next(0.8)
 
 One subscription to Valkey per process. An announcement makes the process read the new entries once per organisation into a short
 ring in memory, from which all followers of that organisation take. A follower keeps a number and no entries, so thousands of open
 pages cost little, and a slow one costs no more than a fast one: what has fallen off the ring it reads from the table by its number.
 Without Valkey the table is polled: followers are late then, never wrong.
+
+A whisper is what holds only now (who looks, who types). It goes through Valkey to whoever listens at this moment, is kept nowhere
+and may be lost.
 """
 
 import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+import orjson
 import structlog
 from redis.exceptions import RedisError
 
 from hub.core.db import STORE_TROUBLE, Database
 from hub.core.feed import Change, changes_after, last_seq
-from hub.core.queue import FEED_CHANNEL, Queue
+from hub.core.queue import FEED_CHANNEL, WHISPER_CHANNEL, Queue
 
 log = structlog.get_logger()
 
@@ -31,6 +37,15 @@ LOOK_SECONDS = 5.0
 """How often the table is asked although nothing was announced: an announcement may have been lost."""
 POLL_SECONDS = 1.0
 """How often it is asked while Valkey cannot be reached."""
+WHISPERS = 64
+"""How many a stream may be behind before it misses some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """Something that holds only now. `data` holds shown ids and names of colleagues, never a message's text."""
+
+    data: dict[str, Any]
 
 
 class Outdated(Exception):
@@ -45,6 +60,8 @@ class _Recent:
         """Up to where the feed was read; None until the first reading."""
         self.ring: deque[Change] = deque(maxlen=RING)
         self.followers: set[Follower] = set()
+        self.whispers: deque[Whisper] = deque(maxlen=WHISPERS)
+        self.whispered = 0
         self.reader: asyncio.Task[None] | None = None
         self.again = False
 
@@ -64,6 +81,11 @@ class _Recent:
         self.head = changes[-1].seq
         self.wake()
 
+    def hear(self, whisper: Whisper) -> None:
+        self.whispers.append(whisper)
+        self.whispered += 1
+        self.wake()
+
     def wake(self) -> None:
         for follower in self.followers:
             follower.wake()
@@ -72,26 +94,35 @@ class _Recent:
 class Follower:
     """One open stream's place in the feed: it gets every change after a number, each once and in order."""
 
-    __slots__ = ("_behind", "_database", "_organisation_id", "_recent", "_waiter", "seq")
+    __slots__ = ("_behind", "_database", "_heard", "_organisation_id", "_recent", "_waiter", "seq")
 
     def __init__(self, database: Database, organisation_id: UUID, recent: _Recent, after: int) -> None:
         self.seq = after
         self._database = database
         self._organisation_id = organisation_id
         self._recent = recent
+        self._heard = recent.whispered
         self._behind: list[Change] = []  # the next one last
         self._waiter: asyncio.Future[None] | None = None
 
-    async def next(self, seconds: float) -> Change | None:
-        """The next change; None when there is none for so long, or `wake` was called. Raises Outdated, or STORE_TROUBLE."""
-        if self._is_at_head:
+    async def next(self, seconds: float) -> Change | Whisper | None:
+        """The next change, or what is whispered while there is none; None when nothing happens for so long, or `wake` was called.
+        Raises Outdated, or STORE_TROUBLE."""
+        if self._is_at_head and self._heard == self._recent.whispered:
             await self._wait(seconds)
-            if self._is_at_head:
-                return None
+        if self._is_at_head:
+            return self._next_whisper()
         change = self._behind.pop() if self._behind else self._recent.after(self.seq) or await self._look_behind()
         if change is not None:
             self.seq = change.seq
         return change
+
+    def _next_whisper(self) -> Whisper | None:
+        missed = min(self._recent.whispered - self._heard, len(self._recent.whispers))
+        if not missed:
+            return None
+        self._heard = self._recent.whispered - missed + 1
+        return self._recent.whispers[-missed]
 
     def wake(self) -> None:
         """Let `next` look whether there is anything, and return."""
@@ -155,6 +186,13 @@ class Live:
             if not recent.followers and self._recent.get(organisation_id) is recent:
                 del self._recent[organisation_id]
 
+    async def whisper(self, organisation_id: UUID, data: dict[str, Any]) -> None:
+        """Tell everybody who looks at this organisation right now; without Valkey nobody hears it."""
+        try:
+            await self._queue.redis.publish(WHISPER_CHANNEL, organisation_id.bytes + orjson.dumps(data))
+        except (RedisError, OSError) as error:
+            log.warning("whisper_failed", error=type(error).__name__)
+
     async def _run(self) -> None:
         while True:
             try:
@@ -166,18 +204,26 @@ class Live:
 
     async def _listen(self) -> None:
         async with self._queue.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-            await pubsub.subscribe(FEED_CHANNEL)
+            await pubsub.subscribe(FEED_CHANNEL, WHISPER_CHANNEL)
             self._look()
             while True:
                 message = await pubsub.get_message(timeout=LOOK_SECONDS)
                 if message is None:
                     self._look()
                     continue
+                if message["channel"] == WHISPER_CHANNEL.encode():
+                    self._hear(message["data"])
+                    continue
                 shown, _, seq = message["data"].partition(b":")
                 organisation_id = UUID(hex=shown.decode())
                 recent = self._recent.get(organisation_id)
                 if recent is not None and (recent.head is None or recent.head < int(seq)):
                     self._read_soon(organisation_id, recent)
+
+    def _hear(self, told: bytes) -> None:
+        recent = self._recent.get(UUID(bytes=told[:16]))
+        if recent is not None:
+            recent.hear(Whisper(orjson.loads(told[16:])))
 
     def _look(self) -> None:
         for organisation_id, recent in self._recent.items():

@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from hub.consent.gate import SendBlocked
 from hub.core import ids
 from hub.core.pages import draw, page_values, render, wants_page
-from hub.inbox import actions, files, outbound, service, stream, updates
+from hub.inbox import actions, files, outbound, presence, service, stream, updates
 from hub.inbox.composer import read_decision
 from hub.inbox.drafts import DraftMoved, save_draft
 from hub.inbox.schemas import (
@@ -42,7 +42,11 @@ from hub.organisations.rights import Right
 router = APIRouter()
 router.include_router(stream.router)
 router.include_router(updates.router)
+<<<<<<< HEAD
 router.include_router(files.router)
+=======
+router.include_router(presence.router)
+>>>>>>> f74ec83 (Colleagues see who looks and who writes; an empty field steps back for them)
 Reader = Annotated[Access, requires(Right.READ_INBOX)]
 Writer = Annotated[Access, requires(Right.WRITE_INBOX)]
 Below = Annotated[int | None, Query(ge=1, lt=2**63)]

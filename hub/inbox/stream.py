@@ -1,6 +1,7 @@
 """Live: what changed in an organisation, pushed to open pages (I11).
 
-    GET /o/{slug}/stream?after=N     server-sent events: one per change with `id:` = its number; `Last-Event-ID` wins over `after`
+    GET /o/{slug}/stream?after=N     server-sent events: one per change with `id:` = its number; `Last-Event-ID` wins over `after`;
+                                     between them what is whispered (`presence.py`), which has no number and is not caught up
     GET /o/{slug}/changes?after=N    the same as JSON, for catching up and where streams do not get through
 
 A stream holds no database session. It asks every second and before each change whether its person may still look, so it ends within
@@ -23,7 +24,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hub.core.db import STORE_TROUBLE
 from hub.core.errors import InvalidInput
 from hub.core.feed import Change, changes_after
-from hub.core.live import Follower, Outdated
+from hub.core.live import Follower, Outdated, Whisper
 from hub.organisations.access import Access, requires, still_allowed
 from hub.organisations.rights import Right
 from hub.runtime import Runtime
@@ -99,11 +100,13 @@ class Stream:
         loop = asyncio.get_running_loop()
         beaten = loop.time()
         while True:
-            change = await follower.next(CHECK_SECONDS)
+            told = await follower.next(CHECK_SECONDS)
             if gone.done() or not await still_allowed(self._runtime, self._access):
                 return
-            if change is not None:
-                await send(_piece(b"id: %d\ndata: %s\n\n" % (change.seq, orjson.dumps(_entry(change)))))
+            if isinstance(told, Whisper):
+                await send(_piece(b"event: whisper\ndata: %s\n\n" % orjson.dumps(told.data)))
+            elif told is not None:
+                await send(_piece(b"id: %d\ndata: %s\n\n" % (told.seq, orjson.dumps(_entry(told)))))
             elif loop.time() - beaten >= BEAT_SECONDS:
                 await send(_piece(_beat(follower.seq)))
                 beaten = loop.time()
