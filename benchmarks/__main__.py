@@ -1,4 +1,5 @@
-"""`python -m benchmarks [--quick] [b1 b2 b3 b4 b20]`: measure and write docs/performance.md. `--quick` only prints, from short runs.
+"""`python -m benchmarks [--quick] [b1 b2 b3 b4 b20]`: measure and write docs/performance.md. `--quick` only prints, from short
+runs.
 
 All of it takes about 20 minutes. Nothing else should run on the machine: the load average before each run is written down.
 """

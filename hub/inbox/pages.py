@@ -42,11 +42,8 @@ from hub.organisations.rights import Right
 router = APIRouter()
 router.include_router(stream.router)
 router.include_router(updates.router)
-<<<<<<< HEAD
 router.include_router(files.router)
-=======
 router.include_router(presence.router)
->>>>>>> f74ec83 (Colleagues see who looks and who writes; an empty field steps back for them)
 Reader = Annotated[Access, requires(Right.READ_INBOX)]
 Writer = Annotated[Access, requires(Right.WRITE_INBOX)]
 Below = Annotated[int | None, Query(ge=1, lt=2**63)]

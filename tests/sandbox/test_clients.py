@@ -13,6 +13,7 @@ import telegram
 import telegram.error
 from aiogram.client.telegram import TelegramAPIServer
 
+from hub.connectors.contract import RawRequest
 from hub.connectors.events import MessageReceived, Text
 from hub.connectors.telegram.payloads import read_update
 from hub.sandbox.telegram import samples
