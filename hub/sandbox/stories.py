@@ -1,7 +1,7 @@
 """What happened in the sample organisation before one starts to play: people, and what they and the agents did, in order.
 
 Data only; `demo/playing.py` plays it. A step that leaves a line in the thread is counted by that line, so an interrupted start
-knows where to go on: steps without a line (`Block`) come last in a story.
+knows where to go on: steps that leave none (`Block`) or more than one (`Album`, `Press`) come last in a story.
 """
 
 from collections.abc import Iterator
@@ -53,9 +53,27 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The customer sends something that is no text: fields of Telegram's Message."""
+    """The customer sends something that is no text: one of `telegram/samples.py` by its name."""
 
-    content: dict[str, Any]
+    sample: str
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """The customer sends several files as one message."""
+
+    samples: tuple[str, ...]
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """The customer presses a button below a question that another program of the shop sent through the same bot."""
+
+    question: str
+    buttons: tuple[str, ...]
+    pressed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +113,9 @@ class Done:
     author: Colleague
 
 
-Step = Write | Start | Send | Block | Answer | Note | Assign | Done
+Doing = Write | Start | Send | Album | Press | Block
+"""What a customer does."""
+Step = Doing | Answer | Note | Assign | Done
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +153,6 @@ def day(days: int, clock: str) -> At:
     return At(days=days, clock=clock)
 
 
-PHOTO: Final = {
-    "photo": [
-        {"file_id": "AgACAgIAAxkBAAI_small", "file_unique_id": "AQADr1", "file_size": 1402, "width": 90, "height": 67},
-        {"file_id": "AgACAgIAAxkBAAI_big", "file_unique_id": "AQADr2", "file_size": 148332, "width": 1280, "height": 960},
-    ],
-    "caption": "So sieht die Kette aus",
-}
 FORBIDDEN: Final[dict[str, Any]] = {"kind": "blocked", "next": 1}
 NO_ANSWER: Final[dict[str, Any]] = {"kind": "lost_answer", "next": 1, "delay": 0.01, "methods": ["sendMessage"]}
 
@@ -301,7 +314,7 @@ STORIES: Final = (
         None,
         (
             (ago(96), Write("Grüß Gott, die Kette springt seit gestern. Muss die neu?")),
-            (ago(95), Send(PHOTO)),
+            (ago(95), Send("photo", "So sieht die Kette aus")),
             (ago(94), Write("Man sieht es auf dem Bild ganz gut, denke ich.")),
         ),
     ),
@@ -323,6 +336,75 @@ STORIES: Final = (
             ),
             (ago(46), Answer(JONAS, "Dann fehlt er. Wir haben einen da, das dauert fünf Minuten. Können Sie heute kommen?")),
             (ago(38), Write("Ja, ich schiebe es her. Bis wann sind Sie da?")),
+        ),
+    ),
+    Story(
+        5_100_000_114,
+        "Lena",
+        "Vogt",
+        "de",
+        "lena.vogt",
+        (
+            (day(1, "17:20"), Start()),
+            (day(1, "17:21"), Write("Ich erkläre es lieber, da ist so ein Geräusch beim Treten:")),
+            (day(1, "17:22"), Send("voice")),
+            (day(1, "17:23"), Send("video_note")),
+            (day(1, "17:40"), Assign(JONAS, JONAS)),
+            (day(1, "17:41"), Answer(JONAS, "Das ist das Tretlager. Bringen Sie es morgen vorbei, wir hören es uns an.")),
+            (day(1, "17:44"), Send("sticker")),
+        ),
+    ),
+    Story(
+        5_100_000_115,
+        "Yusuf",
+        "Demir",
+        "de",
+        "yusuf_demir",
+        (
+            (ago(84), Write("Guten Tag, hier die Rechnung vom März, auf der steht noch die alte Adresse.")),
+            (ago(83), Send("document", "Bitte neu ausstellen")),
+            (ago(82), Send("large", "Und das ganze Werkstatthandbuch, falls es hilft")),
+            (ago(80), Send("contact")),
+        ),
+    ),
+    Story(
+        5_100_000_116,
+        "Greta",
+        "Nigg",
+        "de",
+        None,
+        (
+            (ago(34), Write("Platten kurz vor dem Hafen, holt mich jemand ab?")),
+            (ago(33), Send("location")),
+            (ago(31), Answer(SARA, "Wir schicken den Lieferwagen. Woran erkennen wir Sie?")),
+            (ago(30), Send("photo-2", "An diesem Rad")),
+            (ago(29), Send("live_location")),
+        ),
+    ),
+    Story(
+        5_100_000_117,
+        "Paul",
+        "Rhomberg",
+        "de",
+        "paul_rho",
+        (
+            (ago(18), Write("Nehmen Sie gebrauchte Räder in Zahlung? Dieses wäre es, Video ist dabei.")),
+            (ago(17), Album(("photo-2", "photo-3", "video"), "Zwei Ansichten und eine Probefahrt")),
+        ),
+    ),
+    Story(
+        5_100_000_118,
+        "Mia",
+        "Lorenz",
+        "de",
+        "mia.lorenz",
+        (
+            (ago(14), Start()),
+            (ago(13), Send("animation", "So dreht es sich wieder, danke!")),
+            (
+                ago(12),
+                Press("Erinnerung: Abholung morgen um 10 Uhr. Passt das?", ("Ja, ich komme", "Anderer Tag"), "Ja, ich komme"),
+            ),
         ),
     ),
     Story(

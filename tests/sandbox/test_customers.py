@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from hub.core import clock
+from hub.core.clock import FakeClock
 from tests.sandbox.support import BOT, Hook, Simulated
 
 CHATS = f"/bots/{BOT}/chats"
@@ -182,5 +184,13 @@ async def test_a_business_account(simulated: Simulated, hook: Hook) -> None:
     assert (sent["business_connection_id"], sent["sender_business_bot"]["id"]) == (connection, BOT)
     keys = await simulated.call("sendMessage", reply_markup={"keyboard": [["x"]]}, **told)
     assert keys.json()["description"] == "Bad Request: BUSINESS_REPLY_MARKUP_INVALID"
+    fake = FakeClock(clock.now())
+    clock.set_clock(fake)
+    try:
+        fake.advance(hours=25)
+        late = await simulated.call("sendMessage", **told)
+        assert late.json()["description"] == "Bad Request: BUSINESS_PEER_INVALID"
+    finally:
+        clock.set_clock(None)
     await simulated.control("POST", base, {"id": connection, "owner": owner, "is_enabled": False})
     assert (await simulated.call("sendMessage", **told)).json()["description"] == "Bad Request: business connection not found"

@@ -7,6 +7,7 @@ import pytest
 
 from hub.core import clock
 from hub.core.clock import FakeClock
+from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.telegram.files import sample
 from tests.sandbox.support import TOKEN, Hook, Simulated, refusal
 
@@ -239,6 +240,24 @@ async def test_faults_of_files(simulated: Simulated) -> None:
     slow = await simulated.fetch(file_id)
     assert slow.content == sample("voice.ogg") and slow.elapsed.total_seconds() >= 0.1
     assert (await simulated.fetch(file_id)).content == sample("voice.ogg")
+
+
+async def test_what_an_earlier_process_told_is_still_good(simulated: Simulated) -> None:
+    """A restarted simulator knows its samples by the ids it told before, and a chat that gets its past back shows them whole."""
+    person = await simulated.person()
+    sent = (await simulated.send(person, sample="photo"))["photo"]
+    fresh = create_sandbox_app()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(fresh), base_url="http://127.0.0.1") as http:
+        again = Simulated(fresh, "http://127.0.0.1", http)
+        await again.control("POST", "/bots", {"token": TOKEN, "name": "Muster Optik", "username": "muster_optik_bot"})
+        assert (await again.fetch(sent[-1]["file_id"])).content == sample("photo-1-800.jpg")
+        await again.person(person)
+        past = [{"message_id": 7, "date": 1765441201, "content": {"photo": {"file_id": sent[-1]["file_id"]}, "caption": "alt"}}]
+        past += [{"message_id": 8, "date": 1765441202, "content": {"voice": {"file_id": "vergessen"}}}]
+        phone = await again.control("PUT", f"/bots/7012345678/chats/{person}", {"messages": past})
+        one, other = [line["message"] for line in phone["entries"]]
+        assert (one["photo"], one["caption"], other["voice"]) == (sent, "alt", {})
+    await fresh.stop()
 
 
 # Albums

@@ -1,5 +1,6 @@
 """What the simulator gets back after its process ended: the hub's own records say what it knew."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -54,10 +55,14 @@ async def _past(unit: UnitOfWork, conversation_id: UUID) -> list[dict[str, Any]]
     its place: it did appear on the phone."""
     rows = await unit.sql.fetch(
         """
-        SELECT direction, kind, text, content, at, sequence FROM message
-        WHERE organisation_id = $1 AND conversation_id = $2
-          AND (direction = 'in' OR direction = 'out' AND state IN ('accepted', 'sent', 'delivered', 'read', 'unknown'))
-        ORDER BY at DESC, sequence DESC, seq DESC LIMIT $3
+        SELECT m.direction, m.kind, m.text, m.content, m.at, m.sequence, a.kind AS file_kind, a.ref
+        FROM message m
+        LEFT JOIN LATERAL (
+            SELECT kind, ref FROM attachment WHERE organisation_id = $1 AND message_id = m.id ORDER BY position, id LIMIT 1
+        ) a ON true
+        WHERE m.organisation_id = $1 AND m.conversation_id = $2 AND m.kind <> 'interactive'
+          AND (m.direction = 'in' OR m.direction = 'out' AND m.state IN ('accepted', 'sent', 'delivered', 'read', 'unknown'))
+        ORDER BY m.at DESC, m.sequence DESC, m.seq DESC LIMIT $3
         """,
         unit.tenant,
         conversation_id,
@@ -70,8 +75,24 @@ async def _past(unit: UnitOfWork, conversation_id: UUID) -> list[dict[str, Any]]
         while not row["sequence"] and number in taken:
             number += 1
         taken.add(number)
-        is_text = row["kind"] == "text" and row["text"]
-        content = {"text": row["text"]} if is_text else {"content": {row["content"].get("kind", "text"): {}}}
         from_bot = row["direction"] == "out"
-        past.append({"message_id": number, "date": int(row["at"].timestamp()), "from_bot": from_bot, **content})
+        past.append({"message_id": number, "date": int(row["at"].timestamp()), "from_bot": from_bot, **_said(row)})
     return past
+
+
+def _said(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Text or content of a past message. A file the simulator does not know any more is shown by its kind alone; of an album the
+    first one stands for all."""
+    text, content = row["text"], row["content"]
+    match row["kind"]:
+        case "location":
+            return {"content": {"location": {"latitude": content["latitude"], "longitude": content["longitude"]}}}
+        case "contact":
+            return {"content": {"contact": {"first_name": text, "phone_number": content["phone"]}}}
+        case "media":
+            field = "photo" if row["file_kind"] in ("image", None) else row["file_kind"]
+            return {"content": {field: {"file_id": row["ref"]} if row["ref"] else {}} | ({"caption": text} if text else {})}
+        case "unsupported":
+            return {"content": {content["kind"]: {}}}
+        case kind:
+            return {"text": text} if text else {"content": {kind: {}}}

@@ -1,7 +1,7 @@
 """The stories on their stage: each step happens at its own time, over the real road, and leaves its line in the thread."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from hub.channels import service as channels
@@ -16,7 +16,7 @@ from hub.sandbox.demo.basics import CONNECTOR, Place, Say, words
 from hub.sandbox.demo.company import find_channel, find_people
 from hub.sandbox.demo.memory import give_memory
 from hub.sandbox.demo.simulator import Simulator
-from hub.sandbox.stories import Answer, Assign, Block, Colleague, Done, Note, Send, Start, Step, Story, Write
+from hub.sandbox.stories import Album, Answer, Assign, Block, Colleague, Doing, Done, Note, Press, Send, Start, Step, Story, Write
 
 SEEDED: Final = "demo.seeded"
 """The audit entry that says: all stories have been played."""
@@ -57,9 +57,8 @@ class Stage:
             await self._clients.close()
 
     async def _step(self, place: Place, people: dict[Colleague, Access], story: Story, number: int, step: Step) -> None:
-        if isinstance(step, Write | Start | Send | Block):
-            what, body = _told(step)
-            await self._simulator.act(story.id, what, body | {"date": int(clock.now().timestamp())})
+        if isinstance(step, Doing):
+            await self._act(story.id, step)
             await self._settle(place)
             return
         author, runtime = people[step.author], self._runtime
@@ -79,23 +78,29 @@ class Stage:
             case Done():
                 await service.set_done(runtime, author, conversation_id)
 
+    async def _act(self, person: int, step: Doing) -> None:
+        """What the customer does on the phone."""
+        at = {"date": int(clock.now().timestamp())}
+        match step:
+            case Write():
+                await self._simulator.act(person, "messages", {"text": step.text} | at)
+            case Start():
+                await self._simulator.act(person, "messages", {"start": step.payload} | at)
+            case Send():
+                await self._simulator.act(person, "messages", {"sample": step.sample, "caption": step.caption} | at)
+            case Album():
+                album = [{"sample": name} for name in step.samples]
+                album[0]["caption"] = step.caption
+                await self._simulator.act(person, "messages", {"album": album} | at)
+            case Press():
+                await self._simulator.press(person, step.question, step.buttons, step.pressed)
+            case Block():
+                await self._simulator.act(person, "block", at)
+
     async def _settle(self, place: Place) -> None:
         """What a worker does."""
         await ingest.drain(self._runtime, place.organisation_id, place.channel_id, self._worker_id)
         await dispatch.drain(self._runtime, self._clients, place.organisation_id, place.channel_id, self._worker_id)
-
-
-def _told(step: Write | Start | Send | Block) -> tuple[str, dict[str, Any]]:
-    """The act of the control API."""
-    match step:
-        case Write():
-            return "messages", {"text": step.text}
-        case Start():
-            return "messages", {"start": step.payload}
-        case Send():
-            return "messages", {"content": step.content}
-        case Block():
-            return "block", {}
 
 
 async def _lines(runtime: Runtime, place: Place, story: Story) -> int:

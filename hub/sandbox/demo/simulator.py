@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import httpx
@@ -35,6 +36,14 @@ class Simulator:
         chat = f"/control/bots/{BOT_ID}/chats/{person}"
         if not (await self._ask("GET", chat))["entries"]:
             await self._ask("PUT", chat, {"messages": messages, "is_blocked": is_blocked})
+
+    async def press(self, person: int, question: str, buttons: Sequence[str], pressed: str) -> None:
+        """The bot asks, and the person presses one of its buttons: `act` with what it takes."""
+        keys = [{"text": text, "callback_data": f"reminder:{number}"} for number, text in enumerate(buttons)]
+        asked = {"chat_id": person, "text": question, "reply_markup": {"inline_keyboard": [keys]}}
+        sent = await self._ask("POST", f"/bot{stories.BOT_TOKEN}/sendMessage", asked)
+        data = f"reminder:{buttons.index(pressed)}"
+        await self.act(person, "press", {"message_id": sent["result"]["message_id"], "data": data})
 
     async def act(self, person: int, what: str, body: dict[str, Any]) -> None:
         """Something a person does, and until the hub has got to know it."""

@@ -108,6 +108,11 @@ class Chat:
                 return entry
         return None
 
+    def was_written_since(self, at: int) -> bool:
+        """Whether the person sent something since then (unix seconds)."""
+        mine = (entry.message for entry in self.entries if entry.message is not None and entry.at >= at)
+        return any(message.get("from", {}).get("id") == self.person.id for message in mine)
+
     def is_typing(self) -> bool:
         return self.typing_until is not None and clock.now() < self.typing_until
 

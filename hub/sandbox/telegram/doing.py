@@ -227,7 +227,8 @@ def restore(bot: Bot, chat: Chat, past: Iterable[Past], *, is_blocked: bool) -> 
     chat.is_open, chat.is_blocked = True, is_blocked
     for one in past:
         sender = bot.as_user() if one.from_bot else chat.person.as_user()
-        message = {"message_id": one.message_id, "from": sender, "chat": chat.person.as_chat(), "date": one.at} | one.content
+        message = {"message_id": one.message_id, "from": sender, "chat": chat.person.as_chat(), "date": one.at}
+        message |= bot.files.recalled(one.content)
         update = None if one.from_bot else Update(0, "message", message, chat.queue, clock.now(), State.ACCEPTED)
         chat.add(Entry(one.at, from_bot=one.from_bot, message=message, update=update))
         chat.next_message_id = max(chat.next_message_id, one.message_id + 1)

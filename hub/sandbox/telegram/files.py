@@ -105,6 +105,15 @@ class Files:
         """The fields of a message that show this file. Raises KeyError for a thumbnail: it is shown by no message."""
         return self._contents[file.id]
 
+    def recalled(self, content: Json) -> Json:
+        """Fields of a message of which only the `file_id` is remembered: whole again for a file that is known, and without the
+        file's field for any other."""
+        whole: Json = {}
+        for name, value in content.items():
+            file_id = value.get("file_id") if isinstance(value, dict) and len(value) == 1 else None
+            whole |= {name: value} if file_id is None else self._contents.get(file_id, {name: {}})
+        return whole
+
     def open_path(self, file: StoredFile) -> str:
         """A path that is good for an hour from now."""
         self._paths[file.path] = (file, clock.now() + PATH_LIFE)

@@ -56,6 +56,14 @@ OTHERS: Final = ("location", "live_location", "venue", "contact", "contact_forei
 NAMES: Final = FILES + OTHERS
 
 
+def acquaint(files: Files) -> None:
+    """Let these files know all samples, so that what an earlier process told of them is still good."""
+    for name in FILES:
+        medium = media(name)
+        assert medium is not None
+        content_of(files, medium)
+
+
 def content(name: str, files: Files, person: Person) -> Json:
     """The fields of a Message. Raises KeyError for a name that is not in NAMES."""
     medium = media(name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hub.core.errors import Conflict, InvalidInput, NotFound
+from hub.sandbox.telegram import samples
 from hub.sandbox.telegram.chats import Chat, Entry, Person, without_reply
 from hub.sandbox.telegram.faults import Faults
 from hub.sandbox.telegram.files import Files
@@ -141,6 +142,7 @@ class World:
         revoked and renewed token is: the bot stays, the old token is worth nothing any more."""
         new = Bot(token, name, username)
         bot = self.bots.setdefault(new.id, new)
+        samples.acquaint(bot.files)
         bot.token, bot.name, bot.username = token, name, username
         return bot
 

@@ -12,10 +12,12 @@ from hub.sandbox.telegram.entities import marked, read_formatted
 from hub.sandbox.telegram.errors import Refused, bad, blocked, too_many
 from hub.sandbox.telegram.markup import read_markup
 from hub.sandbox.telegram.webhook import Options
-from hub.sandbox.telegram.wire import Json, utf16
+from hub.sandbox.telegram.wire import Json, unix_now, utf16
 from hub.sandbox.telegram.world import Bot, World
 
 LONGEST_CAPTION: Final = 1024
+BUSINESS_SECONDS: Final = 24 * 3600
+"""How long after a customer's last message a bot may write for a business account (provider file, 5.13)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def _business_chat(bot: Bot, connection_id: str, person_id: int) -> Chat:
     if connection is None or not connection.is_enabled:
         raise bad("business connection not found")
     chat = bot.business.get((connection_id, person_id))
-    if chat is None:
+    if chat is None or not chat.was_written_since(unix_now() - BUSINESS_SECONDS):
         raise bad("BUSINESS_PEER_INVALID")
     if not connection.can_reply:
         raise bad("BUSINESS_CONNECTION_NOT_ALLOWED")
