@@ -64,7 +64,8 @@ def test_only_the_test_file_is_the_test_file() -> None:
 
 
 async def test_without_a_scanner_a_file_is_unscanned() -> None:
-    assert await Scanner(None).scan(io.BytesIO(b"Guten Tag")) == Verdict("unscanned", "no_scanner")
+    for body in (b"Guten Tag", EICAR + b"x"):
+        assert await Scanner(None).scan(io.BytesIO(body)) == Verdict("unscanned", "no_scanner")
 
 
 async def test_clamd_sees_the_whole_file() -> None:

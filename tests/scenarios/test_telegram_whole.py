@@ -162,8 +162,10 @@ async def test_what_an_agent_sends_is_what_the_customer_sees(story: Story) -> No
     assert [row["state"] for row in await story.hub.rows("SELECT state FROM message WHERE direction = 'out'")] == ["sent"] * 3
 
 
-async def pieces(data: bytes) -> AsyncIterator[bytes]:
-    yield data
+async def form(name: str, data: bytes) -> AsyncIterator[bytes]:
+    """The body of a form with one file, as a browser sends it."""
+    disposition = f'Content-Disposition: form-data; name="file"; filename="{name}"'
+    yield f"--grenze\r\n{disposition}\r\nContent-Type: image/png\r\n\r\n".encode() + data + b"\r\n--grenze--\r\n"
 
 
 async def test_files_are_sent_alone_and_as_an_album_with_a_long_caption(story: Story) -> None:
@@ -171,7 +173,8 @@ async def test_files_are_sent_alone_and_as_an_album_with_a_long_caption(story: S
     hub = story.hub
 
     async def attach(name: str) -> Any:
-        upload = await uploads.add_upload(hub.runtime, hub.owner, conversation, name=name, pieces=pieces(PNG))
+        kind = "multipart/form-data; boundary=grenze"
+        upload = await uploads.add_upload(hub.runtime, hub.owner, conversation, content_type=kind, body=form(name, PNG))
         return upload.id
 
     await hub.reply(conversation, "Die Quittung", files=[await attach("quittung.png")])
