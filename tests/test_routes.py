@@ -304,8 +304,7 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
 async def everything(hub: HubUnderTest) -> list[Any]:
     """What the main organisation has, to compare."""
     tables = ("member", "invitation", "team", "channel", "conversation", "message", "message_part", "attempt", "audit_entry")
-    tables += ("attachment",)
-    return [[tuple(row) for row in await hub.rows(f"SELECT * FROM {table} ORDER BY id")] for table in tables]
+    return [[tuple(row) for row in await hub.rows(f"SELECT * FROM {table} ORDER BY id")] for table in (*tables, "attachment")]
 
 
 async def test_every_id_of_one_organisation_is_unknown_in_another(hub: HubUnderTest) -> None:

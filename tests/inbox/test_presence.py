@@ -1,11 +1,11 @@
 """Who else is here: told at once over the stream, forgotten by itself, kept in no table, and never across organisations."""
 
-import asyncio
 import json
 from typing import Any
 
 from redis.exceptions import ConnectionError as NoValkey
 
+from hub.core.live import Whisper
 from hub.inbox import presence
 from tests.inbox.pages_support import DATA, Visitor, conv, receive, serve, visit
 from tests.inbox.test_pages_live import opened

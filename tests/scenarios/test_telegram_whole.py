@@ -125,7 +125,7 @@ async def test_a_file_of_more_than_20_mb_keeps_its_message(story: Story) -> None
     await story.telegram.send(story.person, sample="large")
     await story.settled()
     (file,) = await story.files((await story.newest())["id"])
-    assert (file["state"], file["reason"], file["name"]) == ("failed", "too_large", "Werkstatthandbuch.pdf")
+    assert (file["state"], file["reason"], file["name"]) == ("refused", "too_large", "Werkstatthandbuch.pdf")
 
 
 async def test_groups_channels_and_business_accounts_are_acknowledged_and_ignored(story: Story) -> None:
