@@ -99,7 +99,11 @@ class HubUnderTest:
             self.runtime, access, connector=connector, title=connector.title(), values=given
         )
         async with self.runtime.database.unit_of_work(access.organisation_id) as unit:
-            await unit.sql.execute("UPDATE channel SET state = 'on', own_id = '7012345678' WHERE id = $1", channel_id)
+            await unit.sql.execute(
+                "UPDATE channel SET state = 'on', own_id = '7012345678', callback_url = $2 WHERE id = $1",
+                channel_id,
+                channels.callback_url(self.runtime, connector, channel_id),
+            )
         channel = await ingest.load_channel(self.runtime, access.organisation_id, channel_id)
         return Connected(channel_id, connector, channel.account.webhook_secrets[0])
 
