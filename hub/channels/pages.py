@@ -1,11 +1,12 @@
 """The channels page: which accounts are connected, how they are, and the acts that open and close them."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic.fields import FieldInfo
 
@@ -86,13 +87,18 @@ class Problem:
 
 @router.get("/o/{slug}/channels")
 async def channels_page(
-    request: Request, access: Reader, connect: str = "", renew: str = "", renewed: str = "", note: str = ""
+    request: Request,
+    access: Reader,
+    connect: str = "",
+    renew: str = "",
+    renewed: str = "",
+    note: Annotated[Sequence[str], Query()] = (),
 ) -> Response:
     """All channels; with `connect` the form that connects an account of this messenger, with `renew` the form that changes the
     settings of this channel. `renewed` and `note` say what was just done."""
     if not access.may(Right.MANAGE_CHANNELS):
         connect = renew = ""
-    return await _page(request, access, typed={"connector": connect}, renew=renew, renewed=renewed, note=note)
+    return await _page(request, access, typed={"connector": connect}, renew=renew, renewed=renewed, notes=note)
 
 
 async def _page(
@@ -103,7 +109,7 @@ async def _page(
     typed: dict[str, str] | None = None,
     renew: str = "",
     renewed: str = "",
-    note: str = "",
+    notes: Sequence[str] = (),
 ) -> Response:
     runtime: Runtime = request.app.state.runtime
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
@@ -123,8 +129,8 @@ async def _page(
         set_up=set_up,
         problem=problem,
         renewed=by_id.get(renewed),
-        note=note if NOTE.fullmatch(note) else "",
-        webhook=lambda row: f"{runtime.settings.base_url}/hooks/{row.connector.connector}/{ids.show('chn', row.id)}",
+        notes=[note for note in notes if NOTE.fullmatch(note)],
+        webhook=lambda row: service.callback_url(runtime, row.connector.connector, row.id),
     )
 
 
@@ -204,7 +210,7 @@ async def connect_channel(request: Request, access: Manager) -> Response:
     except ConnectorError as error:
         await service.discard_channel(runtime, access, channel_id)
         return await _page(request, access, problem=_problem(error, connector, values), typed=typed)
-    return _back(access, note="".join(result.notes[:1]))
+    return _back(access, notes=result.notes)
 
 
 @router.post("/o/{slug}/channels/{channel}/settings")
@@ -216,7 +222,7 @@ async def change_settings(request: Request, access: Manager, channel: str) -> Re
         result = await service.change_settings(runtime, access, ids.read("chn", channel), values)
     except (InvalidInput, ConnectorError, service.TermsNotAccepted) as error:
         return await _page(request, access, problem=_problem(error, channel, values), typed=typed, renew=channel)
-    return _back(access, renewed=channel, note="".join(result.notes[:1]))
+    return _back(access, renewed=channel, notes=result.notes)
 
 
 @router.post("/o/{slug}/channels/{channel}/on")
@@ -230,7 +236,7 @@ async def switch_on(request: Request, access: Manager, channel: str, accept: Ann
         result = await service.switch_on(runtime, access, ids.read("chn", channel))
     except (ConnectorError, service.TermsNotAccepted) as error:
         return await _page(request, access, problem=Problem(error, channel))
-    return _back(access, note="".join(result.notes[:1]))
+    return _back(access, notes=result.notes)
 
 
 @router.post("/o/{slug}/channels/{channel}/off")
@@ -250,6 +256,6 @@ async def block(request: Request, access: Manager, channel: str, reason: Annotat
     return _back(access)
 
 
-def _back(access: Access, **query: str) -> Response:
-    said = urlencode({name: value for name, value in query.items() if value})
+def _back(access: Access, *, renewed: str = "", notes: Sequence[str] = ()) -> Response:
+    said = urlencode([*([("renewed", renewed)] if renewed else []), *(("note", note) for note in notes)])
     return RedirectResponse(f"/o/{access.slug}/channels" + (f"?{said}" if said else ""), 303)

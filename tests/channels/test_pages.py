@@ -129,6 +129,8 @@ async def test_replacing_anothers_webhook_is_told(hub: HubUnderTest, simulated: 
     assert answer.status_code == 303
     page = await ada.client.get(answer.headers["location"], headers=PAGE)
     assert "das andere System nicht mehr" in page.text
+    both = words(await ada.page("/channels?note=channel.telegram.note.polling&note=channel.telegram.note.updates_missing"))
+    assert both.count("Verbunden.") == 1 and "keine öffentliche Adresse" in both and "nicht alle Arten von Meldungen" in both
     foreign = await ada.page("/channels?note=shell.logout")
     assert "Abmelden" not in re.sub(r"<nav.*?</nav>", "", foreign, flags=re.S)
 

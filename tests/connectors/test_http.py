@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from io import BytesIO
+from typing import BinaryIO
 
 import httpx
 import pytest
@@ -10,8 +12,9 @@ import respx
 import structlog
 
 from hub.connectors import http as module
-from hub.connectors.errors import OutcomeUnknown, SendError, Unavailable
-from hub.connectors.http import Answer, connector_client, exchange
+from hub.connectors.contract import OutboundFile
+from hub.connectors.errors import FileTooLarge, OutcomeUnknown, SendError, Unavailable, UnsupportedContent
+from hub.connectors.http import Answer, connector_client, download, exchange, upload, whole_seconds
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -197,4 +200,121 @@ async def test_a_failure_carries_no_address_with_the_token() -> None:
     async with connector_client(frozenset()) as http:
         with pytest.raises(OutcomeUnknown) as failure:
             await exchange(http, "POST", "https://api.example/bot{token}/send", secrets={"token": "geheim"})
+    assert (failure.value.__cause__, failure.value.__context__) == (None, None)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def a_file(opened: list[BytesIO], size: int = 200_000) -> OutboundFile:
+    def open_() -> BinaryIO:
+        opened.append(BytesIO(b"x" * size))
+        return opened[-1]
+
+    return OutboundFile(name="Rezept März.pdf", mime="application/pdf", size=size, open=open_)
+
+
+async def send_file(port: int, file: OutboundFile) -> Answer:
+    async with connector_client(frozenset({f"127.0.0.1:{port}"})) as http:
+        url = f"http://127.0.0.1:{port}/bot{{token}}/send"
+        return await upload(
+            http, url, secrets={"token": "geheim"}, fields={"chat_id": "5", "caption": "Für Sie"}, files={"f": file}
+        )
+
+
+async def test_a_file_is_sent_as_a_form_and_closed() -> None:
+    """With its length said before, so that no server has to guess; read piece by piece from where it lies."""
+    seen = bytearray()
+    opened: list[BytesIO] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while b"--\r\n" not in seen[-4:]:
+            seen.extend(await reader.read(65_536))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with server(serve) as port:
+        answer = await send_file(port, a_file(opened))
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert b'name="chat_id"\r\n\r\n5\r\n' in seen and "Für Sie".encode() in seen
+    assert 'name="f"; filename="Rezept März.pdf"\r\nContent-Type: application/pdf\r\n\r\n'.encode() in seen
+    assert seen.count(b"x" * 200_000) == 1
+    assert [one.closed for one in opened] == [True]
+
+
+async def test_a_file_is_closed_when_the_connection_breaks() -> None:
+    opened: list[BytesIO] = []
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with server(serve) as port:
+        with pytest.raises(OutcomeUnknown):
+            await send_file(port, a_file(opened, 20_000_000))
+    assert [one.closed for one in opened] == [True]
+
+
+async def test_a_file_that_cannot_be_opened_costs_no_request() -> None:
+    def open_() -> BinaryIO:
+        raise FileNotFoundError("/srv/hub/media/01")
+
+    with pytest.raises(UnsupportedContent) as failure:
+        await send_file(9, OutboundFile(name="x", mime="text/plain", size=1, open=open_))
+    assert (failure.value.provider_code, failure.value.__context__) == ("file_unreadable", None)
+
+
+def test_files_have_time_by_their_size() -> None:
+    assert [whole_seconds(size) for size in (0, 50_000_000)] == [30.0, 80.0]
+
+
+class Sink:
+    def __init__(self, room: int = 10_000_000) -> None:
+        self.pieces: list[bytes] = []
+        self._room = room
+
+    async def write(self, piece: bytes) -> None:
+        if sum(map(len, self.pieces)) + len(piece) > self._room:
+            raise FileTooLarge
+        self.pieces.append(piece)
+
+
+async def load(port: int, sink: Sink, seconds: float = 5.0) -> Answer:
+    async with connector_client(frozenset({f"127.0.0.1:{port}"})) as http:
+        url = f"http://127.0.0.1:{port}/file/bot{{token}}/a.jpg"
+        return await download(http, url, secrets={"token": "geheim"}, sink=sink, seconds=seconds)
+
+
+async def hand_out(writer: asyncio.StreamWriter, size: int, status: str = "200 OK", promised: int | None = None) -> None:
+    writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {size if promised is None else promised}\r\n\r\n".encode())
+    writer.write(b"y" * size)
+
+
+async def test_a_file_comes_piece_by_piece() -> None:
+    sink = Sink()
+    async with server(lambda _, writer: hand_out(writer, 3_000_000)) as port:
+        answer = await load(port, sink)
+    assert (answer.status_code, answer.content, b"".join(sink.pieces)) == (200, b"", b"y" * 3_000_000)
+    assert len(sink.pieces) > 3
+
+
+async def test_a_refused_file_leaves_the_sink_alone() -> None:
+    sink = Sink()
+    async with server(lambda _, writer: hand_out(writer, 5, "404 Not Found")) as port:
+        answer = await load(port, sink)
+    assert (answer.status_code, answer.content, sink.pieces) == (404, b"yyyyy", [])
+
+
+async def test_a_file_that_is_too_large_is_not_read_to_its_end() -> None:
+    with structlog.testing.capture_logs() as records:
+        async with server(lambda _, writer: hand_out(writer, 3_000_000)) as port:
+            with pytest.raises(FileTooLarge):
+                await load(port, Sink(1_000_000))
+    assert (records[0]["status"], records[0]["path"]) == ("too_large", "/file/bot{token}/a.jpg")
+
+
+@pytest.mark.parametrize(("promised", "seconds"), [(2000, 5.0), (2000, 0.0)])
+async def test_half_a_file_is_asked_for_again(promised: int, seconds: float) -> None:
+    """Reading does no harm, so whatever goes wrong on the way is `Unavailable`."""
+    async with server(lambda _, writer: hand_out(writer, 1000, promised=promised)) as port:
+        with pytest.raises(Unavailable) as failure:
+            await load(port, Sink(), seconds)
     assert (failure.value.__cause__, failure.value.__context__) == (None, None)

@@ -129,6 +129,21 @@ async def test_a_kind_we_cannot_show_is_kept_as_an_honest_card(hub: HubUnderTest
     assert (row["kind"], row["content"]["kind"]) == ("unsupported", "dice")
 
 
+async def test_a_press_stands_where_it_happened_and_not_at_its_question(hub: HubUnderTest) -> None:
+    """Telegram does not say when a button was pressed: the hub's own time stands for it."""
+    channel = await hub.connect()
+    question = telegram_text(7, "Passt Dienstag?", message_id=70)["message"]
+    question["reply_markup"] = {"inline_keyboard": [[{"text": "Ja", "callback_data": "1"}]]}
+    hub.clock.advance(days=2)
+    await hub.deliver(channel, telegram_text(8, "Moment …", message_id=71, at=int(hub.clock().timestamp()) - 60))
+    query = {"id": "22010000123456789", "from": question["from"], "message": question, "data": "1"}
+    await hub.deliver(channel, {"update_id": 9, "callback_query": query})
+    await ingest.drain(hub.runtime, hub.organisation_id, channel.id, hub.worker_id)
+    rows = await hub.rows("SELECT kind, text, content FROM message ORDER BY at, sequence, seq")
+    assert [(row["kind"], row["text"]) for row in rows] == [("text", "Moment …"), ("interactive", "Ja")]
+    assert rows[1]["content"] == {"option": "1", "reply_to": "m::5123456789:70"}
+
+
 async def test_an_update_that_is_no_message_is_parked_with_its_reason(hub: HubUnderTest) -> None:
     channel = await hub.connect()
     await hub.deliver(channel, {"update_id": 6, "poll_answer": {"poll_id": "1", "option_ids": [0]}})

@@ -245,12 +245,22 @@ async def test_401_pauses_the_channel_and_keeps_the_message(hub: HubUnderTest, t
 
 
 @respx.mock
-async def test_400_is_final_with_the_providers_words(hub: HubUnderTest, conversation: UUID) -> None:
-    respx.post(SEND).mock(return_value=refused(400, "Bad Request: chat not found"))
+@pytest.mark.parametrize(
+    ("code", "words", "failure"),
+    [
+        (400, "Bad Request: message is too long", "rejected"),
+        (400, "Bad Request: chat not found", "unreachable"),
+        (403, "Forbidden: bot can't initiate conversation with a user", "unreachable"),
+    ],
+)
+async def test_a_refusal_is_final_with_the_providers_words(
+    hub: HubUnderTest, conversation: UUID, code: int, words: str, failure: str
+) -> None:
+    respx.post(SEND).mock(return_value=refused(code, words))
     message_id = await hub.reply(conversation, "Hallo")
     await hub.settle()
-    assert await state(hub, message_id) == ("failed", "rejected")
-    assert "chat not found" in await hub.value("SELECT failure_text FROM message WHERE id = $1", message_id)
+    assert await state(hub, message_id) == ("failed", failure)
+    assert await hub.value("SELECT failure_text FROM message WHERE id = $1", message_id) == words
 
 
 @respx.mock
