@@ -80,6 +80,7 @@ POST /o/{slug}/conversations/{conversation}/snooze         write_inbox
 POST /o/{slug}/conversations/{conversation}/done           write_inbox
 POST /o/{slug}/conversations/{conversation}/reopen         write_inbox
 POST /o/{slug}/conversations/{conversation}/read           write_inbox
+POST /o/{slug}/conversations/{conversation}/presence       read_inbox
 POST /o/{slug}/messages/{message}/resend                   write_inbox
 POST /o/{slug}/messages/{message}/settle                   write_inbox
 """
@@ -109,6 +110,8 @@ FORM: Final = {
     "before": "1.0.0",
     "kind": "note",
     "version": "0",
+    "state": "looks",
+    "tab": "0123456789abcdef",
 }
 """Fields that make any form or query well-formed, so that nothing but the id decides."""
 ENDLESS: Final = "/o/{slug}/stream"

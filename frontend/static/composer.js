@@ -15,16 +15,20 @@ export class Composer {
   #late = false; // a change of state waits until the field is empty and left
   #sending = Promise.resolve();
   #drafts = {};
+  #writing;
+  #ignores = ""; // the colleague beside whom this person writes all the same
 
-  // `changed({conversation, message})` asks for the parts that changed.
-  constructor(base, thread, changed) {
+  // `changed({conversation, message})` asks for the parts that changed; `writing(kind)` says that the person writes, or rests (null).
+  constructor(base, thread, changed, writing) {
     this.#base = base;
     this.#thread = thread;
     this.#changed = changed;
+    this.#writing = writing;
     if (!this.#reply) return;
     this.#root.addEventListener("click", (event) => {
       const tab = event.target.closest("[data-mode]");
       if (tab) this.#switch(tab.dataset.mode);
+      else if (event.target.closest("[data-anyway]")) this.#anyway();
     });
     this.#root.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.id === "text") {
@@ -34,7 +38,10 @@ export class Composer {
         this.#switch(this.#mode === "reply" ? "note" : "reply", true);
       }
     });
-    this.#root.addEventListener("input", () => this.#remember());
+    this.#root.addEventListener("input", ({ target }) => {
+      this.#remember();
+      this.#writing(target.value.trim() ? this.#mode : null);
+    });
     this.#root.addEventListener("focusout", () => setTimeout(() => !this.#busy && this.#late && this.#changed({}), 0));
     this.#root.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -81,6 +88,27 @@ export class Composer {
     this.#keepDrafts();
   }
 
+  // A colleague writes a reply: the empty field steps back and says who, until they stop or this person writes all the same.
+  yieldTo(colleague, since) {
+    const band = document.getElementById("soft");
+    if (!band || !this.#text) return;
+    if (!colleague) this.#ignores = "";
+    const yields = Boolean(colleague) && colleague.member !== this.#ignores && !this.#busy;
+    if (yields) {
+      band.querySelector("b").textContent = word("writesSince", colleague.name).replace("$", since);
+      band.querySelector("[data-mode] span").textContent = word("noteTo", colleague.name.split(" ")[0]);
+      band.dataset.member = colleague.member;
+    }
+    band.hidden = !yields;
+  }
+
+  #anyway() {
+    const band = document.getElementById("soft");
+    this.#ignores = band.dataset.member;
+    band.hidden = true;
+    this.#text.focus();
+  }
+
   #say(reason, may) {
     document.getElementById("reason").replaceChildren(...reason);
     document.getElementById("send").disabled = may === "no";
@@ -102,6 +130,7 @@ export class Composer {
     const key = this.#key.value;
     this.#key.value = newKey();
     this.#text.value = "";
+    this.#writing(null);
     this.#thread.pend(key, text);
     const draft = this.#drafts.reply;
     const saved = draft.hold();
@@ -159,6 +188,7 @@ export class Composer {
     try {
       const answer = await ask(this.#note.action, new URLSearchParams({ text: field.value, view: this.#note.elements.view.value }));
       field.value = "";
+      this.#writing(null);
       draft.release(true);
       this.#changed(answer);
       this.#switch("reply");

@@ -5,6 +5,7 @@ import { Composer } from "./composer.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
 import { morph, parse } from "./morph.js";
+import { Presence } from "./presence.js";
 import { Thread } from "./thread.js";
 import { clockTime, number, word } from "./words.js";
 
@@ -20,6 +21,7 @@ const writes = "writes" in page.dataset;
 const list = new List(base, view);
 let thread;
 let composer;
+let presence;
 let want = empty();
 let timer = 0;
 let asking = false;
@@ -35,7 +37,9 @@ function take() {
   leave();
   thread?.close();
   thread = new Thread(base, view, writes);
-  composer = new Composer(base, thread, changed);
+  composer = new Composer(base, thread, changed, (kind) => (kind ? presence.writes(kind) : presence.rests()));
+  presence?.close();
+  presence = new Presence(base, thread.id, page.dataset.me, (colleague, since) => composer.yieldTo(colleague, since));
   list.select(thread.id);
 }
 
@@ -231,8 +235,10 @@ function colour() {
 setInterval(colour, COLOUR);
 document.addEventListener("visibilitychange", () => {
   thread.look();
+  presence.look();
   if (document.visibilityState === "hidden") composer.save();
 });
 addEventListener("online", () => composer.save());
+addEventListener("pagehide", () => presence.close());
 take();
-new Live(base, Number(page.dataset.seq), heard, show).start();
+new Live(base, Number(page.dataset.seq), { change: heard, whisper: (data) => presence.heard(data), show }).start();

@@ -1,5 +1,6 @@
 // What changes in the organisation, each change once and in order (I11). One stream per browser: the tab that holds the lock has it
-// and tells the others. Every tab keeps its own cursor; a gap in the numbers, of whatever cause, is fetched by number.
+// and tells the others. Every tab keeps its own cursor; a gap in the numbers, of whatever cause, is fetched by number. Whispers
+// (who looks, who types) have no number: they are passed on as they come.
 
 import { ask, Offline } from "./http.js";
 
@@ -12,6 +13,7 @@ export class Live {
   #cursor;
   #wanted;
   #change;
+  #whisper;
   #show;
   #state = "connecting";
   #heard = 0;
@@ -22,11 +24,12 @@ export class Live {
   #channel = null;
   #leads = false;
 
-  // `change(entry)` for each change; `show(state)`: live, catching, offline.
-  constructor(base, cursor, change, show) {
+  // `change(entry)` for each change, `whisper(data)` for what holds only now; `show(state)`: live, catching, offline.
+  constructor(base, cursor, { change, whisper, show }) {
     this.#base = base;
     this.#cursor = this.#wanted = cursor;
     this.#change = change;
+    this.#whisper = whisper;
     this.#show = show;
   }
 
@@ -59,6 +62,7 @@ export class Live {
       if (this.#leads && this.#state === "live") this.#tell({ kind: "beat", seq: this.#cursor });
     } else if (message.kind === "beat") this.#beat(message.seq);
     else if (message.kind === "entry") this.#receive(message.entry);
+    else if (message.kind === "whisper") this.#whisper(message.data);
     else if (message.kind === "lost") this.#set("offline");
   }
 
@@ -76,6 +80,11 @@ export class Live {
       this.#failures = 0;
       this.#beat(Number(data));
       this.#tell({ kind: "beat", seq: Number(data) });
+    });
+    source.addEventListener("whisper", ({ data: text }) => {
+      const data = JSON.parse(text);
+      this.#whisper(data);
+      this.#tell({ kind: "whisper", data });
     });
     source.onmessage = ({ data }) => {
       const entry = JSON.parse(data);

@@ -1,22 +1,28 @@
-"""Push: from "organisation X is at N" to every open stream of this process.
+"""Push: from "organisation X is at N" to every open stream of this process, and whispers beside it.
 
 One subscription to Valkey per process. An announcement makes the process read the new entries once per organisation into a short
 ring in memory, from which all streams of that organisation take. A stream that has fallen off the ring reads the table by its
 cursor, so a slow reader costs no memory. Without Valkey the table is polled: streams are late then, never wrong.
+
+A whisper is what holds only now (who looks, who types). It goes through Valkey to whoever listens at this moment, is kept nowhere
+and may be lost.
 """
 
 import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+import orjson
 import structlog
 from redis.exceptions import RedisError
 
 from hub.core.db import STORE_TROUBLE, Database
 from hub.core.feed import Change, changes_after
-from hub.core.queue import FEED_CHANNEL, Queue
+from hub.core.queue import FEED_CHANNEL, WHISPER_CHANNEL, Queue
 
 log = structlog.get_logger()
 
@@ -25,6 +31,15 @@ LOOK_SECONDS = 5.0
 """How often the table is asked although nothing was announced: an announcement may have been lost."""
 POLL_SECONDS = 1.0
 """How often it is asked while Valkey cannot be reached."""
+WHISPERS = 64
+"""How many a stream may be behind before it misses some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """Something that holds only now. `data` holds shown ids and names of colleagues, never a message's text."""
+
+    data: dict[str, Any]
 
 
 class _Recent:
@@ -35,6 +50,8 @@ class _Recent:
         self.ring: deque[Change] = deque(maxlen=RING)
         self.streams = 0
         self.changed = asyncio.Event()
+        self.whispers: deque[Whisper] = deque(maxlen=WHISPERS)
+        self.whispered = 0
         self.reader: asyncio.Task[None] | None = None
         self.again = False
 
@@ -50,6 +67,16 @@ class _Recent:
         self.ring.extend(changes)
         self.head = changes[-1].seq
         self.wake()
+
+    def hear(self, whisper: Whisper) -> None:
+        self.whispers.append(whisper)
+        self.whispered += 1
+        self.wake()
+
+    def whispers_since(self, count: int) -> list[Whisper]:
+        """Those after the first `count`, as far as they are kept."""
+        missed = min(self.whispered - count, len(self.whispers))
+        return list(self.whispers)[len(self.whispers) - missed :]
 
     def wake(self) -> None:
         self.changed.set()
@@ -76,11 +103,12 @@ class Live:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 
-    async def follow(self, organisation_id: UUID, after: int) -> AsyncIterator[Change | None]:
-        """Every change after a cursor, each once, in order, for ever. None: the cursor is older than the feed is kept, the page
-        must reload; the stream ends with it."""
+    async def follow(self, organisation_id: UUID, after: int) -> AsyncIterator[Change | Whisper | None]:
+        """Every change after a cursor, each once, in order, for ever, and what is whispered meanwhile. None: the cursor is older
+        than the feed is kept, the page must reload; the stream ends with it."""
         recent = self._recent.setdefault(organisation_id, _Recent(after))
         recent.streams += 1
+        heard = recent.whispered
         self._read_soon(organisation_id, recent)
         try:
             while True:
@@ -94,12 +122,22 @@ class Live:
                 for change in changes:
                     after = change.seq
                     yield change
-                if not changes:
+                whispers, heard = recent.whispers_since(heard), recent.whispered
+                for whisper in whispers:
+                    yield whisper
+                if not changes and not whispers:
                     await changed.wait()
         finally:
             recent.streams -= 1
             if recent.streams == 0 and self._recent.get(organisation_id) is recent:
                 del self._recent[organisation_id]
+
+    async def whisper(self, organisation_id: UUID, data: dict[str, Any]) -> None:
+        """Tell everybody who looks at this organisation right now; without Valkey nobody hears it."""
+        try:
+            await self._queue.redis.publish(WHISPER_CHANNEL, organisation_id.bytes + orjson.dumps(data))
+        except (RedisError, OSError) as error:
+            log.warning("whisper_failed", error=type(error).__name__)
 
     async def _run(self) -> None:
         while True:
@@ -112,18 +150,26 @@ class Live:
 
     async def _listen(self) -> None:
         async with self._queue.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-            await pubsub.subscribe(FEED_CHANNEL)
+            await pubsub.subscribe(FEED_CHANNEL, WHISPER_CHANNEL)
             self._look()
             while True:
                 message = await pubsub.get_message(timeout=LOOK_SECONDS)
                 if message is None:
                     self._look()
                     continue
+                if message["channel"] == WHISPER_CHANNEL.encode():
+                    self._hear(message["data"])
+                    continue
                 shown, _, seq = message["data"].partition(b":")
                 organisation_id = UUID(hex=shown.decode())
                 recent = self._recent.get(organisation_id)
                 if recent is not None and recent.head < int(seq):
                     self._read_soon(organisation_id, recent)
+
+    def _hear(self, told: bytes) -> None:
+        recent = self._recent.get(UUID(bytes=told[:16]))
+        if recent is not None:
+            recent.hear(Whisper(orjson.loads(told[16:])))
 
     def _look(self) -> None:
         for organisation_id, recent in self._recent.items():

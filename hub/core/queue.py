@@ -15,6 +15,7 @@ log = structlog.get_logger()
 
 QUEUE = "hub:queue"
 FEED_CHANNEL = "hub:feed"
+WHISPER_CHANNEL = "hub:whisper"
 WORKER_ALIVE = "hub:worker"
 """Set by every worker that sweeps; gone soon after the last one."""
 NUDGE_SECONDS = 10

@@ -64,6 +64,14 @@ class DraftText(BaseModel):
     version: Annotated[int, Field(ge=0, lt=2**62)]
 
 
+class Sign(BaseModel):
+    """What a page says about its person: they look at a conversation, write a reply or a note there, or are gone. `tab` tells the
+    pages of one person apart."""
+
+    state: Literal["looks", "reply", "note", "gone"]
+    tab: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+
+
 class Assignment(_Posted):
     """Who shall take care: a shown member id, a shown team id, or nothing for nobody."""
 
@@ -105,6 +113,7 @@ class Press(_Posted):
 ReplyForm = Annotated[Reply, Form()]
 NoteForm = Annotated[Note, Form()]
 DraftForm = Annotated[DraftText, Form()]
+SignForm = Annotated[Sign, Form()]
 AssignmentForm = Annotated[Assignment, Form()]
 MomentForm = Annotated[Moment, Form()]
 DueForm = Annotated[Due, Form()]

@@ -1,6 +1,7 @@
 """Live: what changed in an organisation, pushed to open pages (I11).
 
-    GET /o/{slug}/stream?after=N     server-sent events: one per change with `id:` = its number; `Last-Event-ID` wins over `after`
+    GET /o/{slug}/stream?after=N     server-sent events: one per change with `id:` = its number; `Last-Event-ID` wins over `after`;
+                                     between them what is whispered (`presence.py`), which has no number and is not caught up
     GET /o/{slug}/changes?after=N    the same as JSON, for catching up and where streams do not get through
 
 A stream holds no database session. It asks every second and before each change whether its person may still look, so it ends within
@@ -18,6 +19,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from hub.core.errors import InvalidInput
 from hub.core.feed import Change, changes_after
+from hub.core.live import Whisper
 from hub.organisations.access import Access, requires, still_allowed
 from hub.organisations.rights import Right
 from hub.runtime import Runtime
@@ -60,7 +62,7 @@ def _entry(change: Change) -> dict[str, Any]:
 async def _events(runtime: Runtime, access: Access, after: int) -> AsyncIterator[bytes]:
     """The body of a stream. Ends when the person may not look any more, or when the page must reload."""
     loop = asyncio.get_running_loop()
-    source = cast("AsyncGenerator[Change | None]", runtime.live.follow(access.organisation_id, after))
+    source = cast("AsyncGenerator[Change | Whisper | None]", runtime.live.follow(access.organisation_id, after))
     coming = asyncio.ensure_future(anext(source))
     try:
         yield PADDING + _beat(after)
@@ -74,8 +76,11 @@ async def _events(runtime: Runtime, access: Access, after: int) -> AsyncIterator
                 if change is None:
                     yield b'data: {"kind": "reload"}\n\n'
                     return
-                after = change.seq
                 coming = asyncio.ensure_future(anext(source))
+                if isinstance(change, Whisper):
+                    yield b"event: whisper\ndata: %s\n\n" % orjson.dumps(change.data)
+                    continue
+                after = change.seq
                 yield b"id: %d\ndata: %s\n\n" % (after, orjson.dumps(_entry(change)))
             elif loop.time() - beaten >= BEAT_SECONDS:
                 yield _beat(after)

@@ -3,7 +3,7 @@
 from time import monotonic
 from uuid import UUID
 
-from playwright.async_api import expect
+from playwright.async_api import Request, expect
 
 from hub.core.clock import FakeClock
 from hub.inbox import alarm, ingest, service
@@ -415,3 +415,58 @@ async def test_english_page_speaks_english_live(hub: HubUnderTest, site: Site) -
     await expect(page.locator("[data-fresh]")).to_have_text("1 new")
     await page.context.set_offline(True)
     await expect(page.locator(".views [data-connection]")).to_contain_text("Offline since")
+
+
+async def test_colleague_who_writes_is_seen_and_stepped_back_for(hub: HubUnderTest, site: Site) -> None:
+    """Look 6: who looks and who writes stands above the composer; an empty field steps back, one click takes it again, and the line
+    never changes its height."""
+    jonas, sara, channel = await visit(hub), await visit(hub, "Sara Lang"), await hub.connect()
+    path = f"/inbox/open/{conv(await receive(hub, channel, 'Hallo'))}"
+    page = await site.open(jonas, path)
+    now = page.locator(".now")
+    before = await now.bounding_box()
+    assert before and before["height"] == 24
+    hers = await site.open(sara, path)
+    await expect(page.locator("[data-here]")).to_have_text("Sara Lang sieht mit")
+    await hers.locator("#text").press_sequentially("Guten")
+    await expect(page.locator("[data-here]")).to_have_text("Sara Lang schreibt gerade …")
+    assert ((await now.bounding_box()) or before)["height"] == 24
+    await expect(page.locator("#soft")).to_contain_text("Sara Lang schreibt gerade, seit")
+    await expect(page.locator("#text")).to_be_hidden()
+    await page.click("#soft [data-anyway]")
+    await expect(page.locator("#text")).to_be_focused()
+    await hers.fill("#text", "")
+    await expect(page.locator("[data-here]")).to_have_text("Sara Lang sieht mit")
+    await page.fill("#text", "Schon begonnen")
+    await page.locator("#text").blur()
+    await hers.locator("#text").press_sequentially("Neu")
+    await expect(page.locator("[data-here]")).to_have_text("Sara Lang schreibt gerade …")
+    await expect(page.locator("#text")).to_be_visible()
+    await hers.goto(f"{sara.base}/team")
+    await expect(page.locator("[data-here]")).to_be_hidden()
+
+
+async def test_eight_tabs_are_live_over_one_stream(hub: HubUnderTest, site: Site) -> None:
+    """Design 9: browsers allow six connections to a host; eight pages all hear everything, whispers too, over one stream."""
+    jonas, sara, channel = await visit(hub), await visit(hub, "Sara Lang"), await hub.connect()
+    path = f"/inbox/open/{conv(await receive(hub, channel, 'Hallo'))}"
+    context = await site.context(jonas)
+    streams: set[Request] = set()
+    context.on("request", lambda request: streams.add(request) if "/stream?" in request.url else None)
+    for ending in ("requestfinished", "requestfailed"):
+        context.on(ending, lambda request: streams.discard(request))
+    pages = [await context.new_page() for _ in range(8)]
+    for page in pages:
+        await page.goto(jonas.base + path)
+        await page.wait_for_selector("[data-connection=live]", state="attached")
+    assert len(streams) == 1
+    await receive(hub, channel, "An alle acht", first=2)
+    await site.open(sara, path)
+    for page in pages:
+        await expect(page.locator(".talk .bub", has_text="An alle acht")).to_be_visible()
+        await expect(page.locator("[data-here]")).to_have_text("Sara Lang sieht mit")
+    await pages[0].close()
+    await receive(hub, channel, "Auch ohne den ersten", first=3)
+    for page in pages[1:]:
+        await expect(page.locator(".talk .bub", has_text="Auch ohne den ersten")).to_be_visible()
+    assert len([request for request in streams if not request.frame.page.is_closed()]) == 1
