@@ -211,6 +211,7 @@ function toast(text, back = null) {
   setTimeout(() => node.remove(), 8_000);
 }
 
+document.addEventListener("toast", ({ detail }) => toast(detail));
 document.addEventListener("visibilitychange", () => thread.look());
 take();
 new Live(base, Number(page.dataset.seq), heard, show).start();

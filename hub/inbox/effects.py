@@ -160,7 +160,8 @@ async def _apply_edits(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, edi
             text = row.text, kind = row.kind, content = (m.content - $6::text[]) || row.content::jsonb, edited_at = row.at
         FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $7::timestamptz[], $8::bool[])
              AS row(id, text, kind, content, at, is_item)
-        WHERE m.organisation_id = $1 AND m.id = row.id AND m.direction = 'in' AND (m.edited_at IS NULL OR m.edited_at < row.at OR m.edited_at = row.at AND row.is_item)
+        WHERE m.organisation_id = $1 AND m.id = row.id AND m.direction = 'in'
+          AND (m.edited_at IS NULL OR m.edited_at < row.at OR m.edited_at = row.at AND row.is_item)
         RETURNING m.id, m.conversation_id
         """,
         unit.tenant,

@@ -60,10 +60,12 @@ class File:
 
     @property
     def look(self) -> str:
-        """How it is drawn: picture, video or sound in place, else a card. A file that is not here has the look it will have."""
+        """How it is drawn: picture, video or sound in place, else a card. A file that is fetched has the look it will have."""
         looks = _LOOKS[self.kind]
-        if self.state != "stored":
+        if self.state == "waiting":
             return looks[0] if looks else "card"
+        if self.state != "stored":
+            return "card"
         return next((look for look in looks if self.mime in SHOWN_TYPES[look]), "card")
 
     @property
@@ -94,7 +96,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The message that a line answers. `kind` is the file's where it has one."""
+    """The message that a line answers. `kind` is the file's where it has one, `options` the answers that were offered."""
 
     id: UUID
     direction: str
@@ -102,6 +104,7 @@ class Answered:
     text: str
     author_id: UUID | None
     is_deleted: bool
+    options: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +182,9 @@ async def _answered(unit: UnitOfWork, conversation_id: UUID, keys: set[str]) -> 
         return {}
     rows = await unit.sql.fetch(
         """
-        SELECT k.key, m.id, m.direction, COALESCE(m.content ->> 'media', m.kind) AS kind, left(m.text, $4) AS text, m.author_id,
-               m.deleted_at IS NOT NULL AS is_deleted
+        SELECT k.key, m.id, m.direction, COALESCE(m.content ->> 'media', m.kind) AS kind, m.author_id,
+               CASE m.kind WHEN 'unsupported' THEN m.content ->> 'kind' ELSE left(m.text, $4) END AS text,
+               m.deleted_at IS NOT NULL AS is_deleted, COALESCE(m.content -> 'options', '[]') AS options
         FROM conversation c
         JOIN provider_key k ON k.organisation_id = c.organisation_id AND k.channel_id = c.channel_id AND k.key = ANY($3::text[])
         JOIN message m ON m.organisation_id = c.organisation_id AND m.id = k.message_id AND m.conversation_id = c.id
@@ -191,10 +195,11 @@ async def _answered(unit: UnitOfWork, conversation_id: UUID, keys: set[str]) -> 
         list(keys),
         PREVIEW,
     )
-    return {
-        row["key"]: Answered(row["id"], row["direction"], row["kind"], row["text"], row["author_id"], row["is_deleted"])
-        for row in rows
-    }
+    answered: dict[str | None, Answered] = {}
+    for row in rows:
+        values = dict(row)
+        answered[values.pop("key")] = Answered(**{**values, "options": dict(values["options"])})
+    return answered
 
 
 async def _parts(unit: UnitOfWork, message_ids: list[UUID]) -> dict[UUID, list[Any]]:

@@ -101,7 +101,7 @@ class Line:
     failure: str
     failure_text: str
     has_key: bool
-    details: Details = Details()
+    details: Details = field(default_factory=Details)
     tries: list[Try] = field(default_factory=list)
 
     @property

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Form, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from hub.connectors.events import Location
 from hub.core import ids
 from hub.core.errors import InvalidInput
 from hub.inbox.outbound import CLIENT_KEY_LENGTH
@@ -27,6 +28,7 @@ class View(StrEnum):
 
 
 Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+Word = Annotated[str, StringConstraints(max_length=300)]
 
 
 class _Posted(BaseModel):
@@ -37,10 +39,46 @@ class _Posted(BaseModel):
 
 
 class Reply(_Posted):
-    """A reply. `client_key` is made when the form is drawn: the same key twice is one message."""
+    """A reply: text, uploaded files with a caption, a question with answers to press, or a place. `client_key` is made when the
+    form is drawn: the same key twice is one message. `reply_to`: the shown id of the message that is answered."""
+
+    text: Text = ""
+    client_key: Annotated[str, Field(min_length=1, max_length=CLIENT_KEY_LENGTH)]
+    files: Annotated[list[str], Field(max_length=MOST_IDS)] = []
+    options: Annotated[list[Word], Field(max_length=MOST_IDS)] = []
+    reply_to: str = ""
+    latitude: Word = ""
+    longitude: Word = ""
+    title: Word = ""
+    address: Word = ""
+
+    @property
+    def file_ids(self) -> list[UUID]:
+        return [ids.read("att", file) for file in self.files]
+
+    @property
+    def reply_to_id(self) -> UUID | None:
+        return ids.read("msg", self.reply_to) if self.reply_to else None
+
+    @property
+    def location(self) -> Location | None:
+        """InvalidInput for what is no place on earth."""
+        if not (self.latitude or self.longitude):
+            return None
+        latitude, longitude = _degrees(self.latitude, "latitude", 90), _degrees(self.longitude, "longitude", 180)
+        return Location(latitude=latitude, longitude=longitude, title=self.title.strip(), address=self.address.strip())
+
+
+class Change(_Posted):
+    """The new words of a message of ours."""
 
     text: Text
-    client_key: Annotated[str, Field(min_length=1, max_length=CLIENT_KEY_LENGTH)]
+
+
+class Reaction(_Posted):
+    """Our reaction to a customer's message; empty takes it back."""
+
+    emoji: Annotated[str, StringConstraints(max_length=32)] = ""
 
 
 class Note(_Posted):
@@ -64,9 +102,21 @@ class Press(_Posted):
 
 
 ReplyForm = Annotated[Reply, Form()]
+ChangeForm = Annotated[Change, Form()]
+ReactionForm = Annotated[Reaction, Form()]
 NoteForm = Annotated[Note, Form()]
 AssignmentForm = Annotated[Assignment, Form()]
 PressForm = Annotated[Press, Form()]
+
+
+def _degrees(typed: str, field: str, most: int) -> float:
+    try:
+        degrees = float(typed.strip().replace(",", "."))
+    except ValueError as error:
+        raise InvalidInput("no number", field=field) from error
+    if not -most <= degrees <= most:
+        raise InvalidInput(f"not between -{most} and {most}", field=field)
+    return degrees
 
 
 def _conversation_id(conversation: Annotated[str, Path()]) -> UUID:
