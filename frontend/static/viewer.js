@@ -66,7 +66,7 @@ export class Viewer {
       node.loop = node.muted = kind === "animation" || kind === "sticker";
       node.classList.toggle("round", kind === "video_note");
     } else node.alt = name;
-    node.src = `${file}?inline`;
+    node.src = `${file}?inline=1`;
     this.#stage.replaceChildren(node);
     this.#stage.classList.remove("zoomed");
     const all = this.#all();
