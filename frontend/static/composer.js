@@ -1,18 +1,27 @@
-// Reply and note: two forms with two addresses, one shown. What was typed belongs to the person: no change of state takes it, it is
-// kept as a draft (drafts.js), and a reply leaves the field only together with its key, so a double click sends once.
+// Reply, change and note: three forms with three addresses, one shown. What was typed belongs to the person: no change of state takes
+// it, it is kept as a draft (drafts.js), and a reply leaves the field only together with its key, so a double click sends once.
 
+import { place } from "./acts.js";
 import { Draft } from "./drafts.js";
 import { ask, Offline } from "./http.js";
+import { mark } from "./marks.js";
 import { morph, parse } from "./morph.js";
+import { Place } from "./place.js";
+import { Uploads } from "./uploads.js";
 import { band, word } from "./words.js";
+
+const TYPING = 4_000; // messengers show it for about 5 seconds
+const MARKS = { b: "*", i: "_" };
 
 export class Composer {
   #base;
   #thread;
   #changed;
   #mode = "reply";
-  #kept = null; // what came back after a failure: {key, text}
+  #uploads;
+  #kept = null; // what came back after a failure: {key, body}
   #late = false; // a change of state waits until the field is empty and left
+  #typedAt = -TYPING; // when the hub last heard that somebody types
   #sending = Promise.resolve();
   #drafts = {};
   #writing;
@@ -25,29 +34,38 @@ export class Composer {
     this.#changed = changed;
     this.#writing = writing;
     if (!this.#reply) return;
-    this.#root.addEventListener("click", (event) => {
-      const tab = event.target.closest("[data-mode]");
-      if (tab) this.#switch(tab.dataset.mode);
-      else if (event.target.closest("[data-anyway]")) this.#anyway();
-    });
-    this.#root.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.id === "text") {
-        event.preventDefault();
-        this.#reply.requestSubmit();
-      } else if (event.key.startsWith("Arrow") && event.target.matches("[role=tab]")) {
-        this.#switch(this.#mode === "reply" ? "note" : "reply", true);
-      }
-    });
+    this.#uploads = new Uploads(base, thread.id, () => this.#root, (text) => this.#warn(text), () => this.#ready());
+    thread.acts.onReply = (piece) => this.#answer(piece);
+    thread.acts.onEdit = (piece) => this.#edit(piece);
+    new Place(this.#root, (form) => this.#sendPlace(form));
+    this.#root.addEventListener("click", (event) => this.#click(event));
+    this.#root.addEventListener("keydown", (event) => this.#key(event));
     this.#root.addEventListener("input", ({ target }) => {
       this.#remember();
-      this.#writing(target.value.trim() ? this.#mode : null);
+      if (target.matches("#text, #note-text")) this.#writing(target.value.trim() ? this.#mode : null);
+      if (target.id === "text") this.#type();
+    });
+    this.#root.addEventListener("change", (event) => {
+      if (event.target.id !== "pick") return;
+      this.#uploads.add([...event.target.files]);
+      event.target.value = "";
+      this.#text.focus();
+    });
+    this.#root.addEventListener("paste", (event) => {
+      const files = [...event.clipboardData.files];
+      if (event.target.id !== "text" || !files.length || !this.#takesFiles) return;
+      event.preventDefault();
+      this.#uploads.add(files);
     });
     this.#root.addEventListener("focusout", () => setTimeout(() => !this.#busy && this.#late && this.#changed({}), 0));
     this.#root.addEventListener("submit", (event) => {
       event.preventDefault();
       if (event.target.id === "note") this.#saveNote();
-      else this.#send();
+      else if (event.target.id === "change") this.#saveChange();
+      else if (event.target.id === "reply") this.#send();
     });
+    this.#offerEmoji();
+    this.#takeDrops();
     this.#keepDrafts();
   }
 
@@ -57,17 +75,29 @@ export class Composer {
   get #reply() {
     return document.getElementById("reply");
   }
+  get #change() {
+    return document.getElementById("change");
+  }
   get #note() {
     return document.getElementById("note");
   }
   get #text() {
     return document.getElementById("text");
   }
-  get #key() {
+  get #clientKey() {
     return document.getElementById("client-key");
   }
+  get #choice() {
+    return document.getElementById("choice");
+  }
+  get #answering() {
+    return document.getElementById("answering");
+  }
+  get #takesFiles() {
+    return this.#mode === "reply" && Boolean(document.getElementById("pick"));
+  }
   get #busy() {
-    return Boolean(this.#text) && (document.activeElement === this.#text || this.#text.value !== "");
+    return Boolean(this.#text) && (document.activeElement === this.#text || this.#text.value !== "" || this.#uploads.count > 0 || !(this.#choice?.hidden ?? true));
   }
 
   // The hub's present word. While the person writes only the reason changes.
@@ -83,74 +113,246 @@ export class Composer {
     const [fresh] = parse(html);
     const drawn = fresh.querySelector("#text");
     if (drawn) this.#drafts.reply?.seen(drawn);
-    if (this.#mode === "note") fresh.querySelector("#reply").hidden = true;
+    if (this.#mode !== "reply") fresh.querySelector("#reply").hidden = true;
     morph(this.#root, fresh);
     this.#keepDrafts();
+    this.#ready();
   }
 
   // A colleague writes a reply: the empty field steps back and says who, until they stop or this person writes all the same.
   yieldTo(colleague, since) {
-    const band = document.getElementById("soft");
-    if (!band || !this.#text) return;
+    const soft = document.getElementById("soft");
+    if (!soft || !this.#text) return;
     if (!colleague) this.#ignores = "";
     const yields = Boolean(colleague) && colleague.member !== this.#ignores && !this.#busy;
     if (yields) {
-      band.querySelector("b").textContent = word("writesSince", colleague.name).replace("$", since);
-      band.querySelector("[data-mode] span").textContent = word("noteTo", colleague.name.split(" ")[0]);
-      band.dataset.member = colleague.member;
+      soft.querySelector("b").textContent = word("writesSince", colleague.name).replace("$", since);
+      soft.querySelector("[data-mode] span").textContent = word("noteTo", colleague.name.split(" ")[0]);
+      soft.dataset.member = colleague.member;
     }
-    band.hidden = !yields;
+    soft.hidden = !yields;
   }
 
   #anyway() {
-    const band = document.getElementById("soft");
-    this.#ignores = band.dataset.member;
-    band.hidden = true;
+    const soft = document.getElementById("soft");
+    this.#ignores = soft.dataset.member;
+    soft.hidden = true;
     this.#text.focus();
   }
 
   #say(reason, may) {
     document.getElementById("reason").replaceChildren(...reason);
-    document.getElementById("send").disabled = may === "no";
+    this.#root.dataset.may = may;
+    this.#ready();
+  }
+
+  #warn(text) {
+    if (text) this.#say([band(text)], this.#root.dataset.may);
+    else document.getElementById("reason").querySelector(":scope > .banner.bad")?.remove();
+  }
+
+  // Whether it can be sent: the gate's word, and every file is with the hub.
+  #ready() {
+    const send = document.getElementById("send");
+    if (!send) return;
+    const loading = this.#uploads.busy;
+    send.disabled = this.#root.dataset.may === "no" || loading > 0;
+    const saved = document.getElementById("saved");
+    if (loading) saved.textContent = word("uploading");
+    else if (saved.textContent === word("uploading")) saved.textContent = "";
+  }
+
+  #click(event) {
+    const find = (selector) => event.target.closest(selector);
+    const button = find("button");
+    if (find("[data-mode]")) this.#switch(find("[data-mode]").dataset.mode);
+    else if (find("[data-anyway]")) this.#anyway();
+    else if (button?.dataset.mark) this.#mark(button.dataset.mark);
+    else if (button?.dataset.tool === "attach") document.getElementById("pick").click();
+    else if (button?.dataset.tool === "choice") this.#openChoice();
+    else if (button?.dataset.drop === "answer") this.#answer(null);
+    else if (button?.dataset.drop === "choice") this.#closeChoice();
+    else if (button?.dataset.drop === "change") this.#switch("reply");
+    else if (button && "more" in button.dataset) this.#addOption().focus();
+    else if (button && "less" in button.dataset) {
+      button.parentElement.remove();
+      if (this.#options.length) this.#label();
+      else this.#closeChoice();
+    }
+    if (button?.closest(".pop > .menu")) button.closest(".pop").open = false;
+  }
+
+  #key(event) {
+    const { target, key } = event;
+    const writes = target.matches("#text, #change-text");
+    if (key === "Enter" && (event.ctrlKey || event.metaKey) && writes) {
+      event.preventDefault();
+      target.form.requestSubmit();
+    } else if (writes && (event.ctrlKey || event.metaKey) && !event.altKey && this.#root.querySelector(`[data-mark="${MARKS[key]}"]`)) {
+      event.preventDefault();
+      this.#mark(MARKS[key]);
+    } else if (key === "Escape" && target.closest("#change")) {
+      event.stopPropagation();
+      this.#switch("reply");
+    } else if (key === "Escape" && target.id === "text" && !this.#answering.hidden) {
+      event.stopPropagation();
+      this.#answer(null);
+    } else if (key === "Enter" && target.name === "options") {
+      event.preventDefault();
+      if (target.value) this.#addOption(target.parentElement).focus();
+    } else if (key.startsWith("Arrow") && target.matches("[role=tab]")) {
+      this.#switch(this.#mode === "reply" ? "note" : "reply", true);
+    }
   }
 
   #switch(mode, byKey = false) {
     this.#mode = mode;
-    this.#reply.hidden = mode !== "reply";
-    this.#note.hidden = mode !== "note";
-    const form = mode === "reply" ? this.#reply : this.#note;
-    (byKey ? form.querySelector("[aria-selected=true]") : form.querySelector("textarea"))?.focus();
+    const forms = { reply: this.#reply, change: this.#change, note: this.#note };
+    for (const [name, form] of Object.entries(forms)) if (form) form.hidden = name !== mode;
+    (byKey ? forms[mode].querySelector("[aria-selected=true]") : forms[mode].querySelector("textarea"))?.focus();
+  }
+
+  #type() {
+    if (!this.#text.value || performance.now() - this.#typedAt < TYPING) return;
+    this.#typedAt = performance.now();
+    ask(this.#action("typing"), new URLSearchParams()).catch(() => {}); // lossy by nature
+  }
+
+  #mark(sign) {
+    const field = this.#mode === "change" ? this.#change.elements.text : this.#text;
+    mark(field, sign);
+    this.#remember();
+  }
+
+  // Answer a certain message, or none any more.
+  #answer(piece) {
+    if (piece) this.#switch("reply");
+    const row = this.#answering;
+    if (!row) return;
+    row.hidden = !piece;
+    row.querySelector("input").value = piece?.id ?? "";
+    if (piece) {
+      const who = piece.matches(".out") ? word("we") : document.querySelector("#head h1").textContent;
+      row.querySelector("b").textContent = word("answering", who);
+      row.querySelector(".cut").textContent = (piece.querySelector(".bub .txt") ?? piece.querySelector(".bub")).innerText.trim();
+    }
+    this.#text.focus();
+  }
+
+  #edit(piece) {
+    this.#switch("change");
+    const field = this.#change.elements.text;
+    this.#change.action = `${this.#base}/messages/${piece.id}/edit`;
+    this.#change.querySelector(".banner")?.remove();
+    field.value = piece.dataset.typed;
+    field.setSelectionRange(field.value.length, field.value.length);
+  }
+
+  async #saveChange() {
+    const field = this.#change.elements.text;
+    const button = this.#change.querySelector("[type=submit]");
+    if (!field.value.trim() || button.disabled) return;
+    button.disabled = true;
+    try {
+      this.#changed(await ask(this.#change.action, new URLSearchParams({ text: field.value, view: this.#change.elements.view.value })));
+      this.#switch("reply");
+    } catch (error) {
+      this.#change.querySelector(".banner")?.remove();
+      field.before(band(error instanceof Offline ? word("unsaved") : error.message));
+    }
+    button.disabled = false;
+  }
+
+  // Answers to press.
+  get #options() {
+    return this.#choice ? [...this.#choice.querySelectorAll("[name=options]")] : [];
+  }
+
+  #openChoice() {
+    if (this.#uploads.count) {
+      this.#warn(word("filesAlone"));
+      return;
+    }
+    this.#choice.hidden = false;
+    while (this.#options.length < 2) this.#addOption();
+    (this.#text.value ? this.#options[0] : this.#text).focus();
+  }
+
+  #closeChoice() {
+    this.#choice.hidden = true;
+    this.#choice.querySelector("[data-options]").replaceChildren();
+    this.#text.focus();
+  }
+
+  #addOption(after = null, value = "") {
+    const rows = this.#choice.querySelector("[data-options]");
+    if (this.#options.length >= Number(this.#choice.dataset.most)) return this.#options[this.#options.length - 1];
+    const row = this.#choice.querySelector("template").content.firstElementChild.cloneNode(true);
+    row.querySelector("input").value = value;
+    if (after) after.after(row);
+    else rows.append(row);
+    this.#label();
+    return row.querySelector("input");
+  }
+
+  #label() {
+    this.#options.forEach((field, at) => field.setAttribute("aria-label", word("option", at + 1)));
+    this.#choice.querySelector("[data-more]").disabled = this.#options.length >= Number(this.#choice.dataset.most);
+  }
+
+  // What is composed: as it is sent, and as it can be put back.
+  #take() {
+    const options = this.#choice?.hidden ?? true ? [] : this.#options.map((field) => field.value.trim()).filter(Boolean);
+    const answer = this.#answering.querySelector("input").value;
+    const body = new URLSearchParams({ text: this.#text.value.trim(), view: this.#reply.elements.view.value, reply_to: answer });
+    for (const id of this.#uploads.ids) body.append("files", id);
+    for (const option of options) body.append("options", option);
+    return { body, options, answer };
   }
 
   #send() {
-    const text = this.#text.value.trim();
-    if (!text || document.getElementById("send").disabled) return;
-    if (this.#kept && this.#kept.text !== text) this.#key.value = newKey();
+    if (!this.#text) return;
+    const sent = this.#take();
+    const { body, options } = sent;
+    const text = body.get("text");
+    if ((!text && !this.#uploads.count) || document.getElementById("send").disabled) return;
+    if (options.length && !text) {
+      this.#warn(word("askFirst"));
+      this.#text.focus();
+      return;
+    }
+    if (this.#kept && this.#kept.body !== String(body)) this.#clientKey.value = newKey();
     this.#kept = null;
-    const key = this.#key.value;
-    this.#key.value = newKey();
+    sent.key = this.#clientKey.value;
+    this.#clientKey.value = newKey();
+    const shown = [...this.#uploads.names, text, ...options].filter(Boolean).join("\n");
+    sent.files = this.#uploads.take();
     this.#text.value = "";
+    this.#typedAt = -TYPING;
     this.#writing(null);
-    this.#thread.pend(key, text);
+    this.#warn("");
+    if (this.#choice) this.#closeChoice();
+    this.#answer(null);
+    this.#thread.pend(sent.key, shown);
     const draft = this.#drafts.reply;
     const saved = draft.hold();
-    this.#sending = this.#sending.then(() => saved).then(() => this.#post(key, text, draft)); // in the order of writing
+    this.#sending = this.#sending.then(() => saved).then(() => this.#post(sent, draft)); // in the order of writing
   }
 
-  async #post(key, text, draft) {
-    const form = new URLSearchParams({ text, client_key: key, view: this.#reply.elements.view.value });
+  async #post(sent, draft) {
+    const form = new URLSearchParams([...sent.body, ["client_key", sent.key]]);
     try {
       const answer = await ask(this.#action("messages"), form);
       draft.release(true);
       this.#changed(answer);
     } catch (error) {
       draft.release(false);
-      this.#thread.unpend(key);
+      this.#thread.unpend(sent.key);
       if (!draft.field.isConnected) {
-        draft.restore(text); // another conversation has taken the place
+        draft.restore(sent.body.get("text")); // another conversation has taken the place
         return;
       }
-      this.#giveBack(key, text);
+      this.#giveBack(sent);
       if (error instanceof Offline) this.#say([band(word("away"))], "free");
       else if (error.body.reason) {
         this.#say(parse(error.body.reason), "no");
@@ -159,23 +361,41 @@ export class Composer {
     }
   }
 
-  #giveBack(key, text) {
+  #giveBack({ body, key, files, options, answer }) {
+    const text = body.get("text");
     if (this.#text.value) this.#text.value = `${text}\n\n${this.#text.value}`;
     else {
       this.#text.value = text;
-      this.#key.value = key;
-      this.#kept = { key, text };
+      this.#clientKey.value = key;
+      this.#kept = { key, body: String(body) };
     }
+    this.#uploads.put(files);
+    if (options.length) this.#choice.hidden = false;
+    for (const option of options) this.#addOption(null, option);
+    const piece = answer && document.getElementById(answer);
+    if (piece) this.#answer(piece);
     this.#remember();
   }
 
   // What came back had been stored after all: only its answer was lost.
   #arrived() {
-    if (this.#text.value.trim() === this.#kept.text) this.#text.value = "";
-    this.#key.value = newKey();
+    if (String(this.#take().body) === this.#kept.body) {
+      this.#text.value = "";
+      this.#uploads.take();
+      if (this.#choice) this.#closeChoice();
+      this.#answer(null);
+    }
+    this.#clientKey.value = newKey();
     this.#kept = null;
     this.#remember();
     document.getElementById("reason").replaceChildren();
+  }
+
+  // Throws what went wrong: the form of the place shows it.
+  async #sendPlace(form) {
+    form.append("client_key", newKey());
+    this.#changed(await ask(this.#action("messages"), form));
+    this.#thread.toEnd();
   }
 
   async #saveNote() {
@@ -200,6 +420,47 @@ export class Composer {
       field.before(told);
     }
     button.disabled = false;
+  }
+
+  #offerEmoji() {
+    const menu = document.getElementById("emoji");
+    menu.addEventListener("toggle", (event) => {
+      const button = this.#root.querySelector("[data-tool=emoji]");
+      if (event.newState !== "open" || !button) return;
+      const box = button.getBoundingClientRect();
+      place(menu, { left: box.left, right: box.right, top: box.top, bottom: innerHeight });
+      menu.querySelector("button").focus();
+    });
+    menu.addEventListener("click", (event) => {
+      const { emoji } = event.target.closest("button")?.dataset ?? {};
+      if (!emoji) return;
+      menu.hidePopover();
+      this.#text.focus();
+      this.#text.setRangeText(emoji, this.#text.selectionStart, this.#text.selectionEnd, "end");
+      this.#remember();
+      this.#type();
+    });
+  }
+
+  #takeDrops() {
+    const area = document.querySelector("[data-thread]");
+    const sign = area.querySelector("[data-drop-here]");
+    const files = (event) => this.#takesFiles && event.dataTransfer.types.includes("Files");
+    area.addEventListener("dragover", (event) => {
+      if (!files(event)) return;
+      event.preventDefault();
+      sign.hidden = false;
+    });
+    area.addEventListener("dragleave", (event) => {
+      if (!area.contains(event.relatedTarget)) sign.hidden = true;
+    });
+    area.addEventListener("drop", (event) => {
+      if (!files(event)) return;
+      event.preventDefault();
+      sign.hidden = true;
+      this.#uploads.add([...event.dataTransfer.files]);
+      this.#text.focus();
+    });
   }
 
   #remember() {

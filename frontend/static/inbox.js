@@ -240,5 +240,6 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("online", () => composer.save());
 addEventListener("pagehide", () => presence.close());
+document.addEventListener("toast", ({ detail }) => toast(detail));
 take();
 new Live(base, Number(page.dataset.seq), { change: heard, whisper: (data) => presence.heard(data), show }).start();

@@ -1,10 +1,14 @@
 // The open conversation: pieces swapped by id in the order of their keys. A reader who scrolled up stays where they are.
 
+import { Acts } from "./acts.js";
 import { ask } from "./http.js";
 import { morph, parse } from "./morph.js";
+import { Player } from "./player.js";
+import { Viewer } from "./viewer.js";
 import { word } from "./words.js";
 
 const TAIL = 30;
+const FLASH = 1_500;
 const BEGINNING = "0.0.0";
 const NEAR = 40; // pixels from the end that still count as the end
 
@@ -19,6 +23,7 @@ export class Thread {
   #unseen = 0;
   #unread;
   #sight;
+  #player;
 
   constructor(base, view, writes) {
     this.#base = base;
@@ -33,7 +38,16 @@ export class Thread {
     this.#unread = Number(this.#node.dataset.unread) > 0;
     this.#below.addEventListener("click", () => this.toEnd());
     this.#scroll.addEventListener("scroll", () => this.#atEnd() && this.#seen(), { passive: true });
-    this.#talk.addEventListener("click", (event) => event.target.closest("[data-older]") && this.#older());
+    this.#talk.addEventListener("click", (event) => {
+      const to = event.target.closest("[data-jump]");
+      if (to) {
+        event.preventDefault();
+        this.#jump(to);
+      } else if (event.target.closest("[data-older]")) this.#older();
+    });
+    this.acts = new Acts(this.#node, base);
+    this.#player = new Player(this.#talk);
+    new Viewer(this.#node);
     this.#sight = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.#older(), { root: this.#scroll });
     this.#watch();
     this.#seen();
@@ -42,6 +56,7 @@ export class Thread {
   // Stop looking: another conversation takes the place.
   close() {
     this.#sight?.disconnect();
+    this.#player?.stop();
   }
 
   // The keys that bound what has to be drawn anew: [oldest loaded, where the tail begins]. A thread that is loaded from its
@@ -67,6 +82,7 @@ export class Thread {
       gone.remove();
     }
     this.#insert(fresh, place);
+    this.acts.rove();
     const arrived = fresh.filter((piece) => !known.has(piece.id) && piece.matches(".msg:not(.out)")).length;
     if (arrived) this.#unread = true;
     if (keep()) this.#seen();
@@ -75,9 +91,9 @@ export class Thread {
 
   // Show a message at once, before the hub has it; `apply` takes it away again when it comes with the same key.
   pend(key, text) {
-    const [piece] = parse(`<article class="msg out turn pending"><div class="col"><div class="bub txt" dir="auto"></div><p class="meta"></p></div></article>`);
+    const [piece] = parse(`<article class="msg out turn pending"><div class="col"><div class="bub"><div class="txt" dir="auto"></div></div><p class="meta"></p></div></article>`);
     piece.dataset.client = key;
-    piece.querySelector(".bub").textContent = text;
+    piece.querySelector(".txt").textContent = text;
     piece.querySelector(".meta").textContent = word("saving");
     this.#talk.append(piece);
     this.toEnd();
@@ -155,27 +171,47 @@ export class Thread {
     });
   }
 
+  // Show the message that a quote names, loading older ones until it is there.
+  async #jump(quote) {
+    const id = quote.dataset.jump;
+    const find = () => this.#talk.querySelector(`:scope > [id="${id}"]`);
+    while (!find() && (await this.#older()));
+    const piece = find();
+    if (!piece) {
+      quote.title = word("notLoaded");
+      return;
+    }
+    piece.scrollIntoView({ block: "center" });
+    piece.focus({ preventScroll: true });
+    piece.classList.add("flash");
+    setTimeout(() => piece.classList.remove("flash"), FLASH);
+  }
+
   #watch() {
     this.#sight.disconnect();
     const older = this.#talk.querySelector("[data-older]");
     if (older) this.#sight.observe(older);
   }
 
+  // Load the lines before the first one; whether there were any.
   async #older() {
     const button = this.#talk.querySelector("[data-older]");
-    if (!button || button.disabled) return;
+    if (!button || button.disabled) return false;
     button.disabled = true;
     const [first] = this.#pieces();
+    let loaded = false;
     try {
       const query = new URLSearchParams({ before: first.dataset.key, view: this.#view });
       const { html, older } = await ask(`${this.#base}/conversations/${this.id}/older?${query}`);
       this.#insert(parse(html), first);
       if (!older) button.remove();
+      loaded = true;
     } catch {
       // offline or refused: the button stays and a click tries again
     }
     button.disabled = false;
     if (button.isConnected) this.#watch();
+    return loaded;
   }
 }
 

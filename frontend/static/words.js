@@ -1,9 +1,9 @@
 // The few words that the page's script says, from the catalogue of the page's language.
 
-const words = document.getElementById("words").dataset;
+const words = Object.assign({}, ...[...document.querySelectorAll("#words, template.words")].map((node) => node.dataset));
 
-export function word(name, value) {
-  return value === undefined ? words[name] : words[name].replace("%", value);
+export function word(name, ...values) {
+  return values.length ? words[name].replace(/%/g, () => values.shift()) : words[name];
 }
 
 export function number(value) {

@@ -8,13 +8,11 @@ claimed with a permit and tried as one attempt. What the thread shows changes wh
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import structlog
 
-from hub.connectors.contract import AnyConnector
 from hub.consent import gate
 from hub.consent.gate import SendBlocked
 from hub.core import clock, ids
@@ -26,14 +24,13 @@ from hub.inbox.content import clean, file_ids, read_part, store, store_part
 from hub.inbox.effects import note_messages_changed
 from hub.inbox.facts import Recipient
 from hub.inbox.models import SERVICE
+from hub.inbox.offer import Change, why_not
 from hub.inbox.outbound import Author, keep_decisions, key_of, load_recipient, split
 from hub.inbox.status import draw_messages, lock_messages, pass_turn
 from hub.inbox.waiting import due_after_earlier
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
-
-ARRIVED = ("accepted", "sent", "delivered", "read")
 
 
 class NotPossible(Conflict):
@@ -63,17 +60,7 @@ async def edit(runtime: Runtime, author: Author, message_id: UUID, text: str) ->
         raise InvalidInput("the message is empty", field="text")
 
     async def prepare(unit: UnitOfWork, message: Any, recipient: Recipient) -> _Prepared:
-        _must_be_ours(message, recipient.connector, "edit")
-        parts = await unit.sql.fetch(
-            "SELECT keys, text, content FROM message_part WHERE organisation_id = $1 AND message_id = $2 AND action = 'message'",
-            unit.tenant,
-            message_id,
-        )
-        if len(parts) != 1:
-            raise NotPossible("it was sent in several pieces", reason="several_parts")
-        part = parts[0]
-        if not part["keys"]:
-            raise NotPossible("the provider gave it no key", reason="no_key")
+        part = (await _changeable(unit, message_id, message, recipient, "edit"))[0]
         words = read_text(recipient.connector.capabilities, text)
         kept = {name: value for name, value in part["content"].items() if name != "spans"} | store(words).content
         changed = split(recipient, read_part(words.text, kept, await load_media(unit, file_ids(kept))))
@@ -89,17 +76,8 @@ async def delete(runtime: Runtime, author: Author, message_id: UUID) -> None:
     """Take our message back at the provider. Raises NotFound, NotPossible, SendBlocked."""
 
     async def prepare(unit: UnitOfWork, message: Any, recipient: Recipient) -> _Prepared:
-        _must_be_ours(message, recipient.connector, "delete")
-        keys: list[str] = await unit.sql.fetchval(
-            """
-            SELECT array_agg(key) FROM message_part p, unnest(p.keys) AS key
-            WHERE p.organisation_id = $1 AND p.message_id = $2 AND p.action = 'message'
-            """,
-            unit.tenant,
-            message_id,
-        )
-        if not keys:
-            raise NotPossible("the provider gave it no key", reason="no_key")
+        parts = await _changeable(unit, message_id, message, recipient, "delete")
+        keys = [key for part in parts for key in part["keys"]]
         return _Prepared("delete", None, "", {"targets": keys})
 
     await _queue(runtime, author, message_id, prepare)
@@ -112,7 +90,7 @@ async def react(runtime: Runtime, author: Author, message_id: UUID, emoji: str) 
     async def prepare(unit: UnitOfWork, message: Any, recipient: Recipient) -> _Prepared:
         capabilities = recipient.connector.capabilities
         if "react" not in capabilities.actions or message["direction"] != "in":
-            raise NotPossible("no reactions here", reason="not_here")
+            raise NotPossible("no reactions here", reason="no_reactions")
         if emoji and capabilities.reactions and emoji not in capabilities.reactions:
             raise InvalidInput("not a reaction of this messenger", field="emoji")
         return _Prepared("react", await key_of(unit, message["conversation_id"], message_id), clean(emoji), {})
@@ -120,17 +98,30 @@ async def react(runtime: Runtime, author: Author, message_id: UUID, emoji: str) 
     await _queue(runtime, author, message_id, prepare)
 
 
-def _must_be_ours(message: Any, connector: AnyConnector, action: Literal["edit", "delete"]) -> None:
-    """NotPossible unless the message is ours, has arrived, is not gone, and the messenger still lets us."""
-    capabilities = connector.capabilities
-    if action not in capabilities.actions or message["direction"] != "out":
-        raise NotPossible("this messenger cannot do it", reason="not_here")
-    if message["deleted_at"] is not None:
-        raise NotPossible("it was deleted", reason="deleted")
-    if message["state"] not in ARRIVED:
-        raise NotPossible("it has not arrived", reason="not_arrived")
-    if capabilities.edit_hours is not None and clock.now() - message["at"] > timedelta(hours=capabilities.edit_hours):
-        raise NotPossible("it is too old", reason="too_old")
+async def _changeable(unit: UnitOfWork, message_id: UUID, message: Any, recipient: Recipient, change: Change) -> list[Any]:
+    """The parts of a message of ours that can be changed; NotPossible with the reason."""
+    parts: list[Any] = await unit.sql.fetch(
+        """
+        SELECT keys, text, content FROM message_part
+        WHERE organisation_id = $1 AND message_id = $2 AND action = 'message' ORDER BY part_no
+        """,
+        unit.tenant,
+        message_id,
+    )
+    reason = why_not(
+        recipient.connector.capabilities,
+        change,
+        direction=message["direction"],
+        kind=message["kind"],
+        state=message["state"],
+        is_deleted=message["deleted_at"] is not None,
+        parts=len(parts),
+        has_key=any(part["keys"] for part in parts),
+        age=clock.now() - message["at"],
+    )
+    if reason is not None:
+        raise NotPossible(f"cannot {change}: {reason}", reason=reason)
+    return parts
 
 
 async def _queue(runtime: Runtime, author: Author, message_id: UUID, prepare: _Prepare) -> None:
@@ -139,7 +130,7 @@ async def _queue(runtime: Runtime, author: Author, message_id: UUID, prepare: _P
         await lock_messages(unit, [message_id])
         message = await unit.sql.fetchrow(
             """
-            SELECT conversation_id, direction, state, at, seq, deleted_at FROM message
+            SELECT conversation_id, direction, COALESCE(content ->> 'media', kind) AS kind, state, at, seq, deleted_at FROM message
             WHERE organisation_id = $1 AND id = $2 AND direction IN ('in', 'out')
             """,
             unit.tenant,

@@ -39,10 +39,8 @@ from hub.inbox.attachments import Item, add_items, draw_captions, nudge_fetching
 from hub.inbox.content import Stored, clean, store
 from hub.inbox.effects import Effect, apply_effects, note_messages_changed
 from hub.inbox.models import SERVICE
+from hub.inbox.preview import NEWEST, PREVIEW, redraw_previews
 from hub.runtime import Runtime
-
-PREVIEW = 200
-"""Characters of a message that the list shows."""
 
 
 @dataclass(slots=True)
@@ -231,6 +229,7 @@ async def _store_messages(runtime: Runtime, unit: UnitOfWork, channel: OpenChann
     conversation_of = {item.message_id: item.conversation_id for item in items}
     await draw_captions(unit, joined)
     await _redraw(unit, updates)
+    await redraw_previews(unit, {conversation_of[message_id] for message_id in joined} - {update[0] for update in updates})
     await _answer_presses(unit, channel, presses, now)
     for row in rows:
         note_change(
@@ -374,8 +373,9 @@ async def _redraw(unit: UnitOfWork, updates: list[tuple[Any, ...]]) -> None:
     take its place."""
     if not updates:
         return
+    newest = NEWEST.format(conversation="row.id", preview="$7")
     await unit.sql.execute(
-        """
+        f"""
         UPDATE conversation AS c SET
             state = 'open', done_at = NULL, snoozed_until = NULL, turn = 'us', last_seq = row.seq, unread = c.unread + row.received,
             due_at = CASE WHEN c.state <> 'done' THEN c.due_at END, due_from = CASE WHEN c.state <> 'done' THEN c.due_from END,
@@ -384,13 +384,7 @@ async def _redraw(unit: UnitOfWork, updates: list[tuple[Any, ...]]) -> None:
             last_inbound_at = GREATEST(c.last_inbound_at, row.at), sort_at = GREATEST(c.sort_at, row.sort_at)
         FROM unnest($2::uuid[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[])
             AS row(id, seq, received, at, sort_at)
-        CROSS JOIN LATERAL (
-            SELECT COALESCE(m.content ->> 'media', m.kind) AS kind, m.direction,
-                   CASE m.kind WHEN 'unsupported' THEN m.content ->> 'kind' ELSE left(m.text, $7) END AS preview
-            FROM message m
-            WHERE m.organisation_id = $1 AND m.conversation_id = row.id AND m.direction IN ('in', 'out')
-            ORDER BY m.at DESC, m.sequence DESC, m.seq DESC LIMIT 1
-        ) AS newest
+        CROSS JOIN LATERAL ({newest}) AS newest
         WHERE c.organisation_id = $1 AND c.id = row.id
         """,
         unit.tenant,

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from hub.connectors.contract import Capabilities
 from hub.consent.gate import Decision
 from hub.core import clock, i18n
+from hub.core.errors import InvalidInput
 from hub.core.i18n import Translator, catalogue
 
 ABOUT_PERSON: Final = frozenset({"opted_out", "person_blocked"})
@@ -44,6 +46,21 @@ def _shown(value: object, t: Translator, zone: ZoneInfo) -> object:
     if value.astimezone(zone).date() == clock.now().astimezone(zone).date():
         return time
     return f"{i18n.format_date(value, t.locale, zone)}, {time}"
+
+
+def wrong_input(error: InvalidInput, t: Translator) -> str:
+    """What is wrong with a composed message, by its reason or its field, and what to do."""
+    texts = catalogue(t.locale)
+    for name in ("reason", "field"):
+        key = f"inbox.wrong.{error.values.get(name)}"
+        if key in texts:
+            return t(key)
+    return t("error.invalid_input")
+
+
+def media_rules(capabilities: Capabilities) -> dict[str, dict[str, Any]]:
+    """What files the messenger takes, for the page, which says it before anything is uploaded."""
+    return {kind: {"bytes": limit.bytes, "types": sorted(limit.types)} for kind, limit in capabilities.media.items()}
 
 
 def failure_words(failure: str, t: Translator) -> tuple[str, str]:

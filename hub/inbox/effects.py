@@ -16,6 +16,7 @@ from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.feed import note_change
 from hub.inbox.attachments import change_item, draw_captions, nudge_fetching
+from hub.inbox.preview import redraw_previews
 from hub.inbox.status import draw_messages, furthest, lock_messages
 from hub.runtime import Runtime
 
@@ -59,6 +60,7 @@ async def apply_effects(
                 statuses[message_id, part_no].append(effect)
             else:
                 edits[message_id, effect.target_key] = effect
+    await lock_messages(unit, {message_id for message_id, _ in targets.values()})
     if statuses:
         await _apply_statuses(unit, statuses)
     if edits:
@@ -102,7 +104,6 @@ async def _park(unit: UnitOfWork, channel_id: UUID, effects: list[Effect]) -> No
 
 async def _apply_statuses(unit: UnitOfWork, statuses: dict[tuple[UUID, int], list[Effect]]) -> None:
     message_ids = sorted({message_id for message_id, _ in statuses})
-    await lock_messages(unit, message_ids)
     rows = await unit.sql.fetch(
         "SELECT id, message_id, part_no, state FROM message_part WHERE organisation_id = $1 AND message_id = ANY($2::uuid[])",
         unit.tenant,
@@ -157,8 +158,10 @@ async def _apply_edits(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, edi
         """
         UPDATE message AS m SET
             text = row.text, kind = row.kind, content = (m.content - $6::text[]) || row.content::jsonb, edited_at = row.at
-        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $7::timestamptz[]) AS row(id, text, kind, content, at)
-        WHERE m.organisation_id = $1 AND m.id = row.id AND m.direction = 'in' AND (m.edited_at IS NULL OR m.edited_at < row.at)
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $7::timestamptz[], $8::bool[])
+             AS row(id, text, kind, content, at, is_item)
+        WHERE m.organisation_id = $1 AND m.id = row.id AND m.direction = 'in'
+          AND (m.edited_at IS NULL OR m.edited_at < row.at OR m.edited_at = row.at AND row.is_item)
         RETURNING m.id, m.conversation_id
         """,
         unit.tenant,
@@ -168,11 +171,13 @@ async def _apply_edits(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, edi
         [json.dumps(effect.content["content"]) for effect in edits.values()],
         CONTENT_KEYS,
         [effect.at for effect in edits.values()],
+        ["file" in effect.content for effect in edits.values()],  # the items of an album share its time
     )
     edited = {row["id"] for row in rows}
     files = [(key, effect.content["file"]) for key, effect in edits.items() if key[0] in edited and "file" in effect.content]
     fetching = [await change_item(unit, channel_id, message_id, event_key, file) for (message_id, event_key), file in files]
     await draw_captions(unit, {message_id for (message_id, _), _ in files})
+    await redraw_previews(unit, {row["conversation_id"] for row in rows})
     if any(fetching):
         nudge_fetching(runtime, unit, channel_id)
     note_messages_changed(unit, [(row["id"], row["conversation_id"]) for row in rows])

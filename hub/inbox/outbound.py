@@ -37,13 +37,13 @@ from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput, NotFound
 from hub.core.feed import note_change
-from hub.inbox.apply import PREVIEW
 from hub.inbox.attachments import load_files, lock_uploads, take_uploads
 from hub.inbox.compose import compose
 from hub.inbox.content import clean, file_ids, read_part, store, store_part
 from hub.inbox.drafts import remove_draft
 from hub.inbox.facts import Recipient, load_recipients
 from hub.inbox.models import BULK, CHAT, SERVICE
+from hub.inbox.preview import PREVIEW
 from hub.inbox.waiting import RETRY_BLOCKS, due_after_earlier, fail_messages, keep_waiting
 from hub.runtime import Runtime
 
@@ -65,7 +65,8 @@ class Author(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A part that may leave now, once."""
+    """A part that may leave now, once. `wanted_at`: when its message was written; of something done to an older message, when it
+    was first tried."""
 
     permit: Permit
     action: OutboundAction
@@ -73,7 +74,7 @@ class Claim:
     conversation_id: UUID
     recipient: Recipient
     tries: int
-    submitted_at: datetime
+    wanted_at: datetime
 
 
 async def may_reply(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -> Decision:
@@ -297,7 +298,10 @@ async def keep_decisions(unit: UnitOfWork, stage: str, kept: list[tuple[Decision
 
 _CANDIDATES = """
 SELECT p.id, p.message_id, p.conversation_id, p.action, p.text, p.content, p.reply_to_key, p.target_key, p.tries,
-       i.provider_user_id AS address, m.arrived_at
+       i.provider_user_id AS address,
+       CASE p.action WHEN 'message' THEN m.arrived_at ELSE COALESCE(
+           (SELECT min(a.permit_at) FROM attempt a WHERE a.organisation_id = p.organisation_id AND a.part_id = p.id), $3
+       ) END AS wanted_at
 FROM (
     SELECT p.* FROM message_part p
     WHERE p.organisation_id = $1 AND p.channel_id = $2 AND p.state = 'queued' AND p.due_at <= $3 AND p.priority BETWEEN $4 AND $5
@@ -376,7 +380,7 @@ def _claim(row: Any, recipient: Recipient, tries: int, files: Mapping[str, tuple
     attempt_id = ids.new_id()
     permit = issue_permit(part_id=row["id"], attempt_id=attempt_id)
     action = _action(row, attempt_id, files)
-    return Claim(permit, action, row["message_id"], row["conversation_id"], recipient, tries, row["arrived_at"])
+    return Claim(permit, action, row["message_id"], row["conversation_id"], recipient, tries, row["wanted_at"])
 
 
 def _action(row: Any, attempt_id: UUID, files: Mapping[str, tuple[Media, OutboundFile]]) -> OutboundAction:

@@ -4,13 +4,14 @@
     GET  /o/{slug}/inbox/{view}/{conversation}           list and thread
     GET  /o/{slug}/inbox/{view}/{conversation}/contact   on a small screen the contact, else the same page
     GET  /o/{slug}/conversations/{conversation}/protocol who did what with it and when
-    POST /o/{slug}/conversations/{conversation}/…        messages, notes, draft, assign, due, snooze, done, reopen,
+    POST /o/{slug}/conversations/{conversation}/…        messages, notes, typing, draft, assign, due, snooze, done, reopen,
                                                          read
-    POST /o/{slug}/messages/{message}/…                  resend, settle
+    POST /o/{slug}/messages/{message}/…                  edit, delete, react, resend, settle
 
 A browser gets pages and is sent on after a form; the page's own script asks for JSON and draws anew what changed.
 """
 
+from collections.abc import Awaitable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,12 +20,15 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from hub.consent.gate import SendBlocked
 from hub.core import ids
+from hub.core.errors import HubError, InvalidInput
+from hub.core.i18n import Translator
 from hub.core.pages import draw, page_values, render, wants_page
 from hub.inbox import actions, files, outbound, presence, service, stream, updates
-from hub.inbox.composer import read_decision
+from hub.inbox.composer import read_decision, wrong_input
 from hub.inbox.drafts import DraftMoved, save_draft
 from hub.inbox.schemas import (
     AssignmentForm,
+    ChangeForm,
     ConversationId,
     DraftForm,
     DueForm,
@@ -32,10 +36,12 @@ from hub.inbox.schemas import (
     MomentForm,
     NoteForm,
     PressForm,
+    ReactionForm,
     ReplyForm,
     View,
 )
 from hub.inbox.screen import Screen, runtime_of
+from hub.inbox.typing import note_typing
 from hub.organisations.access import Access, requires
 from hub.organisations.rights import Right
 
@@ -126,9 +132,21 @@ async def protocol(request: Request, access: Reader, conversation: ConversationI
 async def send(request: Request, access: Writer, conversation: ConversationId, form: ReplyForm) -> Response:
     """Answer the customer. Refused: 409 (402 where payment lifts it) with the reason, and the text stays."""
     try:
-        message_id = await outbound.submit(runtime_of(request), access, conversation, text=form.text, client_key=form.client_key)
+        message_id = await outbound.submit(
+            runtime_of(request),
+            access,
+            conversation,
+            text=form.text,
+            client_key=form.client_key,
+            files=form.file_ids,
+            options=form.options,
+            location=form.location,
+            reply_to=form.reply_to_id,
+        )
     except SendBlocked as blocked:
         return await _refused(request, access, form, conversation, blocked)
+    except InvalidInput as error:
+        return _in_words(request, error, wrong_input(error, page_values(request)["t"]))
     return await _after_act(request, access, form.view, conversation, message_id)
 
 
@@ -140,6 +158,20 @@ async def _refused(request: Request, access: Access, form: ReplyForm, conversati
     may = read_decision(blocked.decision, values["t"], values["zone"])
     reason = draw(request, "inbox/_reason.html", may=may, fielded=True)
     return JSONResponse({"error": blocked.code, "text": may.reason, "reason": reason}, status_code=blocked.http_status)
+
+
+def _in_words(request: Request, error: HubError, words: str) -> Response:
+    """An expected error whose words say more than its code does."""
+    if wants_page(request):
+        return render(request, "error.html", status=error.http_status, text=words)
+    return JSONResponse({"error": error.code, "text": words}, status_code=error.http_status)
+
+
+@router.post("/o/{slug}/conversations/{conversation}/typing")
+async def typing(request: Request, access: Writer, conversation: ConversationId) -> JSONResponse:
+    """The page says every few seconds that somebody types a reply."""
+    await note_typing(runtime_of(request), access, conversation)
+    return JSONResponse({})
 
 
 @router.post("/o/{slug}/conversations/{conversation}/notes")
@@ -200,6 +232,36 @@ async def read(request: Request, access: Writer, conversation: ConversationId, f
     """What came in has been seen."""
     await service.mark_read(runtime_of(request), access, conversation)
     return await _after_act(request, access, form.view, conversation)
+
+
+@router.post("/o/{slug}/messages/{message}/edit")
+async def edit(request: Request, access: Writer, message: MessageId, form: ChangeForm) -> Response:
+    """Change the words of a message of ours. 409 with the reason where that is not possible (any more)."""
+    return await _done(request, access, form.view, message, actions.edit(runtime_of(request), access, message, form.text))
+
+
+@router.post("/o/{slug}/messages/{message}/delete")
+async def delete(request: Request, access: Writer, message: MessageId, form: PressForm) -> Response:
+    """Take a message of ours back at the provider; the record of it stays here."""
+    return await _done(request, access, form.view, message, actions.delete(runtime_of(request), access, message))
+
+
+@router.post("/o/{slug}/messages/{message}/react")
+async def react(request: Request, access: Writer, message: MessageId, form: ReactionForm) -> Response:
+    """Set our reaction to a customer's message, or take it back."""
+    return await _done(request, access, form.view, message, actions.react(runtime_of(request), access, message, form.emoji))
+
+
+async def _done(request: Request, access: Access, view: View, message_id: UUID, act: Awaitable[None]) -> Response:
+    """Do something to a message; what cannot be done is answered with the reason in words."""
+    t: Translator = page_values(request)["t"]
+    try:
+        await act
+    except actions.NotPossible as error:
+        return _in_words(request, error, t(f"inbox.not_possible.{error.values['reason']}"))
+    except InvalidInput as error:
+        return _in_words(request, error, wrong_input(error, t))
+    return await _after_act(request, access, view, await _conversation_of(request, access, message_id), message_id)
 
 
 @router.post("/o/{slug}/messages/{message}/resend")

@@ -15,6 +15,7 @@ from uuid import UUID
 from hub.core import ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput, NotFound
+from hub.inbox.lines import Details, load_details
 
 ROWS: Final = 50
 LINES: Final = 50
@@ -114,11 +115,14 @@ class Line:
     at: datetime
     arrived_at: datetime
     edited_at: datetime | None
+    deleted_at: datetime | None
     author_id: UUID | None
     client_key: str | None
     state: str | None
     failure: str
     failure_text: str
+    has_key: bool
+    details: Details = field(default_factory=Details)
     tries: list[Try] = field(default_factory=list)
 
     @property
@@ -294,8 +298,8 @@ async def row_by_id(unit: UnitOfWork, conversation_id: UUID) -> Row:
 
 
 _LINE: Final = """
-SELECT id, seq, sequence, direction, kind, text, content, at, arrived_at, edited_at, author_id, client_key, state, failure,
-       failure_text
+SELECT id, seq, sequence, direction, kind, text, content, at, arrived_at, edited_at, deleted_at, author_id, client_key, state,
+       failure, failure_text, provider_key IS NOT NULL AS has_key
 FROM message WHERE organisation_id = $1 AND conversation_id = $2
 """
 
@@ -310,7 +314,7 @@ async def lines_before(unit: UnitOfWork, conversation_id: UUID, before: str | No
         *place,
         LINES + 1,
     )
-    lines = await _with_tries(unit, [_line(row) for row in reversed(found)])
+    lines = await _lines(unit, conversation_id, found[::-1])
     return (lines[1:], True) if len(lines) > LINES else (lines, False)
 
 
@@ -332,7 +336,7 @@ async def lines_from(
         conversation_id,
         *place,
     )
-    return await _with_tries(unit, [_line(row) for row in found]), _line(earlier) if earlier else None
+    return await _lines(unit, conversation_id, found), _line(earlier) if earlier else None
 
 
 async def protocol(unit: UnitOfWork, conversation_id: UUID, before: int | None, limit: int) -> tuple[list[Record], int | None]:
@@ -362,6 +366,11 @@ async def earliest_key(unit: UnitOfWork, conversation_id: UUID, message_ids: Seq
 
 def _line(row: Any) -> Line:
     return Line(**row)
+
+
+async def _lines(unit: UnitOfWork, conversation_id: UUID, rows: Sequence[Any]) -> list[Line]:
+    details = await load_details(unit, conversation_id, rows)
+    return await _with_tries(unit, [Line(**row, details=details[row["id"]]) for row in rows])
 
 
 async def _with_tries(unit: UnitOfWork, lines: list[Line]) -> list[Line]:

@@ -34,6 +34,7 @@ from hub.core.db import UnitOfWork, text_array
 from hub.inbox.content import store
 from hub.inbox.effects import CONTENT_KEYS, apply_effects, note_messages_changed
 from hub.inbox.outbound import Claim
+from hub.inbox.preview import redraw_previews
 from hub.inbox.status import draw_messages, furthest, lock_messages
 from hub.inbox.waiting import keep_waiting
 from hub.runtime import Runtime
@@ -92,7 +93,7 @@ def _next(result: Result) -> tuple[str, str, float]:
     if isinstance(answer, NotSent):
         return "retry", "queued", 0.0
     if isinstance(answer, RateLimited | Unavailable | AuthFailed | OutcomeUnknown):
-        if clock.now() - claim.submitted_at > GIVE_UP_AFTER:
+        if clock.now() - claim.wanted_at > GIVE_UP_AFTER:
             return "failed", "failed", 0.0
         return "retry", "queued", answer.retry_after if isinstance(answer, RateLimited) else backoff(claim.tries)
     return "failed", "failed", 0.0
@@ -183,7 +184,7 @@ def _failure(result: Result) -> str:
 
 async def _keep_receipts(unit: UnitOfWork, channel_id: UUID, results: list[Result]) -> list[str]:
     """Keys by which the provider will speak of our messages, and its time and order for the thread; returns the keys."""
-    receipts = [(result.claim, result.answer) for result in results if isinstance(result.answer, Receipt)]
+    receipts = [(one.claim, one.answer) for one in results if isinstance(one.answer, Receipt) and _is_message(one)]
     if not receipts:
         return []
     keys = [(key, claim.message_id, claim.action.part_id) for claim, receipt in receipts for key in receipt.keys]
@@ -248,6 +249,8 @@ async def _record_done(unit: UnitOfWork, results: list[Result]) -> None:
                 result.claim.message_id,
                 json.dumps({"reaction": action.emoji} if action.emoji else {}),
             )
+    if done:
+        await redraw_previews(unit, {result.claim.conversation_id for result in done})
     note_messages_changed(unit, [(result.claim.message_id, result.claim.conversation_id) for result in done])
 
 

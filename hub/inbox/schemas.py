@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, Form, Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from hub.connectors.events import Location
 from hub.core import clock, ids
 from hub.core.errors import InvalidInput, NotFound
 from hub.inbox.outbound import CLIENT_KEY_LENGTH
@@ -34,6 +35,7 @@ View = Annotated[str, AfterValidator(_view)]
 """A list: one that everybody has, or a team's, named by its shown id. `open` is everything that is to do now."""
 
 Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+Word = Annotated[str, StringConstraints(max_length=300)]
 
 
 class _Posted(BaseModel):
@@ -44,10 +46,46 @@ class _Posted(BaseModel):
 
 
 class Reply(_Posted):
-    """A reply. `client_key` is made when the form is drawn: the same key twice is one message."""
+    """A reply: text, uploaded files with a caption, a question with answers to press, or a place. `client_key` is made when the
+    form is drawn: the same key twice is one message. `reply_to`: the shown id of the message that is answered."""
+
+    text: Text = ""
+    client_key: Annotated[str, Field(min_length=1, max_length=CLIENT_KEY_LENGTH)]
+    files: Annotated[list[str], Field(max_length=MOST_IDS)] = []
+    options: Annotated[list[Word], Field(max_length=MOST_IDS)] = []
+    reply_to: str = ""
+    latitude: Word = ""
+    longitude: Word = ""
+    title: Word = ""
+    address: Word = ""
+
+    @property
+    def file_ids(self) -> list[UUID]:
+        return [ids.read("file", file) for file in self.files]
+
+    @property
+    def reply_to_id(self) -> UUID | None:
+        return ids.read("msg", self.reply_to) if self.reply_to else None
+
+    @property
+    def location(self) -> Location | None:
+        """InvalidInput for what is no place on earth."""
+        if not (self.latitude or self.longitude):
+            return None
+        latitude, longitude = _degrees(self.latitude, "latitude", 90), _degrees(self.longitude, "longitude", 180)
+        return Location(latitude=latitude, longitude=longitude, title=self.title.strip(), address=self.address.strip())
+
+
+class Change(_Posted):
+    """The new words of a message of ours."""
 
     text: Text
-    client_key: Annotated[str, Field(min_length=1, max_length=CLIENT_KEY_LENGTH)]
+
+
+class Reaction(_Posted):
+    """Our reaction to a customer's message; empty takes it back."""
+
+    emoji: Annotated[str, StringConstraints(max_length=32)] = ""
 
 
 class Note(_Posted):
@@ -111,6 +149,8 @@ class Press(_Posted):
 
 
 ReplyForm = Annotated[Reply, Form()]
+ChangeForm = Annotated[Change, Form()]
+ReactionForm = Annotated[Reaction, Form()]
 NoteForm = Annotated[Note, Form()]
 DraftForm = Annotated[DraftText, Form()]
 SignForm = Annotated[Sign, Form()]
@@ -118,6 +158,16 @@ AssignmentForm = Annotated[Assignment, Form()]
 MomentForm = Annotated[Moment, Form()]
 DueForm = Annotated[Due, Form()]
 PressForm = Annotated[Press, Form()]
+
+
+def _degrees(typed: str, field: str, most: int) -> float:
+    try:
+        degrees = float(typed.strip().replace(",", "."))
+    except ValueError as error:
+        raise InvalidInput("no number", field=field) from error
+    if not -most <= degrees <= most:
+        raise InvalidInput(f"not between -{most} and {most}", field=field)
+    return degrees
 
 
 def _conversation_id(conversation: Annotated[str, Path()]) -> UUID:

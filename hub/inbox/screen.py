@@ -7,20 +7,28 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from babel.numbers import format_decimal
 from fastapi import Request
 
 from hub.connectors.contract import AnyConnector
+from hub.connectors.events import Text
+from hub.consent.gate import Decision
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import NotFound
 from hub.core.feed import last_seq
-from hub.core.i18n import Translator, catalogue
+from hub.core.i18n import Translator, catalogue, format_number
 from hub.core.pages import page_values
 from hub.inbox import queries
-from hub.inbox.composer import Permission, failure_words, read_decision
+from hub.inbox.compose import write_text
+from hub.inbox.composer import Permission, failure_words, media_rules, read_decision
+from hub.inbox.content import read_spans
 from hub.inbox.drafts import Drafts, drafts_of
+from hub.inbox.lines import File
+from hub.inbox.offer import Offer
 from hub.inbox.outbound import may_reply, may_reply_all
 from hub.inbox.queries import Colleague, Contact, Line, Record, Row
+from hub.inbox.rich import draw_text
 from hub.inbox.schemas import View
 from hub.inbox.thread import Piece, lay_out
 from hub.inbox.when import Choice, Signal, choices, read_signal
@@ -93,6 +101,7 @@ class Talk:
 
     row: RowView
     may: Permission
+    offer: Offer
     pieces: list[Piece]
     older: bool
     contact: Contact
@@ -176,7 +185,7 @@ class Screen:
             self._runtime.connectors.get(row.connector),
             self._t(f"inbox.state.{word}"),
             tone,
-            self._kind_word(row.last_text) if row.last_kind == "unsupported" else row.last_text,
+            self._said(row.last_kind, row.last_text),
             people.get(row.assignee_id) if row.assignee_id else None,
             teams.get(row.team_id) if row.team_id else None,
             read_signal(row.state, row.turn, row.due_at, row.due_from, row.snoozed_until, clock.now()),
@@ -199,6 +208,14 @@ class Screen:
         """What a kind of content is called; one that has no name yet is shown with the provider's own word."""
         key = f"inbox.kind.{kind}"
         return self._t(key) if key in catalogue(self._t.locale) else self._t("inbox.kind.other", kind=kind)
+
+    def _said(self, kind: str, text: str) -> str:
+        """A message in one line: its text, or the kind of content with the words that go with it."""
+        if kind in ("text", "choice", "interactive"):
+            return text
+        if kind == "unsupported":
+            return self._kind_word(text)
+        return f"{self._kind_word(kind)}: {text}" if text else self._kind_word(kind)
 
     async def talk(self, conversation_id: UUID) -> Talk:
         """A conversation with the end of its thread; NotFound."""
@@ -223,17 +240,24 @@ class Screen:
         people = await self.people()
         after = following[1] if len(following) > 1 else None
         pieces = lay_out([*lines, *following[:1]], people, self._zone, after=after, teams=await self.teams())
-        return {"pieces": pieces, "older": older, "name": row.name, **self.words()}
+        offer = self._offer(row, await may_reply(self._runtime, self._unit, conversation_id))
+        return {"pieces": pieces, "older": older, "name": row.name, "offer": offer, **self.words()}
+
+    def _offer(self, row: Row, decision: Decision) -> Offer:
+        is_open = self._access.may(Right.WRITE_INBOX) and decision.verdict != "refuse"
+        return Offer(self._runtime.connectors.get(row.connector).capabilities, is_open, clock.now())
 
     async def _talk(self, conversation_id: UUID, lines: list[Line], older: bool, before: Line | None) -> Talk:
         row = await queries.row_by_id(self._unit, conversation_id)
-        may = read_decision(await may_reply(self._runtime, self._unit, conversation_id), self._t, self._zone)
+        decision = await may_reply(self._runtime, self._unit, conversation_id)
+        may = read_decision(decision, self._t, self._zone)
         people, teams = await self.people(), await self.teams()
         records, _ = await queries.protocol(self._unit, conversation_id, None, RECENT)
         drafts = (await drafts_of(self._unit, self._access.member_id, [conversation_id])).get(conversation_id, Drafts())
         return Talk(
             self._row(row, may, people, teams, drafts),
             may,
+            self._offer(row, decision),
             lay_out(lines, people, self._zone, before=before, teams=teams),
             older,
             await queries.contact_of(self._unit, row),
@@ -271,10 +295,48 @@ class Screen:
 
     def words(self) -> dict[str, Any]:
         """Functions the thread's templates use."""
-        return {"kind_word": self._kind_word, "failure_words": self._failure_words}
+        return {
+            "kind_word": self._kind_word,
+            "failure_words": self._failure_words,
+            "file_words": self._file_words,
+            "said": self._said,
+            "size": self._size,
+            "degrees": self._degrees,
+            "name_of": self._name_of,
+            "draw_text": draw_text,
+            "typed": self._typed,
+            "media_rules": media_rules,
+        }
 
     def _failure_words(self, failure: str) -> tuple[str, str]:
         return failure_words(failure, self._t)
+
+    def _file_words(self, file: File) -> str:
+        """Why a file is not here."""
+        known = f"file.reason.{file.reason}"
+        return self._t(known if known in catalogue(self._t.locale) else f"inbox.file.why.{file.state}")
+
+    def _size(self, size: int) -> str:
+        """`840 kB`, `1,2 MB`."""
+        for unit, factor, digits in (("GB", 10**9, 1), ("MB", 10**6, 1), ("kB", 1000, 0)):
+            if size >= factor:
+                return f"{format_number(round(size / factor, digits or None), self._t.locale)} {unit}"
+        return f"{size} B"
+
+    def _degrees(self, latitude: float, longitude: float) -> str:
+        """A place as people read it: `47,54600 N, 9,68400 O`."""
+        first, second = (format_decimal(abs(one), "0.00000", locale=self._t.locale) for one in (latitude, longitude))
+        north, east = self._t("inbox.place.north"), self._t("inbox.place.east")
+        return f"{first} {north if latitude >= 0 else 'S'}, {second} {east if longitude >= 0 else 'W'}"
+
+    def _typed(self, line: Line) -> str:
+        """The text of a message of ours as one would type it."""
+        return write_text(Text(text=line.text, spans=read_spans(line.content)))
+
+    def _name_of(self, member_id: UUID | None) -> str:
+        """A member's name in a thread that was loaded before."""
+        people = self._people or {}
+        return people[member_id].name if member_id in people else ""
 
 
 def _holder(content: dict[str, str | None], people: dict[UUID, Colleague], teams: dict[UUID, Team]) -> Holder:

@@ -49,7 +49,9 @@ async def updates(request: Request, access: Reader, wanted: WantedQuery) -> JSON
                 changed=read_ids("msg", wanted.messages),
             )
             context = {"talk": talk, "view": wanted.view, "client_key": ids.new_id().hex, **screen.words()}
-            answer["thread"] = draw(request, "inbox/_lines.html", pieces=talk.pieces, name=talk.row.row.name, **context)
+            answer["thread"] = draw(
+                request, "inbox/_lines.html", pieces=talk.pieces, name=talk.row.row.name, offer=talk.offer, **context
+            )
             answer["parts"] = {part: draw(request, f"inbox/_{part}.html", **context) for part in ("head", "composer", "contact")}
             answer["reason"] = draw(request, "inbox/_reason.html", may=talk.may, fielded=True)
             answer["may"] = talk.may.state
