@@ -29,9 +29,9 @@ from hub.core.services.processes import all_pids, command_line
 from hub.core.settings import Settings
 from hub.runtime import open_runtime
 from hub.sandbox import demo, stories
+from hub.sandbox.acts import Album, Answer, Assign, Block, Done, Note, Press, Send, Start, Story, Write
 from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.demo import starting
-from hub.sandbox.stories import Album, Answer, Assign, Block, Done, Note, Press, Send, Start, Write
 from hub.sandbox.telegram.webhook import Options
 from tests.sandbox.support import Stage, serve_app
 
@@ -210,12 +210,12 @@ async def control(ports: tuple[int, int], path: str) -> Any:
     return answer.json()
 
 
-async def phone(ports: tuple[int, int], story: stories.Story) -> list[tuple[str, str]]:
+async def phone(ports: tuple[int, int], story: Story) -> list[tuple[str, str]]:
     chat = await control(ports, f"/bots/{demo.BOT_ID}/chats/{story.id}")
     return [(line["from"], (line["message"] or {}).get("text", "")) for line in chat["entries"]]
 
 
-def story(first_name: str) -> stories.Story:
+def story(first_name: str) -> Story:
     return next(one for one in stories.STORIES if one.first_name == first_name)
 
 

@@ -10,8 +10,8 @@ from hub.organisations import sessions
 from hub.organisations.access import Access
 from hub.runtime import Runtime
 from hub.sandbox import stories
+from hub.sandbox.acts import ZONE, Colleague
 from hub.sandbox.demo.basics import CONNECTOR, DemoFailed, Place, words
-from hub.sandbox.stories import Colleague
 
 
 async def find_organisation(runtime: Runtime) -> UUID | None:
@@ -34,7 +34,7 @@ async def find_people(runtime: Runtime) -> dict[Colleague, Access]:
             owner_email=stories.OWNER.email,
             owner_name=stories.OWNER.name,
             owner_password=stories.PASSWORD,
-            zone=stories.ZONE,
+            zone=ZONE,
             locale=stories.OWNER.locale,
         )
         organisation_id = founded.organisation_id

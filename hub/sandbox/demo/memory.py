@@ -7,9 +7,9 @@ from uuid import UUID
 from hub.core.db import UnitOfWork
 from hub.runtime import Runtime
 from hub.sandbox import stories
+from hub.sandbox.acts import Story
 from hub.sandbox.demo.basics import CONNECTOR, Place
 from hub.sandbox.demo.simulator import Simulator
-from hub.sandbox.stories import Story
 
 REMEMBERED: Final = 200
 """Messages of one chat that the simulator gets back."""

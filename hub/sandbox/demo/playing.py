@@ -12,11 +12,11 @@ from hub.organisations import audit
 from hub.organisations.access import Access
 from hub.runtime import Runtime
 from hub.sandbox import stories
+from hub.sandbox.acts import Album, Answer, Assign, Block, Colleague, Doing, Done, Note, Press, Send, Start, Step, Story, Write
 from hub.sandbox.demo.basics import CONNECTOR, Place, Say, words
 from hub.sandbox.demo.company import find_channel, find_people
 from hub.sandbox.demo.memory import give_memory
 from hub.sandbox.demo.simulator import Simulator
-from hub.sandbox.stories import Album, Answer, Assign, Block, Colleague, Doing, Done, Note, Press, Send, Start, Step, Story, Write
 
 SEEDED: Final = "demo.seeded"
 """The audit entry that says: all stories have been played."""
