@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from hub.consent.gate import SendBlocked
 from hub.core import ids
 from hub.core.pages import draw, page_values, render, wants_page
-from hub.inbox import actions, files, outbound, presence, service, stream, updates
+from hub.inbox import actions, deliveries, files, outbound, presence, service, stream, updates
 from hub.inbox.composer import read_decision
 from hub.inbox.drafts import DraftMoved, save_draft
 from hub.inbox.schemas import (
@@ -43,6 +43,7 @@ router = APIRouter()
 router.include_router(stream.router)
 router.include_router(updates.router)
 router.include_router(files.router)
+router.include_router(deliveries.router)
 router.include_router(presence.router)
 Reader = Annotated[Access, requires(Right.READ_INBOX)]
 Writer = Annotated[Access, requires(Right.WRITE_INBOX)]
