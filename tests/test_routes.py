@@ -63,6 +63,12 @@ POST /o/{slug}/channels/{channel}/off                      manage_channels
 POST /o/{slug}/channels/{channel}/block                    manage_channels
 POST /o/{slug}/channels/{channel}/settings                 manage_channels
 
+GET  /o/{slug}/deliveries                                  read_operations
+GET  /o/{slug}/deliveries/count                            read_operations
+POST /o/{slug}/deliveries/replay                           read_operations
+GET  /o/{slug}/deliveries/{delivery}                       read_operations
+POST /o/{slug}/deliveries/{delivery}/replay                read_operations
+
 GET  /o/{slug}/stream                                      read_inbox
 GET  /o/{slug}/changes                                     read_inbox
 GET  /o/{slug}/updates                                     read_inbox
@@ -108,6 +114,7 @@ IDS: Final = {
     "conversation": "conv",
     "message": "msg",
     "attachment": "file",
+    "delivery": "dlv",
 }
 """Path parameters that name a thing of somebody, with the prefix of its shown id."""
 NO_IDS: Final = {"slug", "view", "token"}
@@ -281,6 +288,7 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
     """One of each kind in the main organisation."""
     channel = await hub.connect()
     await hub.deliver(channel, telegram_text(1, "Hallo"))
+    await hub.deliver(channel, b"broken")
     await ingest.drain(hub.runtime, hub.organisation_id, channel.id, hub.worker_id)
     link = await team.invite(hub.runtime, hub.owner, name="Nora Neu", email="nora@radwerk.example", role="agent")
     conversation = await hub.value("SELECT id FROM conversation")
@@ -297,6 +305,7 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
         "conversation": conversation,
         "message": await hub.reply(conversation, "Guten Tag"),
         "attachment": await hub.value("SELECT id FROM attachment"),
+        "delivery": await hub.value("SELECT id FROM webhook_delivery WHERE state = 'dead'"),
     }
     return {name: ids.show(IDS[name], value) for name, value in found.items()}
 

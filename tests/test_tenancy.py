@@ -158,6 +158,16 @@ async def test_the_indexes_the_inbox_lives_on_are_used_under_the_application_rol
             "AND seq < 100 ORDER BY seq DESC LIMIT 51",
             [identifier],
         ),
+        "delivery_result_list": (
+            "SELECT delivery_id FROM delivery_result WHERE organisation_id = $1 AND state = 'ignored' "
+            "AND (received_at, delivery_id) < ('2026-11-24'::timestamptz, $1) ORDER BY received_at DESC, delivery_id DESC LIMIT 51",
+            [],
+        ),
+        "pending_effect_age": (
+            "SELECT id FROM pending_effect WHERE organisation_id = $1 AND created_at < '2026-11-24'::timestamptz "
+            "ORDER BY created_at DESC, id DESC LIMIT 51",
+            [],
+        ),
         "message_thread": (
             "SELECT id FROM message WHERE organisation_id = $1 AND conversation_id = $2 "
             "ORDER BY at DESC, sequence DESC, seq DESC LIMIT 50",

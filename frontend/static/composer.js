@@ -133,6 +133,14 @@ export class Composer {
     soft.hidden = !yields;
   }
 
+  // Go into a field, by key or because the conversation was chosen to be answered.
+  focus(mode) {
+    if (!this.#reply) return;
+    const yields = document.getElementById("soft")?.hidden === false;
+    if (mode === "reply" && yields) this.#anyway();
+    else this.#switch(mode);
+  }
+
   #anyway() {
     const soft = document.getElementById("soft");
     this.#ignores = soft.dataset.member;

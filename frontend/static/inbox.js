@@ -2,6 +2,7 @@
 
 import { ask, Offline, Refused } from "./http.js";
 import { Composer } from "./composer.js";
+import { listen, openMenu } from "./keys.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
 import { morph, parse } from "./morph.js";
@@ -198,6 +199,7 @@ addEventListener("submit", async (event) => {
   try {
     const answer = await ask(url, body);
     changed(answer);
+    if ("next" in form.dataset) await goOn(answer.conversation);
     if (["done", "snooze"].includes(form.dataset.act)) toast(word(form.dataset.act), () => undo(answer.conversation));
   } catch (error) {
     toast(error instanceof Offline ? word("away") : error.message);
@@ -205,6 +207,14 @@ addEventListener("submit", async (event) => {
   }
   if (submitter) submitter.disabled = false;
 });
+
+// "Done and next": the conversation below, else the one above, ready to be answered.
+async function goOn(from) {
+  const row = list.beside(from, 1) ?? list.beside(from, -1);
+  if (!row) return;
+  await open(row.href);
+  composer.focus("reply");
+}
 
 async function undo(conversation) {
   changed(await ask(`${base}/conversations/${conversation}/reopen`, new URLSearchParams({ view })));
@@ -231,6 +241,32 @@ function toast(text, back = null) {
 function colour() {
   for (const node of document.querySelectorAll("[data-soon]")) if (Date.parse(node.dataset.soon) <= Date.now()) node.classList.add("soon");
 }
+
+function step(by) {
+  const row = list.beside(thread.id, by);
+  if (!row) return;
+  row.focus();
+  open(row.href);
+}
+
+function finish() {
+  const form = document.querySelector("#head form[data-act=done]");
+  if (!form) return;
+  form.dataset.next = "";
+  form.requestSubmit();
+}
+
+listen({
+  j: () => step(1),
+  k: () => step(-1),
+  r: () => composer.focus("reply"),
+  n: () => composer.focus("note"),
+  e: finish,
+  a: () => openMenu("assign"),
+  d: () => openMenu("due"),
+  z: () => openMenu("snooze"),
+  c: () => document.querySelector("#head [data-side]")?.click(),
+});
 
 setInterval(colour, COLOUR);
 document.addEventListener("visibilitychange", () => {

@@ -36,6 +36,14 @@ export class List {
     }
   }
 
+  // The row below (1) or above (-1) a conversation that is still in this list; without one, the first.
+  beside(id, by) {
+    const rows = [...this.#rows.querySelectorAll(".row")];
+    const at = rows.findIndex((row) => row.id === id);
+    const rest = at < 0 ? rows : by > 0 ? rows.slice(at + 1) : rows.slice(0, at).reverse();
+    return rest.find((row) => !row.matches(".gone")) ?? null;
+  }
+
   has(id) {
     return Boolean(this.#row(id));
   }

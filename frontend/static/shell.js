@@ -1,4 +1,5 @@
-// Every page: menus close by Escape and by a click beside them; leaving takes drafts along.
+// Every page: menus close by Escape and by a click beside them; leaving takes drafts along; the rail says when webhooks could not be
+// read.
 
 addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.pop[open]")) {
@@ -17,3 +18,21 @@ addEventListener("keydown", (event) => {
 addEventListener("submit", (event) => {
   if (event.target.hasAttribute("data-leave")) sessionStorage.clear();
 });
+
+const mark = document.querySelector("[data-dead]");
+
+async function count() {
+  let dead = 0;
+  try {
+    ({ dead } = await (await fetch(mark.dataset.dead, { headers: { accept: "application/json" } })).json());
+  } catch {
+    return; // asked again in a minute
+  }
+  mark.hidden = !dead;
+  mark.firstElementChild.textContent = mark.dataset[dead === 1 ? "one" : "other"].replace("%", dead);
+}
+
+if (mark) {
+  count();
+  setInterval(count, 60_000);
+}

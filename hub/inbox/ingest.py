@@ -31,6 +31,8 @@ from hub.core import clock, ids, lanes
 from hub.core.db import Database, UnitOfWork, text_array
 from hub.core.lanes import LANE_TROUBLE, Lane, LeaseLost
 from hub.inbox.apply import Delivery, apply_events
+from hub.organisations import audit
+from hub.organisations.access import Access
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -237,16 +239,19 @@ async def replay(
     delivery_ids: Sequence[UUID] = (),
     since: datetime | None = None,
     until: datetime | None = None,
+    channel_id: UUID | None = None,
+    by: Access | None = None,
 ) -> int:
-    """Put dead letters back into their lane: those named, and all that arrived from `since` on and before `until`; how many.
+    """Put dead letters back into their lane: those named, and all that arrived from `since` on and before `until`, of one channel
+    or of all; how many. `by` is who did it, None for the operator at the console.
 
     What they say happens once all the same: the provider's keys end repetitions (I2).
     """
     async with runtime.database.unit_of_work(organisation_id) as unit:
-        channels: list[Any] = await unit.sql.fetch(
+        rows: list[Any] = await unit.sql.fetch(
             """
             UPDATE webhook_delivery SET state = 'received'
-            WHERE organisation_id = $1 AND state = 'dead'
+            WHERE organisation_id = $1 AND state = 'dead' AND ($5::uuid IS NULL OR channel_id = $5)
               AND (id = ANY($2::uuid[])
                    OR received_at >= $3::timestamptz AND ($4::timestamptz IS NULL OR received_at < $4))
             RETURNING channel_id
@@ -255,7 +260,12 @@ async def replay(
             list(delivery_ids),
             since,
             until,
+            channel_id,
         )
-        lanes_due = [(organisation_id, channel_id) for channel_id in {row["channel_id"] for row in channels}]
+        span = {name: at.isoformat() for name, at in (("since", since), ("until", until)) if at}
+        named = [ids.show("dlv", delivery_id) for delivery_id in delivery_ids]
+        if rows:
+            await audit.record(unit, by, "deliveries.replayed", "", {"count": len(rows), "named": named, **span})
+        lanes_due = [(organisation_id, channel_id) for channel_id in {row["channel_id"] for row in rows}]
         unit.after_commit(lambda: runtime.queue.nudge_lanes(lanes_due, "in"))
-    return len(channels)
+    return len(rows)

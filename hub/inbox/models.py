@@ -72,7 +72,17 @@ class DeliveryResult(Tenant, table=True):
     """What became of a delivery; stays when the raw body is dropped. `identity_keys` lets an erasure find it."""
 
     __tablename__ = "delivery_result"
-    __table_args__ = (one_of("state", "applied", "ignored", "dead"),)
+    __table_args__ = (
+        Index(
+            "delivery_result_list",
+            "organisation_id",
+            "state",
+            "received_at",
+            "delivery_id",
+            postgresql_where=text("state <> 'applied'"),
+        ),
+        one_of("state", "applied", "ignored", "dead"),
+    )
     delivery_id: UUID = Field(primary_key=True)
     channel_id: UUID
     received_at: datetime = when()
@@ -394,6 +404,7 @@ class PendingEffect(TenantRow, table=True):
     __tablename__ = "pending_effect"
     __table_args__ = (
         Index("pending_effect_target", "organisation_id", "channel_id", "target_key"),
+        Index("pending_effect_age", "organisation_id", "created_at", "id"),
         one_of("kind", "status", "edit"),
     )
     channel_id: UUID

@@ -128,7 +128,7 @@ class Line:
     @property
     def key(self) -> str:
         """Its place in the thread."""
-        return f"{_micros(self.at)}.{self.sequence}.{self.seq}"
+        return f"{to_micros(self.at)}.{self.sequence}.{self.seq}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +167,13 @@ class Contact:
     earlier: list[Row]
 
 
-def _micros(at: datetime) -> int:
+def to_micros(at: datetime) -> int:
     """Whole microseconds since 1970: exact, as PostgreSQL keeps them."""
     return (at - _EPOCH) // _MICROSECOND
 
 
-def _instant(micros: str) -> datetime:
+def from_micros(micros: str) -> datetime:
+    """The instant that a key carries. ValueError, OverflowError."""
     return _EPOCH + int(micros) * _MICROSECOND
 
 
@@ -192,7 +193,7 @@ def read_line_key(key: str) -> tuple[datetime, int, int]:
     """The place behind a line's key; InvalidInput for anything else."""
     try:
         micros, sequence, seq = key.split(".")
-        place = _instant(micros), int(sequence), int(seq)
+        place = from_micros(micros), int(sequence), int(seq)
     except (ValueError, OverflowError) as error:
         raise InvalidInput("not a place in a thread", field="before") from error
     if max(abs(place[1]), abs(place[2])) >= 2**63:

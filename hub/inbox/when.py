@@ -31,8 +31,8 @@ class Choice(StrEnum):
 
 
 def read_choice(choice: Choice, own: str, zone: ZoneInfo, now: datetime) -> datetime:
-    """The instant of a choice. `own` is what a date and time field sends: local time in the page's zone, without seconds. Raises
-    InvalidInput(field="at") for what is no time, TimePassed for what is not after now."""
+    """The instant of a choice. `own` is what a date and time field sends. Raises InvalidInput(field="at") for what is no
+    time, TimePassed for what is not after now."""
     local = now.astimezone(zone)
     match choice:
         case Choice.HOUR:
@@ -44,15 +44,16 @@ def read_choice(choice: Choice, own: str, zone: ZoneInfo, now: datetime) -> date
         case Choice.MONDAY:
             at = datetime.combine(local.date() + timedelta(days=7 - local.weekday()), MORNING, zone)
         case Choice.OWN:
-            at = _read_own(own, zone)
+            at = read_local(own, zone)
     if at <= now:
         raise TimePassed(field="at")
     return at
 
 
-def _read_own(own: str, zone: ZoneInfo) -> datetime:
+def read_local(local: str, zone: ZoneInfo) -> datetime:
+    """What a date and time field sends, in the page's zone. Raises InvalidInput(field="at")."""
     try:
-        typed = datetime.fromisoformat(own)
+        typed = datetime.fromisoformat(local)
     except ValueError as error:
         raise InvalidInput("not a date and time", field="at") from error
     if typed.tzinfo is not None or not 1970 < typed.year < 2200:

@@ -470,3 +470,56 @@ async def test_eight_tabs_are_live_over_one_stream(hub: HubUnderTest, site: Site
     for page in pages[1:]:
         await expect(page.locator(".talk .bub", has_text="Auch ohne den ersten")).to_be_visible()
     assert len([request for request in streams if not request.frame.page.is_closed()]) == 1
+
+
+async def test_keys_lead_through_the_work(hub: HubUnderTest, site: Site, clock: FakeClock) -> None:
+    """Look 11: plain keys go on, answer, note, assign and finish; "done" leads to the next conversation, ready to be answered."""
+    jonas, channel = await visit(hub), await hub.connect()
+    talks = []
+    for number in range(3):
+        talks.append(conv(await receive(hub, channel, f"Frage {number}", user=501 + number)))
+        clock.advance(minutes=1)
+    third, second, first = talks
+    page = await site.open(jonas, "/inbox/open")
+    await page.keyboard.press("j")
+    await expect(page.locator(f"#{first}")).to_have_attribute("aria-current", "true")
+    await expect(page.locator(f"#{first}")).to_be_focused()
+    await page.keyboard.press("j")
+    await expect(page.locator(f"#{second}")).to_have_attribute("aria-current", "true")
+    await page.keyboard.press("k")
+    await expect(page.locator(f"#{first}")).to_have_attribute("aria-current", "true")
+    await page.keyboard.press("r")
+    await expect(page.locator("#text")).to_be_focused()
+    await page.keyboard.type("jkenra")
+    await expect(page.locator("#text")).to_have_value("jkenra")
+    await expect(page.locator(f"#{first}")).to_have_attribute("aria-current", "true")
+    await page.fill("#text", "")
+    await page.locator("#text").blur()
+    await page.keyboard.press("n")
+    await expect(page.locator("#note-text")).to_be_focused()
+    await page.locator("#note-text").blur()
+    await page.keyboard.press("a")
+    await expect(page.locator("#head [data-menu=assign] button").first).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#head [data-menu=assign] summary")).to_be_focused()
+    await page.keyboard.press("e")
+    await expect(page.locator(f"#{second}")).to_have_attribute("aria-current", "true")
+    await expect(page.locator("#text")).to_be_focused()
+    await expect(page.locator(f"#{first} .st")).to_have_text("Erledigt")
+    await page.click(".toast button")
+    await expect(page.locator(f"#{first} .st")).to_have_text("Offen")
+    assert third in await page.content()
+
+
+async def test_keys_are_told(hub: HubUnderTest, site: Site) -> None:
+    """Look 11: an overview by "?", closed by Escape; the names of icon buttons end with their key."""
+    jonas, channel = await visit(hub), await hub.connect()
+    page = await site.open(jonas, f"/inbox/open/{conv(await receive(hub, channel, 'Hallo'))}")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Tasten")).to_be_visible()
+    await page.keyboard.press("e")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#keys")).to_be_hidden()
+    await expect(page.locator("#head [data-act=done]")).to_be_visible()
+    await expect(page.get_by_role("button", name="Erledigt (E)")).to_be_visible()
+    await expect(page.locator("[data-menu=assign] > summary")).to_have_attribute("aria-label", "Zuweisen (A)")

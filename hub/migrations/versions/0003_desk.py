@@ -97,4 +97,11 @@ def upgrade() -> None:
         ["organisation_id", "conversation_id", "seq"],
         postgresql_where=sa.text("direction IN ('note', 'event')"),
     )
+    op.create_index(
+        "delivery_result_list",
+        "delivery_result",
+        ["organisation_id", "state", "received_at", "delivery_id"],
+        postgresql_where=sa.text("state <> 'applied'"),
+    )
+    op.create_index("pending_effect_age", "pending_effect", ["organisation_id", "created_at", "id"])
     _run("guard")
