@@ -1,1 +1,1 @@
-"""Telegram, by bot: text in and out. Start with `connector.py`; what works and what does not stands in `README.md`."""
+"""Telegram, by bot. Start with `connector.py`; what works and what does not stands in `README.md`."""
