@@ -238,7 +238,6 @@ def test_a_link_that_people_can_follow_is_kept(url: str) -> None:
 def test_somebody_elses_card_is_not_the_senders_number(telegram: Samples) -> None:
     """Provider file, 5.8: only a card whose owner is who sent it."""
     card: dict[str, Any] = {"phone_number": "+491", "first_name": "Anna"}
-<<<<<<< HEAD
     owners: list[tuple[dict[str, Any], bool]] = [
         ({"user_id": 5123456789}, True),
         ({"user_id": 5123456790}, False),
@@ -246,10 +245,6 @@ def test_somebody_elses_card_is_not_the_senders_number(telegram: Samples) -> Non
         ({"user_id": True}, False),
     ]
     for owner, is_sender in owners:
-=======
-    owners: list[tuple[dict[str, Any], bool]] = [({"user_id": 5123456789}, True), ({"user_id": 5123456790}, False), ({}, False)]
-    for owner, is_sender in [*owners, ({"user_id": True}, False)]:
->>>>>>> w/telegram
         event = parse(telegram, update(contact={**card, **owner}))
         assert isinstance(event, MessageReceived)
         assert event.content == ContactCard(name="Anna", phone="+491", is_sender=is_sender)
