@@ -50,7 +50,7 @@ class Hub:
         for room in (health, metrics, organisations, channels, inbox):
             self.web.include_router(room.router)
         pages.install(self.web, settings)
-        self._entrance = Requests(self._serve, settings.trusted_proxies)
+        self._rooms = Requests(self.web, settings.trusted_proxies)
 
     @asynccontextmanager
     async def _lifespan(self, web: FastAPI) -> AsyncIterator[None]:
@@ -65,16 +65,13 @@ class Hub:
         ) as runtime:
             web.state.runtime = runtime
             door = Door(runtime)
-            self._door = door
+            self._door = Requests(door, settings.trusted_proxies)
             runtime.live.start()
             yield
             self._door = None
             await door.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._entrance(scope, receive, send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/hooks/") and self._door is not None:
             await self._door(scope, receive, send)
         else:
@@ -85,7 +82,7 @@ class Hub:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Stream | None:
         """Let a room answer; a stream is only begun by it. What the framework puts into the scope goes with the copy."""
         scope = {**scope}
-        await self.web(scope, receive, send)
+        await self._rooms(scope, receive, send)
         return opened(scope)
 
 
