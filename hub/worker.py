@@ -8,13 +8,13 @@ from uuid import UUID
 from arq.connections import RedisSettings
 from arq.worker import Worker, func
 
-from hub.app import subscribe
 from hub.core import ids
 from hub.core.hooks import Hooks
 from hub.core.queue import QUEUE
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
 from hub.inbox import dispatch, ingest, sweeper
+from hub.listeners import subscribe
 from hub.runtime import Runtime, open_runtime, settle_memory
 
 JOB_SECONDS = 60
