@@ -23,7 +23,6 @@ from benchmarks.b3 import TOKEN, people_at_the_simulator
 from benchmarks.load import FIRST_NUMBER, FIRST_PERSON, Job, Target
 from benchmarks.place import Child, Generator, Place, Shop, free_port, wait_for
 from benchmarks.report import Figure, Section
-from hub.app import subscribe
 from hub.core.db import STORE_TROUBLE
 from hub.core.hooks import Hooks
 from hub.core.services import running_urls
@@ -31,6 +30,7 @@ from hub.core.services.place import described, mark_of
 from hub.core.services.processes import all_pids, command_line, find, owner_of, send
 from hub.core.settings import Settings
 from hub.inbox import outbound
+from hub.listeners import subscribe
 from hub.runtime import Runtime, open_runtime
 
 KINDS: Final = ("web", "worker", "postgres", "valkey", "serve", "postgres stopped", "valkey stopped")
@@ -91,8 +91,11 @@ class Served:
         self._serve: Child
 
     def start(self) -> None:
-        self._serve = Child("serve", ["hub", "serve"], self._environment, self._place.folder)
+        self.launch()
         self.wait_until_ready()
+
+    def launch(self) -> None:
+        self._serve = Child("serve", ["hub", "serve"], self._environment, self._place.folder)
 
     def stop(self) -> None:
         self._serve.stop()
@@ -120,14 +123,14 @@ class Served:
         if kind == "serve":
             self._serve.process.kill()
             self._serve.process.wait()
-            self._serve = Child("serve", ["hub", "serve"], self._environment, self._place.folder)
+            self.launch()
             return
         for pid in self._pids(kind.partition(" ")[0]):
             send(pid, number)
 
     def _pids(self, name: str) -> list[int]:
         if name in ("web", "worker"):
-            ending = ["-m", "hub", name]
+            ending = ["-m", "hub", name, "--wait"]
             mine = [pid for pid in all_pids() if command_line(pid)[1:] == ending and _parent(pid) == self._serve.pid]
             assert len(mine) == 1, (name, mine)
             return mine

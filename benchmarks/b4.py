@@ -99,8 +99,8 @@ async def measure(place: Place, *, quick: bool) -> Section:
         f"Proportional set size from `/proc/PID/smaps_rollup`. Streams: what {step:,} more need when {step:,} are open already"
         + ("" if step == 1000 else ", for 1,000")
         + f"; each with a session of its own, in {ORGANISATIONS} organisations.",
-        "Raw is `benchmarks/silent.py` on uvicorn with the settings of `hub web`: it sends what a stream begins with, then waits. "
-        "Fresh processes for each run.",
+        "Raw is `benchmarks/silent.py` on uvicorn with the settings of `hub web`: it sends what a stream begins with and then "
+        "waits. Fresh processes for each run.",
     ]
     return section
 

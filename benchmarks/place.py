@@ -26,13 +26,13 @@ from uuid import UUID
 import asyncpg
 
 from benchmarks.load import Job, Outcome, Target, outcome_of
-from hub.app import subscribe
 from hub.channels.service import connect_channel
 from hub.core import ids
 from hub.core.hooks import Hooks
 from hub.core.services import EmbeddedServices
 from hub.core.settings import Settings
 from hub.inbox.ingest import load_channel
+from hub.listeners import subscribe
 from hub.migrations.run import migrate
 from hub.organisations import sessions
 from hub.organisations.access import Access

@@ -2,8 +2,7 @@
 
     python -m benchmarks.silent PORT
 
-It runs on uvicorn with the settings of `hub web`, sends what the hub's streams begin with, and then waits for the reader to go
-away.
+It runs on uvicorn with the settings of `hub web`, sends what the hub's streams begin with, and waits for the reader to go away.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The web application: what is mounted, and who listens to whom. Nothing else happens here.
+"""The web application: what is mounted. Nothing else happens here.
 
 /hooks/…     the door for providers (`hub/inbox/door.py`), plain ASGI
 the rest     pages and JSON of the rooms (FastAPI); after its beginning a stream is told from outside of it
@@ -12,31 +12,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import health, metrics
 from hub.channels import pages as channels
-from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.connectors.registry import Registry
-from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
 from hub.core import pages
 from hub.core.hooks import Hooks
 from hub.core.requests import Requests
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
 from hub.inbox import pages as inbox
-from hub.inbox import service, waiting
 from hub.inbox.door import Door
 from hub.inbox.stream import Stream, opened
+from hub.listeners import subscribe
 from hub.organisations import pages as organisations
-from hub.organisations.hooks import TeamRemoved
 from hub.runtime import open_runtime, settle_memory
-
-
-def subscribe(hooks: Hooks) -> Hooks:
-    """Who listens to whom, in the order of calling."""
-    hooks.subscribe(ConsentWithdrawn, waiting.stop_queued)
-    hooks.subscribe(PersonBlocked, waiting.stop_queued)
-    hooks.subscribe(ChannelBlocked, waiting.stop_channel)
-    hooks.subscribe(ChannelOpened, waiting.wake_channel)
-    hooks.subscribe(TeamRemoved, service.release_team)
-    return hooks
 
 
 class Hub:

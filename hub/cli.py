@@ -20,7 +20,6 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-import uvicorn
 from pydantic import ValidationError
 
 from hub.core import ids
@@ -93,15 +92,24 @@ def _migrate(settings: Settings) -> None:
     asyncio.run(sync_policies(settings))
 
 
+Wait = Annotated[bool, typer.Option("--wait", help="Load everything, then begin when the standard input ends.", hidden=True)]
+"""How `hub serve` starts its children while the servers and the schema get ready: loading takes the most of a start."""
+
+
 @app.command()
-def web() -> None:
+def web(wait: Wait = False) -> None:
     """One web process: pages, live streams and the door for webhooks."""
+    import uvicorn
+
+    from hub.app import create_app
     from hub.core.telemetry import set_up_logging
 
+    if wait:
+        sys.stdin.buffer.read()
     settings = with_servers(read_settings())
     set_up_logging(settings)
     uvicorn.run(
-        "hub.app:create_app",
+        create_app,
         factory=True,
         host=settings.host,
         port=settings.port,
@@ -117,12 +125,14 @@ def web() -> None:
 
 
 @app.command()
-def worker() -> None:
+def worker(wait: Wait = False) -> None:
     """One worker process: applies what came in, sends what is due, sweeps."""
     import uvloop
 
     from hub.worker import run_worker
 
+    if wait:
+        sys.stdin.buffer.read()
     settings = with_servers(read_settings())
     uvloop.run(run_worker(settings))
 
@@ -130,6 +140,8 @@ def worker() -> None:
 @app.command()
 def sandbox(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8001) -> None:
     """The simulators of the providers, with a phone page to play the customer. Needs no database."""
+    import uvicorn
+
     uvicorn.run("hub.sandbox.app:create_sandbox_app", factory=True, host="127.0.0.1", port=port, log_level="warning")
 
 
@@ -154,18 +166,24 @@ def demo() -> None:
 
 
 async def _supervise(name: str, settings: Settings, env: dict[str, str], sandbox_port: int | None = None) -> None:
-    """Start servers, migrate, start the children, with `sandbox_port` those of the demo; leave when a signal comes."""
+    """Start servers and children, migrate, with `sandbox_port` also what the demo has; leave when a signal comes."""
     try:
         async with Supervisor(name=name, data=settings.data, say=say) as supervisor:
             env = dict(env)
+            services = None
             if settings.database_url is None or settings.redis_url is None:
-                urls = await supervisor.start_services(EmbeddedServices(settings.data, say=say))
+                services = EmbeddedServices(settings.data, say=say)
+                urls = await asyncio.to_thread(services.prepare)
                 if settings.database_url is None:
                     env |= {"HUB_DATABASE_URL": urls.database_url, "HUB_DATABASE_ADMIN_URL": urls.admin_url}
                 if settings.redis_url is None:
                     env |= {"HUB_REDIS_URL": urls.redis_url}
             os.environ.update(env)
             settings = Settings()
+            for process in ("web", "worker"):
+                supervisor.start(Child(process, [sys.executable, "-m", "hub", process, "--wait"], env))
+            if services is not None:
+                await supervisor.start_services(services)
             say("Bringing the database to the newest schema …")
             await asyncio.to_thread(_migrate, settings)
             working = asyncio.create_task(_work(supervisor, env, settings, sandbox_port))
@@ -181,23 +199,27 @@ async def _supervise(name: str, settings: Settings, env: dict[str, str], sandbox
 
 
 async def _work(supervisor: Supervisor, env: dict[str, str], settings: Settings, sandbox_port: int | None) -> None:
-    """Start the children and stay until cancelled. The demo's stories are played before there is a second process."""
-    from hub.app import subscribe
-    from hub.core.telemetry import set_up_logging
-    from hub.sandbox import demo
-
-    set_up_logging(settings)
-    if sandbox_port is not None:
-        await demo.seed(settings, subscribe(Hooks()), sandbox_port, say)
-    supervisor.start(Child("web", [sys.executable, "-m", "hub", "web"], env))
-    supervisor.start(Child("worker", [sys.executable, "-m", "hub", "worker"], env))
+    """Let the children begin and stay until cancelled."""
     if sandbox_port is None:
+        supervisor.release()
         say(f"Hub listens on {settings.base_url}. Ctrl-C ends it.")
         await asyncio.Event().wait()
     else:
-        supervisor.start(Child("sandbox", [sys.executable, "-m", "hub", "sandbox", "--port", str(sandbox_port)], env))
-        await demo.prepare(settings, sandbox_port, say)
-        await demo.keep(settings, sandbox_port, say)
+        await _demonstrate(supervisor, env, settings, sandbox_port)
+
+
+async def _demonstrate(supervisor: Supervisor, env: dict[str, str], settings: Settings, sandbox_port: int) -> None:
+    """The demo's stories are played before there is a second process at work."""
+    from hub.core.telemetry import set_up_logging
+    from hub.listeners import subscribe
+    from hub.sandbox import demo
+
+    set_up_logging(settings)
+    await demo.seed(settings, subscribe(Hooks()), sandbox_port, say)
+    supervisor.release()
+    supervisor.start(Child("sandbox", [sys.executable, "-m", "hub", "sandbox", "--port", str(sandbox_port)], env))
+    await demo.prepare(settings, sandbox_port, say)
+    await demo.keep(settings, sandbox_port, say)
 
 
 @app.command()

@@ -10,13 +10,13 @@ from arq.worker import Worker, func
 from prometheus_client import start_http_server
 from structlog.contextvars import bound_contextvars
 
-from hub.app import subscribe
 from hub.core import ids
 from hub.core.hooks import Hooks
 from hub.core.queue import QUEUE
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
 from hub.inbox import dispatch, ingest, listening, media, sweeper
+from hub.listeners import subscribe
 from hub.runtime import Runtime, open_runtime, settle_memory
 
 JOB_SECONDS = 150

@@ -1,4 +1,4 @@
-"""What this room tells higher ones, inside the transaction that changes it: `hub/app.py` subscribes."""
+"""What this room tells higher ones, inside the transaction that changes it: `hub/listeners.py` subscribes."""
 
 from dataclasses import dataclass
 

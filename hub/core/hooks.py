@@ -1,6 +1,6 @@
 """Domain events from a lower room to higher ones, the only way upwards.
 
-A room declares its events as frozen dataclasses (`hub/consent/hooks.py`, `hub/inbox/hooks.py`); `hub/app.py` subscribes. A
+A room declares its events as frozen dataclasses (`hub/consent/hooks.py`, `hub/inbox/hooks.py`); `hub/listeners.py` subscribes. A
 subscriber runs inside the publisher's transaction, in the order of subscription; slow or fallible work only writes a row.
 """
 

@@ -1,11 +1,17 @@
 """The process that `hub serve` and `hub demo` are: starts the children and the embedded servers, keeps them up, ends them all.
 
     async with Supervisor(name="serve", data=settings.data, say=print) as supervisor:
-        urls = await supervisor.start_services(EmbeddedServices(settings.data, say=print))
+        services = EmbeddedServices(settings.data, say=print)
+        urls = services.prepare()
+        supervisor.start(Child("web", [sys.executable, "-m", "hub", "web", "--wait"], env))
+        supervisor.start(Child("worker", [sys.executable, "-m", "hub", "worker", "--wait"], env))
+        await supervisor.start_services(services)
         ...migrations...
-        supervisor.start(Child("web", [sys.executable, "-m", "hub", "web"], env))
-        supervisor.start(Child("worker", [sys.executable, "-m", "hub", "worker"], env))
+        supervisor.release()
         await supervisor.wait()
+
+Children may be started before what they need is there: their standard input stays open until `release`, and one that waits for its
+end loads its modules meanwhile, which takes longer than all the rest.
 
 A child that ends is started again, whatever its exit code: the arq worker ends when Redis restarts, so that is normal work.
 On SIGTERM, SIGINT or SIGHUP `wait` returns and leaving the block stops the children in reverse order, then the servers.
@@ -71,6 +77,7 @@ class Supervisor:
         self._say = say
         self._stopping = asyncio.Event()
         self._keepers: list[_Keeper] = []
+        self._released = asyncio.Event()
         self._services: EmbeddedServices | None = None
         self._watch: asyncio.Task[None] | None = None
         self._signals: list[signal.Signals] = []
@@ -101,14 +108,19 @@ class Supervisor:
 
     async def start_services(self, services: EmbeddedServices) -> ServiceUrls:
         """Start the embedded servers and watch over them. Raises ServicesError when they cannot run."""
-        urls = await asyncio.to_thread(services.start)
         self._services = services
+        urls = await asyncio.to_thread(services.start)
         self._watch = asyncio.create_task(self._keep_services(services))
         return urls
 
     def start(self, child: Child) -> None:
         """Start a child and keep it up. Returns at once; whether it is ready is the caller's to ask."""
-        self._keepers.append(_Keeper(child, f"{self._place}:{os.getpid()}:{_start_time(os.getpid())}", self._say))
+        mark = f"{self._place}:{os.getpid()}:{_start_time(os.getpid())}"
+        self._keepers.append(_Keeper(child, mark, self._released, self._say))
+
+    def release(self) -> None:
+        """What the children wait for is there: from now on their standard input is at its end."""
+        self._released.set()
 
     def stop(self) -> None:
         """Let `wait` return; what a signal does."""
@@ -132,8 +144,9 @@ class Supervisor:
 class _Keeper:
     """Keeps one child up until told to stop."""
 
-    def __init__(self, child: Child, mark: str, say: Callable[[str], None]) -> None:
+    def __init__(self, child: Child, mark: str, released: asyncio.Event, say: Callable[[str], None]) -> None:
         self._child = child
+        self._released = released
         self._say = say
         self._environment = {**os.environ, **child.env, _MARK: mark}
         self._stopping = asyncio.Event()
@@ -172,13 +185,20 @@ class _Keeper:
         """From start to end of one process, and of what it leaves in its group; says how it ended."""
         guard = [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid())]
         self._process = await asyncio.create_subprocess_exec(
-            *guard, *self._child.argv, stdin=asyncio.subprocess.DEVNULL, env=self._environment, start_new_session=True
+            *guard, *self._child.argv, stdin=asyncio.subprocess.PIPE, env=self._environment, start_new_session=True
         )
         if self._stopping.is_set():  # told so while the process was being made
             self._signal(signal.SIGTERM)
+        releasing = asyncio.create_task(self._release(self._process))
         code = await self._process.wait()
+        releasing.cancel()
         self._signal(signal.SIGKILL)
         return f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+
+    async def _release(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        await self._released.wait()
+        process.stdin.close()
 
     def _signal(self, number: signal.Signals) -> None:
         """To the whole process group; that it is gone is fine."""

@@ -2,7 +2,7 @@
 
 A message is not due before what stands ahead of it in its conversation, so the claim never finds work that it may not take. A
 withdrawal, a block and the kill switch fail what waits inside their own transaction; a channel that works again makes it due.
-`hub/app.py` subscribes the last three.
+`hub/listeners.py` subscribes the last three.
 """
 
 from datetime import datetime, timedelta

@@ -122,6 +122,25 @@ async def test_a_child_that_ends_is_started_again_with_growing_pauses(tmp_path: 
     assert seen.read_text().splitlines() == ["yes"] * 3
 
 
+async def test_a_child_loads_at_once_and_begins_when_it_may(tmp_path: Path) -> None:
+    """A cold start loads modules while servers and schema get ready; after that nobody waits, a restarted child neither."""
+    said: list[str] = []
+    seen = tmp_path / "seen"
+    note = f"open({str(seen)!r}, 'a').write"
+    script = f"import os, sys; {note}('loaded '); sys.stdin.read(); {note}('begun '); os._exit(3)"
+
+    def notes() -> str:
+        return seen.read_text() if seen.exists() else ""
+
+    async with Supervisor(name="test", data=tmp_path, say=said.append) as supervisor:
+        supervisor.start(Child("worker", [sys.executable, "-c", script]))
+        await asyncio.wait_for(_until(lambda: notes() == "loaded "), 15)
+        await asyncio.sleep(0.2)
+        assert notes() == "loaded "
+        supervisor.release()
+        await asyncio.wait_for(_until(lambda: notes().startswith("loaded begun loaded begun ")), 15)
+
+
 async def test_killed_servers_and_children_come_back_while_running(data: Path) -> None:
     """Issue 2: after kill -9 of any process, PostgreSQL and Valkey too, the running hub recovers by itself."""
     said: list[str] = []

@@ -20,13 +20,14 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 
-from hub.app import Hub, subscribe
+from hub.app import Hub
 from hub.core import clock
 from hub.core.hooks import Hooks
 from hub.core.queue import WORKER_ALIVE
 from hub.core.services.place import described, mark_of
 from hub.core.services.processes import all_pids, command_line
 from hub.core.settings import Settings
+from hub.listeners import subscribe
 from hub.runtime import open_runtime
 from hub.sandbox import demo, stories
 from hub.sandbox.acts import Album, Answer, Assign, Block, Done, Note, Press, Send, Start, Story, Write

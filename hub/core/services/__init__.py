@@ -7,13 +7,14 @@ Start reading at `EmbeddedServices`; `place.py` says where everything lives and 
         urls = services.start()
 """
 
+import contextlib
 import json
 import secrets
 import shutil
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +58,7 @@ class EmbeddedServices:
         self._place: Place | None = None
         self._passwords: dict[str, str] = {}
         self._servers: list[PostgresService | ValkeyService] = []
+        self._is_started = False
 
     def __enter__(self) -> Self:
         return self
@@ -64,27 +66,54 @@ class EmbeddedServices:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
-    def start(self) -> ServiceUrls:
-        """Both servers are ready when this returns. On a fresh folder about 2 seconds, later under 1.
+    def prepare(self) -> ServiceUrls:
+        """Take the folder and settle where everything lives; nothing runs yet, but the URLs stand already. Then call `start`.
 
-        Raises AlreadyRunning when another process holds the folder, WrongMajor when the data are of another PostgreSQL
-        major, ServicesError for everything else that keeps a server from running; nothing is left running then.
+        Raises AlreadyRunning when another process holds the folder, ServicesError when it cannot be used.
         """
         if sys.platform != "linux":
             raise ServicesError("the embedded servers run on Linux only: set HUB_DATABASE_URL and HUB_REDIS_URL")
-        with self._turn:
-            if self._servers:
-                raise RuntimeError("already started")
+        if self._servers:
+            raise RuntimeError("already prepared")
+        with self._turn, self._undone_on_failure():
             self._closing.clear()
-            try:
-                self._start()
-            except PermissionError as error:
-                self._stop()
-                raise ServicesError(f"no right to use {error.filename}: start as its owner, or set another HUB_DATA") from error
-            except BaseException:
-                self._stop()
-                raise
+            data = make_data_folder(self._data)
+            self._lock(data)
+            self._place = place = settle(data, self._lock, self._say)
+            self._passwords = _passwords(place.home)
+            self._servers = [
+                PostgresService(place, self._passwords, self._closing, self._say),
+                ValkeyService(place, self._passwords["valkey"], self._closing, self._say),
+            ]
             return self.urls()
+
+    def start(self) -> ServiceUrls:
+        """Both servers are ready when this returns; prepares first if that was not done. On a fresh folder about 2 seconds, later
+        under 1.
+
+        Raises what `prepare` raises, WrongMajor when the data are of another PostgreSQL major, ServicesError for everything else
+        that keeps a server from running; nothing is left running then.
+        """
+        if self._is_started:
+            raise RuntimeError("already started")
+        if not self._servers:
+            self.prepare()
+        with self._turn, self._undone_on_failure():
+            for server in self._servers:
+                server.start()
+            self._is_started = True
+            return self.urls()
+
+    @contextlib.contextmanager
+    def _undone_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError as error:
+            self._stop()
+            raise ServicesError(f"no right to use {error.filename}: start as its owner, or set another HUB_DATA") from error
+        except BaseException:
+            self._stop()
+            raise
 
     def repair(self) -> list[str]:
         """Start again what has died, and return the names of it. Cheap when all live; the supervisor asks all the time."""
@@ -137,18 +166,6 @@ class EmbeddedServices:
     def _postgres(self) -> PostgresService:
         return next(server for server in self._servers if isinstance(server, PostgresService))
 
-    def _start(self) -> None:
-        data = make_data_folder(self._data)
-        self._lock(data)
-        self._place = place = settle(data, self._lock, self._say)
-        self._passwords = _passwords(place.home)
-        self._servers = [
-            PostgresService(place, self._passwords, self._closing, self._say),
-            ValkeyService(place, self._passwords["valkey"], self._closing, self._say),
-        ]
-        for server in self._servers:
-            server.start()
-
     def _lock(self, folder: Path) -> None:
         lock = FolderLock(folder)
         lock.take()
@@ -162,6 +179,7 @@ class EmbeddedServices:
                 shutil.rmtree(self._place.sockets)
         finally:
             self._servers = []
+            self._is_started = False
             self._place = None
             while self._locks:
                 self._locks.pop().free()

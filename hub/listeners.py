@@ -1,0 +1,17 @@
+"""Who listens to whom: the one place where a lower room's event meets a higher room's function (`core/hooks.py`)."""
+
+from hub.channels.hooks import ChannelBlocked, ChannelOpened
+from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
+from hub.core.hooks import Hooks
+from hub.inbox import service, waiting
+from hub.organisations.hooks import TeamRemoved
+
+
+def subscribe(hooks: Hooks) -> Hooks:
+    """Who listens to whom, in the order of calling."""
+    hooks.subscribe(ConsentWithdrawn, waiting.stop_queued)
+    hooks.subscribe(PersonBlocked, waiting.stop_queued)
+    hooks.subscribe(ChannelBlocked, waiting.stop_channel)
+    hooks.subscribe(ChannelOpened, waiting.wake_channel)
+    hooks.subscribe(TeamRemoved, service.release_team)
+    return hooks
