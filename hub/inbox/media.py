@@ -274,7 +274,9 @@ async def _fetch(runtime: Runtime, channel: OpenChannel, http: AsyncClient, due:
         return _Again(error.code, seconds, needs_attention=isinstance(error, AuthFailed))
     except Rejected:
         return _Ended("failed", "rejected")
-    except OSError as error:  # the disk, or the time is up
+    except TimeoutError:
+        return _Again(Unavailable.code, backoff(due.tries))
+    except OSError as error:  # the disk
         log.warning("file_not_stored", error=type(error).__name__)
         return _Again("not_stored", backoff(due.tries))
     except Exception as error:  # noqa: BLE001 - the edge: a defect of a connector must not stop the lane

@@ -144,6 +144,13 @@ async def test_trouble_that_passes_is_tried_again(desk: Desk, trouble: Exception
     assert health == ("attention" if isinstance(trouble, AuthFailed) else "healthy")
 
 
+@pytest.mark.parametrize(("trouble", "reason"), [(TimeoutError(), "provider_unavailable"), (OSError(28, "full"), "not_stored")])
+async def test_a_slow_provider_and_a_full_disk_cost_time_only(desk: Desk, trouble: Exception, reason: str) -> None:
+    row = await desk.sends(trouble)
+    assert (row["state"], row["reason"]) == ("waiting", reason)
+    assert desk.objects() == 0
+
+
 async def test_a_pause_that_the_provider_asks_for_is_kept(desk: Desk) -> None:
     row = await desk.sends(RateLimited(90))
     desk.probe.files[row["ref"]] = PDF
