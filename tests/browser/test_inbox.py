@@ -521,5 +521,5 @@ async def test_keys_are_told(hub: HubUnderTest, site: Site) -> None:
     await page.keyboard.press("Escape")
     await expect(page.locator("#keys")).to_be_hidden()
     await expect(page.locator("#head [data-act=done]")).to_be_visible()
-    await expect(page.get_by_role("button", name="Erledigt (E)")).to_be_visible()
+    await expect(page.get_by_role("button", name="Erledigt E")).to_be_visible()
     await expect(page.locator("[data-menu=assign] > summary")).to_have_attribute("aria-label", "Zuweisen (A)")

@@ -1,0 +1,259 @@
+"""Every page and state is accessible as far as a machine can tell (look.md, 13): WCAG 2.2 A and AA and the best practices of axe,
+in both themes, wide in German and narrow in English. A new page or state is a line in `SCENES`.
+
+A scene opens a path as one of the people below and perhaps does something there; `{name}` in a path is a thing of `Things`.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Page
+
+from hub.core import ids
+from hub.core.clock import FakeClock
+from hub.inbox import alarm, service
+from hub.inbox.service import Charge
+from hub.organisations import service as organisations
+from hub.organisations import team, teams
+from tests.browser.conftest import Site
+from tests.inbox.pages_support import Visitor, conv, receive, visit
+from tests.support import HubUnderTest
+
+VENDOR: Final = Path(__file__).parent / "vendor"
+TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WAYS: Final = {"wide-de": ("de", 1440, 900), "narrow-en": ("en", 390, 844)}
+"""Language and size of the window; each in light and dark."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    path: str
+    who: str = "owner"
+    act: Callable[[Page], Awaitable[None]] | None = None
+    part: str = ""
+    """What is new here and looked at alone, such as a menu that covers others; else the whole page."""
+    wide_only: bool = False
+    """What is done is not on a small screen."""
+
+
+def click(*selectors: str) -> Callable[[Page], Awaitable[None]]:
+    async def act(page: Page) -> None:
+        for selector in selectors:
+            await page.locator(selector).first.click()
+
+    return act
+
+
+def press(key: str) -> Callable[[Page], Awaitable[None]]:
+    async def act(page: Page) -> None:
+        await page.keyboard.press(key)
+
+    return act
+
+
+async def wrong_password(page: Page) -> None:
+    await page.fill("[name=email]", "niemand@radwerk.example")
+    await page.fill("[name=password]", "ein falsches Passwort")
+    await page.click("main .btn.main")
+    await page.wait_for_selector("[role=alert], [aria-invalid]")
+
+
+async def two_drafts(page: Page) -> None:
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await other.fill("#text", "Aus dem anderen Fenster")
+    await other.wait_for_selector("#saved:not(:empty)")
+    await other.close()
+    await page.fill("#text", "Aus diesem Fenster")
+    await page.wait_for_selector("[data-moved]")
+
+
+EMPTY: Final = (Scene("/inbox/open"), Scene("/channels"), Scene("/deliveries"), Scene("/team"))
+"""Before there is anything."""
+SCENES: Final = (
+    Scene("//login", "nobody"),
+    Scene("//login", "nobody", wrong_password),
+    Scene("//join/{invitation}", "nobody"),
+    Scene("//"),
+    Scene("//account"),
+    Scene("/team"),
+    Scene("/team", act=click("#teams summary"), part="details[open]"),
+    Scene("/team", act=click(".mates summary"), part="details[open]"),
+    Scene("/channels"),
+    Scene("/channels?connect=telegram"),
+    Scene("/channels?renew={channel}"),
+    Scene("/inbox/open"),
+    Scene("/inbox/snoozed"),
+    Scene("/inbox/done"),
+    Scene("/inbox/open/{late}"),
+    Scene("/inbox/open/{late}", act=click("#head [data-menu=assign] summary"), part="details[open]"),
+    Scene("/inbox/open/{late}", act=click("#head [data-menu=due] summary"), part="details[open]", wide_only=True),
+    Scene("/inbox/open/{late}", act=press("?"), part="dialog"),
+    Scene("/inbox/open/{late}", act=click("#reply [data-mode=note]")),
+    Scene("/inbox/open/{late}/contact"),
+    Scene("/inbox/open/{late}", "readonly"),
+    Scene("/inbox/open/{failed}"),
+    Scene("/inbox/open/{unclear}", act=click("details[id^=tries] summary")),
+    Scene("/inbox/open/{refused}"),
+    Scene("/inbox/open/{waits}"),
+    Scene("/inbox/snoozed/{snoozed}", act=click("#contact details summary"), part="details[open]", wide_only=True),
+    Scene("/inbox/open/{plain}", act=two_drafts),
+    Scene("/conversations/{late}/protocol"),
+    Scene("/deliveries"),
+    Scene("/deliveries?kind=ignored"),
+    Scene("/deliveries?kind=parked"),
+    Scene("/deliveries/{dead}"),
+    Scene("/inbox/open/{nothing}"),
+    Scene("/deliveries", "readonly"),
+)
+
+
+@dataclass(frozen=True)
+class Things:
+    """What the scenes' paths name."""
+
+    late: str
+    failed: str
+    unclear: str
+    refused: str
+    waits: str
+    snoozed: str
+    plain: str
+    channel: str
+    dead: str
+    invitation: str
+    nothing: str
+
+
+async def things(hub: HubUnderTest, clock: FakeClock, owner: Visitor) -> Things:
+    """One conversation in each state, and what stands beside them."""
+    channel, broken = await hub.connect(), await hub.connect()
+    workshop = await teams.create_team(hub.runtime, hub.owner, "Werkstatt")
+    await teams.set_members(hub.runtime, hub.owner, workshop, [owner.member_id])
+    talks = {}
+    for number, name in enumerate(("late", "failed", "unclear", "refused", "snoozed", "plain")):
+        talks[name] = await receive(hub, channel, f"Frage {number}: Wann ist mein Rad fertig?", user=600 + number)
+    talks["waits"] = await receive(hub, broken, "Sind Sie da?", user=700)
+    await service.assign(hub.runtime, hub.owner, talks["late"], Charge(team_id=workshop))
+    await service.assign(hub.runtime, hub.owner, talks["late"], Charge(owner.member_id))
+    await service.add_note(hub.runtime, hub.owner, talks["late"], "Bitte zurückrufen")
+    await service.set_due(hub.runtime, hub.owner, talks["late"], clock() + timedelta(minutes=1))
+    await service.set_due(hub.runtime, hub.owner, talks["plain"], clock() + timedelta(hours=1))
+    await service.snooze(hub.runtime, hub.owner, talks["snoozed"], clock() + timedelta(days=1))
+    for name, state in (("failed", "failed"), ("unclear", "unknown")):
+        message = await hub.reply(talks[name], "Morgen um neun")
+        async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+            await unit.sql.execute("UPDATE message SET state = $2, failure = 'rejected' WHERE id = $1", message, state)
+            await unit.sql.execute("UPDATE message_part SET state = $2 WHERE message_id = $1", message, state)
+            await unit.sql.execute(
+                """
+                INSERT INTO attempt (organisation_id, id, part_id, channel_id, no, permit_at, facts_version, fence, finished_at,
+                                     outcome, error, provider_code, provider_text)
+                SELECT organisation_id, $2, id, channel_id, 1, $3, '', 0, $3, $4, 'rejected', '400', 'Bad Request'
+                FROM message_part WHERE message_id = $1
+                """,
+                message,
+                ids.new_id(),
+                clock(),
+                state,
+            )
+    await receive(hub, channel, "STOP", user=603, first=2)
+    clock.advance(minutes=2)
+    await alarm.ring(hub.runtime)
+    await hub.deliver(channel, b"broken")
+    await hub.deliver(channel, {"update_id": 9, "poll_answer": {}})
+    await hub.settle()
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await unit.sql.execute(
+            """
+            UPDATE channel SET health = 'failing', health_cause = 'unavailable', health_since = $2, health_until = $3
+            WHERE id = $1
+            """,
+            broken.id,
+            clock(),
+            clock() + timedelta(hours=1),
+        )
+        await unit.sql.execute("UPDATE channel SET title = 'Verkauf' WHERE id = $1", broken.id)
+        await unit.sql.execute(
+            "INSERT INTO pending_effect (organisation_id, id, channel_id, target_key, kind, at, content, created_at) "
+            "VALUES ($1, $2, $3, 'm:1', 'status', $4, '{}', $4)",
+            unit.tenant,
+            ids.new_id(),
+            channel.id,
+            clock() - timedelta(days=2),
+        )
+    link = await team.invite(hub.runtime, hub.owner, name="Nora Neu", email="nora@radwerk.example", role="agent")
+    dead = await hub.value("SELECT id FROM webhook_delivery WHERE state = 'dead'")
+    return Things(
+        **{name: conv(talk) for name, talk in talks.items()},
+        channel=ids.show("chn", channel.id),
+        dead=ids.show("dlv", dead),
+        invitation=link.token,
+        nothing=conv(channel.id),
+    )
+
+
+async def second_organisation(hub: HubUnderTest, owner: Visitor) -> None:
+    """So that the person chooses between two after the log-in."""
+    other = await hub.found("velo", "Velo Bregenz")
+    async with hub.runtime.database.system() as unit:
+        person_id = await unit.sql.fetchval("SELECT person_id FROM member WHERE id = $1", owner.member_id)
+        unit.organisation_id = other.organisation_id
+        await organisations.add_membership(unit, person_id, "agent")
+
+
+async def violations(page: Page, part: str, tags: list[str] | None) -> list[str]:
+    """What axe finds in a part of the page: all rules of the tags, or only the contrast, which alone depends on the theme."""
+    only = {"type": "tag", "values": tags} if tags else {"type": "rule", "values": ["color-contrast"]}
+    script = "([part, only]) => axe.run(part || document, {runOnly: only, resultTypes: ['violations']})"
+    found = await page.evaluate(script, [part, only])
+    nodes = [(one["id"], node) for one in found["violations"] for node in one["nodes"]]
+    return [f"{rule}: {node['html'][:160]} ({node['failureSummary'][:200]})" for rule, node in nodes]
+
+
+def test_vendored_axe_is_what_the_list_says() -> None:
+    ((name, digest),) = re.findall(r"^\| (\S+) \|.*\| ([0-9a-f]{64}) \|$", (VENDOR / "VENDORED.md").read_text(), re.M)
+    assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_no_page_and_no_state_violates_a_rule(hub: HubUnderTest, site: Site, clock: FakeClock, way: str) -> None:
+    """Look 13: no violation anywhere."""
+    locale, width, height = WAYS[way]
+    owner = await visit(hub, "Olga Chefin", role="owner", locale=locale)
+    readonly = await visit(hub, "Leo Lesend", role="readonly", locale=locale)
+    pages: dict[str, Page] = {}
+    for name, who in (("owner", owner), ("readonly", readonly), ("nobody", owner)):
+        context = await site.context(who, locale=locale, reduced_motion="reduce")
+        if name == "nobody":
+            await context.clear_cookies()
+        await context.add_init_script(path=VENDOR / "axe.min.js")
+        pages[name] = await context.new_page()
+        await pages[name].set_viewport_size({"width": width, "height": height})
+    found: list[str] = []
+
+    async def walk(scenes: tuple[Scene, ...], named: dict[str, Any]) -> None:
+        for number, scene in enumerate(scenes):
+            if scene.wide_only and width < 768:
+                continue
+            page = pages[scene.who]
+            path = scene.path.format(**named)
+            await page.goto(path[1:] if path.startswith("//") else owner.base + path, wait_until="load")
+            await page.emulate_media(color_scheme="light")
+            if scene.act:
+                await scene.act(page)
+            for theme, tags in (("light", TAGS), ("dark", None)):
+                if theme == "dark":
+                    await page.emulate_media(color_scheme="dark")
+                found.extend(f"{number} {scene.path} {theme}: {one}" for one in await violations(page, scene.part, tags))
+
+    await walk(EMPTY, {})
+    await second_organisation(hub, owner)
+    await walk(SCENES, vars(await things(hub, clock, owner)))
+    assert found == []
