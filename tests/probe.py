@@ -1,7 +1,7 @@
-"""A messenger that exists only in tests: the smallest connector with receipts and a reply window.
+"""A messenger that exists only in tests: the smallest connector with receipts, a reply window and every kind of content and act.
 
 It proves what Telegram cannot show (delivered, read, failed after accepted, channel-wide addresses) through the same contract. Its
-payload is a JSON list of events in almost the words of `hub/connectors/events.py`.
+payload is a JSON list of events in almost the words of `hub/connectors/events.py`; what it is sent is the action in the same words.
 """
 
 import hmac
@@ -15,26 +15,42 @@ from pydantic import SecretStr
 
 from hub.connectors.contract import (
     Account,
+    AnswerPress,
     Capabilities,
+    ChoiceLimit,
+    DeleteMessage,
+    EditMessage,
+    MediaLimit,
     OutboundAction,
+    OutboundFile,
     OutboundMessage,
     Permit,
     RawRequest,
+    React,
     Receipt,
     Settings,
     SetupResult,
 )
 from hub.connectors.errors import MalformedPayload, Rejected, SignatureInvalid, UnsupportedContent
 from hub.connectors.events import (
+    Album,
+    Choice,
     ConsentChanged,
+    ContactCard,
+    Content,
     Event,
+    Interactive,
+    Location,
+    Media,
     MessageEdited,
     MessageReceived,
     OutboundContent,
     Sender,
+    Span,
     StatusChanged,
     Text,
     Unrecognised,
+    Unsupported,
 )
 from hub.connectors.http import exchange
 
@@ -57,6 +73,19 @@ class Probe:
         address_scope="channel",
         idempotent_sends=False,
         per_second=50.0,
+        styles=frozenset({"bold", "italic"}),
+        media={
+            "image": MediaLimit(bytes=1_000_000, types=frozenset({"image/png", "image/jpeg"})),
+            "voice": MediaLimit(bytes=1_000_000),
+            "document": MediaLimit(bytes=2_000_000),
+        },
+        max_caption=200,
+        location=True,
+        choice=ChoiceLimit(options=3, label=20),
+        replies=True,
+        actions=frozenset({"edit", "delete", "react", "typing"}),
+        reactions=("👍", "👎", "❤", "🔥", "🎉", "👏", "😁", "😢", "🙏", "🤔"),
+        edit_hours=48,
     )
     settings = ProbeSettings
     keeps_headers: frozenset[str] = frozenset()
@@ -74,20 +103,22 @@ class Probe:
         return [_event(one) for one in raw]
 
     def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
-        if not isinstance(content, Text):
-            raise UnsupportedContent("no_text")
-        text = content.text
-        return [Text(text=text[at : at + 1000]) for at in range(0, len(text), 1000)]
+        if isinstance(content, Media | Album) and content.caption and len(content.caption.text) > 200:
+            raise UnsupportedContent("caption_too_long")
+        if isinstance(content, Text) and len(content.text) > 1000:
+            text = content.text
+            return [Text(text=text[at : at + 1000]) for at in range(0, len(text), 1000)]
+        return [content]
 
     async def send(self, permit: Permit, action: OutboundAction, account: Account[ProbeSettings], http: AsyncClient) -> Receipt:
         permit.spend(action)
-        if not isinstance(action, OutboundMessage) or not isinstance(action.content, Text):
-            raise UnsupportedContent("only_text")
-        response = await exchange(http, "POST", URL, json={"to": action.address, "text": action.content.text})
+        response = await exchange(http, "POST", URL, json={"to": action.address, **_told(action)})
         if response.status_code != 200:
             raise Rejected(str(response.status_code), "probe says no")
+        if not isinstance(action, OutboundMessage):
+            return Receipt(status="accepted")
         answer = response.json()
-        return Receipt(status="accepted", keys=(answer["id"],), at=datetime.fromtimestamp(answer["at"], UTC))
+        return Receipt(status="accepted", keys=tuple(answer["id"].split()), at=datetime.fromtimestamp(answer["at"], UTC))
 
     async def setup(self, account: Account[ProbeSettings], callback_url: str | None, http: AsyncClient) -> SetupResult:
         return SetupResult(own_id="probe", address="@probe", title="Probe")
@@ -96,19 +127,85 @@ class Probe:
         return None
 
 
+def _told(action: OutboundAction) -> dict[str, Any]:
+    """An action in plain words; a text message is its text."""
+    match action:
+        case OutboundMessage():
+            reply = {"reply_to": action.reply_to_key} if action.reply_to_key else {}
+            files = {ref: [file.name, _read_file(file)] for ref, file in action.files.items()}
+            return _content(action.content) | reply | ({"files": files} if files else {})
+        case EditMessage():
+            return {"do": "edit", "target": action.target_key, **_content(action.content)}
+        case DeleteMessage():
+            return {"do": "delete", "targets": action.target_keys}
+        case React():
+            return {"do": "react", "target": action.target_key, "emoji": action.emoji}
+        case AnswerPress():
+            return {"do": "answer", "press": action.press}
+        case _:
+            return {"do": "typing"}
+
+
+def _read_file(file: OutboundFile) -> str:
+    with file.open() as opened:
+        return opened.read().decode()
+
+
+def _content(content: OutboundContent) -> dict[str, Any]:
+    match content:
+        case Text():
+            spans = [[span.start, span.end, span.style] for span in content.spans]
+            return {"text": content.text} | ({"spans": spans} if spans else {})
+        case Media():
+            return {"media": [[content.kind, content.ref]], "text": content.caption.text if content.caption else ""}
+        case Album():
+            items = [[item.kind, item.ref] for item in content.items]
+            return {"media": items, "text": content.caption.text if content.caption else ""}
+        case Location():
+            return {"place": [content.latitude, content.longitude, content.title]}
+        case Choice():
+            return {"text": content.text.text, "options": [[option.id, option.label] for option in content.options]}
+
+
 def _event(raw: dict[str, Any]) -> Event:
     at = datetime.fromtimestamp(raw["at"], UTC)
     kind, key = raw["type"], raw["key"]
     if kind == "status":
         return StatusChanged(key=key, at=at, target_key=raw["target"], status=raw["status"], provider_text=raw.get("text", ""))
     if kind == "edit":
-        return MessageEdited(key=key, at=at, target_key=raw["target"], content=Text(text=raw["text"]))
+        return MessageEdited(key=key, at=at, target_key=raw["target"], content=_read(raw))
     if kind == "message":
-        sender = Sender(provider_user_id=raw["from"], display_name=raw.get("name", ""))
-        return MessageReceived(key=key, at=at, sender=sender, content=Text(text=raw["text"]), sequence=raw.get("sequence", 0))
+        return MessageReceived(
+            key=key,
+            at=at,
+            sender=Sender(provider_user_id=raw["from"], display_name=raw.get("name", "")),
+            content=_read(raw),
+            sequence=raw.get("sequence", 0),
+            reply_to_key=raw.get("reply_to"),
+            quote=raw.get("quote", ""),
+            forwarded_from=raw.get("forwarded_from", ""),
+            album=raw.get("album", ""),
+            press=raw.get("press", ""),
+        )
     if kind in ("blocked", "unblocked"):
         return ConsentChanged(key=key, at=at, sender=Sender(provider_user_id=raw["from"]), change=kind)
     return Unrecognised(key=key, at=at, kind=kind, why="not known to the probe")
+
+
+def _read(raw: dict[str, Any]) -> Content:
+    spans = tuple(Span(start=start, end=end, style=style, url=url) for start, end, style, url in raw.get("spans", ()))
+    words = Text(text=raw.get("text", ""), spans=spans)
+    if "media" in raw:
+        return Media(**raw["media"], caption=words if words.text else None)
+    if "place" in raw:
+        return Location(**raw["place"])
+    if "card" in raw:
+        return ContactCard(**raw["card"])
+    if "option" in raw:
+        return Interactive(option=raw["option"], label=words.text)
+    if "unsupported" in raw:
+        return Unsupported(kind=raw["unsupported"], summary=words.text)
+    return words
 
 
 probe = Probe()

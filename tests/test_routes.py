@@ -67,10 +67,14 @@ GET  /o/{slug}/inbox/{view}/{conversation}/contact         read_inbox
 GET  /o/{slug}/conversations/{conversation}/older          read_inbox
 POST /o/{slug}/conversations/{conversation}/messages       write_inbox
 POST /o/{slug}/conversations/{conversation}/notes          write_inbox
+POST /o/{slug}/conversations/{conversation}/typing         write_inbox
 POST /o/{slug}/conversations/{conversation}/assign         write_inbox
 POST /o/{slug}/conversations/{conversation}/done           write_inbox
 POST /o/{slug}/conversations/{conversation}/reopen         write_inbox
 POST /o/{slug}/conversations/{conversation}/read           write_inbox
+POST /o/{slug}/messages/{message}/edit                     write_inbox
+POST /o/{slug}/messages/{message}/delete                   write_inbox
+POST /o/{slug}/messages/{message}/react                    write_inbox
 POST /o/{slug}/messages/{message}/resend                   write_inbox
 POST /o/{slug}/messages/{message}/settle                   write_inbox
 """

@@ -19,7 +19,7 @@ export async function ask(url, form = null) {
   let body;
   try {
     response = await fetch(url, { method: form ? "POST" : "GET", headers, body: form, redirect: "manual" });
-    body = await response.json();
+    body = response.status === 204 ? {} : await response.json();
   } catch {
     if (response && response.status >= 400) throw new Refused(response.status, {});
     throw new Offline();

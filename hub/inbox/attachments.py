@@ -129,30 +129,39 @@ def nudge_fetching(runtime: Runtime, unit: UnitOfWork, channel_id: UUID) -> None
     unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, channel_id, "media"))
 
 
-async def take_uploads(
-    unit: UnitOfWork, conversation_id: UUID, member_id: UUID, attachment_ids: Sequence[UUID], message_id: UUID
-) -> list[Media]:
-    """Make this member's uploads files of the message, which is written later in the transaction, in this order. InvalidInput when
-    one is not there (any more), is not stored, or was sent before."""
+async def lock_uploads(unit: UnitOfWork, conversation_id: UUID, member_id: UUID, attachment_ids: Sequence[UUID]) -> list[Media]:
+    """This member's uploads as what is sent, in this order; nobody takes them meanwhile. InvalidInput when one is not there (any
+    more), is not stored, or was sent before."""
     if not attachment_ids:
         return []
-    taken = await unit.sql.fetch(
+    locked = await unit.sql.fetch(
         """
-        UPDATE attachment AS a SET message_id = $5, position = row.position
-        FROM unnest($4::uuid[]) WITH ORDINALITY AS row(id, position)
-        WHERE a.organisation_id = $1 AND a.conversation_id = $2 AND a.uploaded_by = $3 AND a.id = row.id AND a.message_id IS NULL
-          AND a.state = 'stored' RETURNING a.id
+        SELECT id FROM attachment
+        WHERE organisation_id = $1 AND conversation_id = $2 AND uploaded_by = $3 AND id = ANY($4::uuid[]) AND message_id IS NULL
+          AND state = 'stored' ORDER BY id FOR UPDATE
         """,
         unit.tenant,
         conversation_id,
         member_id,
         list(attachment_ids),
-        message_id,
     )
-    if len(taken) != len(attachment_ids):
+    if len(locked) != len(attachment_ids):
         raise InvalidInput("a file is not there any more", field="files")
     media = await load_media(unit, list(attachment_ids))
     return [media[attachment_id.hex] for attachment_id in attachment_ids]
+
+
+async def take_uploads(unit: UnitOfWork, message_id: UUID, attachment_ids: Sequence[UUID]) -> None:
+    """Make locked uploads files of a message that is written, in this order."""
+    await unit.sql.execute(
+        """
+        UPDATE attachment AS a SET message_id = $2, position = row.position
+        FROM unnest($3::uuid[]) WITH ORDINALITY AS row(id, position) WHERE a.organisation_id = $1 AND a.id = row.id
+        """,
+        unit.tenant,
+        message_id,
+        list(attachment_ids),
+    )
 
 
 async def load_media(unit: UnitOfWork, attachment_ids: Collection[UUID]) -> dict[str, Media]:

@@ -198,7 +198,8 @@ async def _answered(unit: UnitOfWork, conversation_id: UUID, keys: set[str]) -> 
     answered: dict[str | None, Answered] = {}
     for row in rows:
         values = dict(row)
-        answered[values.pop("key")] = Answered(**{**values, "options": dict(values["options"])})
+        key, options = values.pop("key"), dict(values.pop("options"))
+        answered[key] = Answered(**values, options=options)
     return answered
 
 

@@ -35,7 +35,7 @@ from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput, NotFound
 from hub.core.feed import note_change
-from hub.inbox.attachments import load_files, take_uploads
+from hub.inbox.attachments import load_files, lock_uploads, take_uploads
 from hub.inbox.compose import compose
 from hub.inbox.content import clean, file_ids, read_part, store, store_part
 from hub.inbox.facts import Recipient, load_recipients
@@ -123,10 +123,11 @@ async def submit(
             await keep_decisions(unit, "submit", [(decision, conversation_id, None, author.member_id)])
         else:
             reply_to_key = await key_of(unit, conversation_id, reply_to) if reply_to else None
-            uploads = await take_uploads(unit, conversation_id, author.member_id, files, message_id)
+            uploads = await lock_uploads(unit, conversation_id, author.member_id, files)
             content = compose(recipient.connector.capabilities, text, uploads, options, location)
             message = _Written(message_id, content, split(recipient, content), client_key, reply_to_key, priority)
             await _write(unit, author, conversation, recipient, message, decision)
+            await take_uploads(unit, message_id, files)
             await keep_decisions(unit, "submit", [(decision, conversation_id, message_id, author.member_id)])
             tenant = unit.tenant
             unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))

@@ -210,10 +210,8 @@ class Screen:
 
     def _file_words(self, file: File) -> str:
         """Why a file is not here."""
-        for key in (f"inbox.file.why.{file.reason}", f"media.refused.{file.reason}"):
-            if file.reason and key in catalogue(self._t.locale):
-                return self._t(key)
-        return self._t(f"inbox.file.why.{file.state}")
+        known = f"file.reason.{file.reason}"
+        return self._t(known if known in catalogue(self._t.locale) else f"inbox.file.why.{file.state}")
 
     def _size(self, size: int) -> str:
         """`840 kB`, `1,2 MB`."""
