@@ -22,6 +22,7 @@ from hub.connectors.contract import (
     EditMessage,
     MediaLimit,
     OutboundAction,
+    OutboundFile,
     OutboundMessage,
     Permit,
     RawRequest,
@@ -131,7 +132,7 @@ def _told(action: OutboundAction) -> dict[str, Any]:
     match action:
         case OutboundMessage():
             reply = {"reply_to": action.reply_to_key} if action.reply_to_key else {}
-            files = {ref: [file.name, file.open().read().decode()] for ref, file in action.files.items()}
+            files = {ref: [file.name, _read_file(file)] for ref, file in action.files.items()}
             return _content(action.content) | reply | ({"files": files} if files else {})
         case EditMessage():
             return {"do": "edit", "target": action.target_key, **_content(action.content)}
@@ -143,6 +144,11 @@ def _told(action: OutboundAction) -> dict[str, Any]:
             return {"do": "answer", "press": action.press}
         case _:
             return {"do": "typing"}
+
+
+def _read_file(file: OutboundFile) -> str:
+    with file.open() as opened:
+        return opened.read().decode()
 
 
 def _content(content: OutboundContent) -> dict[str, Any]:

@@ -82,6 +82,7 @@ GET  /o/{slug}/conversations/{conversation}/protocol       read_inbox
 POST /o/{slug}/conversations/{conversation}/messages       write_inbox
 POST /o/{slug}/conversations/{conversation}/notes          write_inbox
 POST /o/{slug}/conversations/{conversation}/draft          write_inbox
+POST /o/{slug}/conversations/{conversation}/typing         write_inbox
 POST /o/{slug}/conversations/{conversation}/assign         write_inbox
 POST /o/{slug}/conversations/{conversation}/due            write_inbox
 POST /o/{slug}/conversations/{conversation}/snooze         write_inbox
@@ -89,6 +90,9 @@ POST /o/{slug}/conversations/{conversation}/done           write_inbox
 POST /o/{slug}/conversations/{conversation}/reopen         write_inbox
 POST /o/{slug}/conversations/{conversation}/read           write_inbox
 POST /o/{slug}/conversations/{conversation}/presence       read_inbox
+POST /o/{slug}/messages/{message}/edit                     write_inbox
+POST /o/{slug}/messages/{message}/delete                   write_inbox
+POST /o/{slug}/messages/{message}/react                    write_inbox
 POST /o/{slug}/messages/{message}/resend                   write_inbox
 POST /o/{slug}/messages/{message}/settle                   write_inbox
 

@@ -14,6 +14,7 @@ export function mark(field, sign) {
   while (end < value.length && /[\p{L}\p{N}_]/u.test(value[end])) end += 1;
   while (start < end && /\s/u.test(value[start])) start += 1;
   while (end > start && /\s/u.test(value[end - 1])) end -= 1;
+  if (end - start > 2 && value[start] === sign && value[end - 1] === sign) [start, end] = [start + 1, end - 1];
   if (value[start - 1] === sign && value[end] === sign) {
     field.setRangeText(value.slice(start, end), start - 1, end + 1, "select");
     return told(field);

@@ -16,7 +16,7 @@ export class Viewer {
     this.#dialog = node.querySelector("#viewer");
     this.#stage = this.#dialog.querySelector("[data-stage]");
     this.#talk.addEventListener("click", (event) => {
-      const link = event.target.closest("[data-view]");
+      const link = event.target.closest("[data-look]");
       if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       this.#show(link);
@@ -47,7 +47,7 @@ export class Viewer {
   }
 
   #all() {
-    return [...this.#talk.querySelectorAll("[data-view]")];
+    return [...this.#talk.querySelectorAll("[data-look]")];
   }
 
   #turn(step) {
@@ -58,9 +58,9 @@ export class Viewer {
   #show(link) {
     this.#opener = link;
     this.#zoom = 0;
-    const { view, kind, file, name } = link.dataset;
-    const node = document.createElement(view === "video" ? "video" : "img");
-    if (view === "video") {
+    const { look, kind, file, name } = link.dataset;
+    const node = document.createElement(look === "video" ? "video" : "img");
+    if (look === "video") {
       node.controls = true;
       node.autoplay = true;
       node.loop = node.muted = kind === "animation" || kind === "sticker";
@@ -77,7 +77,7 @@ export class Viewer {
     find("[data-get]").href = file;
     find("[data-turn='-1']").disabled = at === 0;
     find("[data-turn='1']").disabled = at === all.length - 1;
-    for (const button of this.#dialog.querySelectorAll("[data-zoom]")) button.hidden = view === "video";
+    for (const button of this.#dialog.querySelectorAll("[data-zoom]")) button.hidden = look === "video";
   }
 
   #magnify(step) {

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hub.consent.gate import SendBlocked
 from hub.core import ids
@@ -164,7 +164,8 @@ async def _refused(request: Request, access: Access, form: ReplyForm, conversati
 def _in_words(request: Request, error: HubError, words: str) -> Response:
     """An expected error whose words say more than its code does."""
     if wants_page(request):
-        return render(request, "error.html", status=error.http_status, text=words)
+        html = draw(request, "error.html", status=error.http_status, text=words)
+        return HTMLResponse(html, status_code=error.http_status)
     return JSONResponse({"error": error.code, "text": words}, status_code=error.http_status)
 
 

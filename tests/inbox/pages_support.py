@@ -48,7 +48,7 @@ class Visitor:
         assert response.status_code == 200, response.text
         return response.json()
 
-    async def post(self, path: str, *, headers: dict[str, str] | None = None, **form: str) -> httpx2.Response:
+    async def post(self, path: str, *, headers: dict[str, str] | None = None, **form: str | list[str]) -> httpx2.Response:
         """Press a button as the script does, or with `headers=PAGE` as a form without script."""
         sent = {"x-csrf-token": sessions.csrf_token(self.token), **(headers or DATA)}
         return await self.client.post(self.base + path, data=form, headers=sent)

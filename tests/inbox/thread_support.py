@@ -36,8 +36,8 @@ async def uploaded(hub: HubUnderTest, conversation_id: UUID, member_id: UUID, da
         await unit.sql.execute(
             """
             INSERT INTO attachment (organisation_id, id, conversation_id, channel_id, position, kind, ref, "unique", event_key,
-                                    name, mime, size, label, caption, state, reason, scanned, has_thumbnail, due_at, tries, uploaded_by,
-                                    created_at)
+                                    name, mime, size, label, caption, state, reason, scanned, has_thumbnail, due_at, tries,
+                                    uploaded_by, created_at)
             SELECT $1, $2, c.id, c.channel_id, 0, $4, '', '', '', $5, $6, $7, '', '', 'stored', '', 'clean', false, $8, 0, $9, $8
             FROM conversation c WHERE c.id = $3
             """,
