@@ -35,7 +35,7 @@ from hub.inbox.ingest import load_channel
 from hub.listeners import subscribe
 from hub.migrations.run import migrate
 from hub.organisations import sessions
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.organisations.policy import sync_policies
 from hub.organisations.service import found_organisation
 from hub.organisations.sessions import Origin

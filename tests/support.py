@@ -17,7 +17,7 @@ from hub.core.clock import FakeClock
 from hub.inbox import alarm, dispatch, ingest, media, outbound, sweeper
 from hub.organisations import service as organisations
 from hub.organisations import sessions
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.runtime import Runtime
 
 PASSWORD = "ein langes Passwort 42"

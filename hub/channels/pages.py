@@ -20,7 +20,8 @@ from hub.connectors.registry import Registry
 from hub.core import ids
 from hub.core.errors import HubError, InvalidInput, NotFound
 from hub.core.pages import render
-from hub.organisations.access import Access, requires
+from hub.organisations.access import requires
+from hub.organisations.actor import Access
 from hub.organisations.rights import Right
 from hub.runtime import Runtime
 

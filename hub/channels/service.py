@@ -23,7 +23,7 @@ from hub.core.errors import Conflict, InvalidInput, NotFound
 from hub.core.feed import note_change
 from hub.core.lanes import DIRECTIONS, ChannelLane
 from hub.organisations import audit
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.runtime import Runtime
 
 SECRET_BYTES = 32

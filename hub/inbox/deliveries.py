@@ -28,7 +28,8 @@ from hub.inbox.ingest import replay
 from hub.inbox.queries import from_micros, to_micros
 from hub.inbox.screen import runtime_of
 from hub.inbox.when import read_local
-from hub.organisations.access import Access, requires
+from hub.organisations.access import requires
+from hub.organisations.actor import Access
 from hub.organisations.rights import Right
 
 router = APIRouter()

@@ -13,7 +13,7 @@ from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, NotFound
 from hub.inbox.content import clean
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.runtime import Runtime
 
 

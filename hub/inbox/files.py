@@ -29,7 +29,8 @@ from hub.inbox import media, uploads
 from hub.inbox.links import Linked, read_link
 from hub.inbox.schemas import ConversationId, PressForm
 from hub.inbox.screen import runtime_of
-from hub.organisations.access import Access, public, requires
+from hub.organisations.access import public, requires
+from hub.organisations.actor import Access
 from hub.organisations.rights import Right
 
 log = structlog.get_logger()

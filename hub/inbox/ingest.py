@@ -32,7 +32,7 @@ from hub.core.db import Database, UnitOfWork, text_array
 from hub.core.lanes import LANE_TROUBLE, Lane, LeaseLost
 from hub.inbox.apply import Delivery, apply_events
 from hub.organisations import audit
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.runtime import Runtime
 
 log = structlog.get_logger()

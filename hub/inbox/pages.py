@@ -42,7 +42,8 @@ from hub.inbox.schemas import (
 )
 from hub.inbox.screen import Screen, runtime_of
 from hub.inbox.typing import note_typing
-from hub.organisations.access import Access, requires
+from hub.organisations.access import requires
+from hub.organisations.actor import Access
 from hub.organisations.rights import Right
 
 router = APIRouter()

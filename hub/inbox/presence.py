@@ -19,7 +19,8 @@ from hub.core import ids
 from hub.core.errors import NotFound
 from hub.inbox.schemas import ConversationId, SignForm
 from hub.inbox.screen import runtime_of
-from hub.organisations.access import Access, requires
+from hub.organisations.access import requires
+from hub.organisations.actor import Access
 from hub.organisations.rights import Right
 from hub.runtime import Runtime
 

@@ -32,7 +32,7 @@ from hub.inbox.rich import draw_text
 from hub.inbox.schemas import View
 from hub.inbox.thread import Piece, lay_out
 from hub.inbox.when import Choice, Signal, choices, read_signal
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.organisations.rights import ROLE_RIGHTS, Right
 from hub.organisations.teams import Team, read_teams
 from hub.runtime import Runtime

@@ -18,7 +18,7 @@ from hub.core.feed import note_change
 from hub.inbox.content import clean
 from hub.inbox.drafts import remove_draft
 from hub.organisations import audit
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.organisations.hooks import TeamRemoved
 from hub.organisations.rights import ROLE_RIGHTS, Right
 from hub.runtime import Runtime

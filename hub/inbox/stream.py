@@ -25,7 +25,8 @@ from hub.core.db import STORE_TROUBLE
 from hub.core.errors import InvalidInput
 from hub.core.feed import Change, changes_after
 from hub.core.live import Follower, Outdated, Whisper
-from hub.organisations.access import Access, requires, still_allowed
+from hub.organisations.access import requires, still_allowed
+from hub.organisations.actor import Access
 from hub.organisations.rights import Right
 from hub.runtime import Runtime
 

@@ -16,7 +16,8 @@ from hub.core.pages import draw
 from hub.inbox import queries
 from hub.inbox.schemas import ConversationId, View, WantedQuery, read_ids
 from hub.inbox.screen import Screen, runtime_of
-from hub.organisations.access import Access, requires
+from hub.organisations.access import requires
+from hub.organisations.actor import Access
 from hub.organisations.rights import Right
 
 router = APIRouter()

@@ -19,7 +19,7 @@ from hub.core.storage import TooLarge
 from hub.core.uploads import FileUpload
 from hub.inbox.media import Examined, examine
 from hub.organisations import audit
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.runtime import Runtime
 
 KINDS: Final[tuple[tuple[str, tuple[MediaKind, ...]], ...]] = (

@@ -29,7 +29,8 @@ from hub.core import clock
 from hub.core.db import Database
 from hub.core.errors import Forbidden, HubError, NotFound, NotSignedIn
 from hub.organisations import sessions
-from hub.organisations.rights import ROLE_RIGHTS, Right
+from hub.organisations.actor import Access, SignedIn
+from hub.organisations.rights import Right
 from hub.runtime import Runtime
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,33 +42,6 @@ class NotFromHere(Forbidden):
     """The request carries no valid CSRF token or comes from another site. Reloading the page gives a fresh token."""
 
     code = "not_from_here"
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A person with a living session."""
-
-    session_id: UUID
-    person_id: UUID
-    person_name: str
-    email: str
-    locale: str
-    csrf_token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Access(SignedIn):
-    """A person acting as an active member of one organisation: the one in the path."""
-
-    organisation_id: UUID
-    slug: str
-    organisation_name: str
-    zone: str
-    member_id: UUID
-    role: str
-
-    def may(self, right: Right) -> bool:
-        return right in ROLE_RIGHTS[self.role]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from hub.core import clock
 from hub.core.db import UnitOfWork
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.organisations.models import AuditEntry
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 
 
 @dataclass(frozen=True, slots=True)

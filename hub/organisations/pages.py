@@ -30,7 +30,8 @@ from hub.core.i18n import LOCALES, Translator
 from hub.core.mail import MailFailed, can_send, send_mail
 from hub.core.pages import DEFAULT_ZONE, page_values, render
 from hub.organisations import service, sessions, team, teams
-from hub.organisations.access import Access, SignedIn, public, requires, signed_in
+from hub.organisations.access import public, requires, signed_in
+from hub.organisations.actor import Access, SignedIn
 from hub.organisations.passwords import MINIMUM_LENGTH, WeakPassword
 from hub.organisations.rights import ROLE_RIGHTS, Right, may_manage
 from hub.organisations.service import LoginPaused, NoMembership, WrongPassword

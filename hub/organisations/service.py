@@ -14,7 +14,7 @@ from hub.core.feed import create_feed
 from hub.core.i18n import LOCALES
 from hub.core.ids import new_id, show
 from hub.organisations import audit, passwords, policy, sessions
-from hub.organisations.access import SignedIn
+from hub.organisations.actor import SignedIn
 from hub.organisations.limits import login_limits
 from hub.organisations.models import Member, Organisation, Person
 from hub.organisations.people import clean_email, clean_name

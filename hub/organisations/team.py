@@ -15,7 +15,7 @@ from hub.core.errors import Conflict, Forbidden, HubError, InvalidInput, NotFoun
 from hub.core.feed import note_change
 from hub.core.ids import new_id, show
 from hub.organisations import audit, passwords, policy, sessions
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.organisations.models import Invitation, Person
 from hub.organisations.people import clean_email, clean_name, is_generic_email
 from hub.organisations.rights import ROLE_RIGHTS, may_manage

@@ -13,7 +13,7 @@ from hub.core.errors import Conflict, InvalidInput, NotFound
 from hub.core.feed import note_change
 from hub.core.ids import new_id, show
 from hub.organisations import audit
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.organisations.hooks import TeamRemoved
 from hub.organisations.people import clean_name
 from hub.runtime import Runtime

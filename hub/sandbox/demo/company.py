@@ -7,7 +7,7 @@ from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel
 from hub.channels.settings import read_settings
 from hub.organisations import service as organisations
 from hub.organisations import sessions
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.runtime import Runtime
 from hub.sandbox import stories
 from hub.sandbox.acts import ZONE, Colleague

@@ -9,7 +9,7 @@ from hub.core import clock, ids
 from hub.core.clock import FakeClock
 from hub.inbox import dispatch, ingest, outbound, service
 from hub.organisations import audit
-from hub.organisations.access import Access
+from hub.organisations.actor import Access
 from hub.runtime import Runtime
 from hub.sandbox import stories
 from hub.sandbox.acts import Album, Answer, Assign, Block, Colleague, Doing, Done, Note, Press, Send, Start, Step, Story, Write
