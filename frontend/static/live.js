@@ -1,11 +1,14 @@
 // What changes in the organisation, each change once and in order (I11). One stream per browser: the tab that holds the lock has it
 // and tells the others. Every tab keeps its own cursor; a gap in the numbers, of whatever cause, is fetched by number. Whispers
-// (who looks, who types) have no number: they are passed on as they come.
+// (who looks, who types) have no number: they are passed on as they come. Where something on the way holds the stream back (a proxy
+// that buffers), the tab that leads asks for changes instead, and tries the stream again now and then.
 
 import { ask, Offline } from "./http.js";
 
 const SILENCE = 40_000; // the hub beats every 15 s
-const POLL = 1_500; // where locks or channels do not exist (pages without https)
+const PATIENCE = 4_000; // a stream that is let through beats at once
+const POLL = 1_500; // where locks or channels do not exist (pages without https), or no stream comes through
+const TRY_STREAM = 60_000;
 const WAITS = [300, 1_000, 2_000, 4_000, 8_000, 15_000];
 
 export class Live {
@@ -23,6 +26,8 @@ export class Live {
   #retry = 0;
   #channel = null;
   #leads = false;
+  #patience = 0;
+  #polls = false;
 
   // `change(entry)` for each change, `whisper(data)` for what holds only now; `show(state)`: live, catching, offline.
   constructor(base, cursor, { change, whisper, show }) {
@@ -40,7 +45,7 @@ export class Live {
       if (document.visibilityState === "visible" && performance.now() - this.#heard > SILENCE) this.#again();
     });
     if (!navigator.locks || !window.BroadcastChannel) {
-      this.#poll();
+      this.#startPolling();
       return;
     }
     const name = `hub:${this.#base}`;
@@ -48,7 +53,9 @@ export class Live {
     this.#channel.onmessage = ({ data }) => this.#told(data);
     this.#channel.postMessage({ kind: "hello" });
     setInterval(() => {
-      if (performance.now() - this.#heard > SILENCE && this.#state !== "offline") this.#again();
+      if (performance.now() - this.#heard < SILENCE || this.#state === "offline") return;
+      if (this.#leads && this.#source) this.#giveUp(this.#source);
+      else this.#again();
     }, 5_000);
     navigator.locks.request(name, () => {
       this.#leads = true;
@@ -76,7 +83,11 @@ export class Live {
     const source = new EventSource(`${this.#base}/stream?after=${this.#cursor}`);
     this.#source = source;
     this.#heard = performance.now();
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.#giveUp(source), PATIENCE);
     source.addEventListener("beat", ({ data }) => {
+      clearTimeout(this.#patience);
+      this.#polls = false;
       this.#failures = 0;
       this.#beat(Number(data));
       this.#tell({ kind: "beat", seq: Number(data) });
@@ -93,13 +104,24 @@ export class Live {
     };
     source.onerror = () => {
       if (source !== this.#source) return;
+      clearTimeout(this.#patience);
       source.close();
       this.#retry = setTimeout(() => this.#again(), WAITS[Math.min(this.#failures++, WAITS.length - 1)] * (0.5 + Math.random()));
       if (this.#failures > 1) this.#lost();
     };
   }
 
+  // Nothing comes through this stream, and it did not fail either.
+  #giveUp(source) {
+    if (source !== this.#source) return;
+    source.close();
+    this.#source = null;
+    this.#startPolling();
+    this.#retry = setTimeout(() => this.#connect(), TRY_STREAM);
+  }
+
   #lost() {
+    clearTimeout(this.#patience);
     this.#source?.close();
     this.#set("offline");
     this.#tell({ kind: "lost" });
@@ -167,8 +189,19 @@ export class Live {
     return true;
   }
 
+  #startPolling() {
+    if (this.#polls) return;
+    this.#polls = true;
+    this.#poll();
+  }
+
   async #poll() {
-    if (await this.#catchUp(false)) this.#wanted = this.#cursor + 1;
+    if (!this.#polls) return;
+    this.#wanted = Math.max(this.#wanted, this.#cursor + 1);
+    if (await this.#catchUp(false)) {
+      this.#heard = performance.now();
+      this.#tell({ kind: "beat", seq: this.#cursor });
+    }
     setTimeout(() => this.#poll(), POLL);
   }
 
