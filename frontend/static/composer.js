@@ -304,7 +304,10 @@ export class Composer {
   }
 
   #label() {
-    this.#options.forEach((field, at) => field.setAttribute("aria-label", word("option", at + 1)));
+    this.#options.forEach((field, at) => {
+      field.placeholder = word("option", at + 1);
+      field.setAttribute("aria-label", field.placeholder);
+    });
     this.#choice.querySelector("[data-more]").disabled = this.#options.length >= Number(this.#choice.dataset.most);
   }
 

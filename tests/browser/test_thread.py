@@ -50,6 +50,12 @@ def bubble(page: Page, text: str) -> Locator:
     return page.locator(".talk .msg[id]", has=page.locator(".bub", has_text=text))
 
 
+async def width_of(locator: Locator) -> float:
+    box = await locator.bounding_box()
+    assert box
+    return box["width"]
+
+
 async def test_viewer(hub: HubUnderTest, site: Site, probe: Connected, jonas: Visitor) -> None:
     """Issue 3.1: a picture opens over the page with the others of the thread beside it; keys turn, zoom and close, and the focus
     comes back to where it was."""
@@ -64,11 +70,11 @@ async def test_viewer(hub: HubUnderTest, site: Site, probe: Connected, jonas: Vi
     await expect(viewer.locator("[data-get]")).to_have_attribute("href", address or "")
     image = viewer.locator("img")
     await expect(image).to_have_js_property("complete", True)
-    width = await _width(image)
+    width = await width_of(image)
     await page.keyboard.press("+")
-    assert await _width(image) > width
+    assert await width_of(image) > width
     await page.keyboard.press("0")
-    assert await _width(image) == width
+    assert await width_of(image) == width
     await page.keyboard.press("ArrowLeft")
     await expect(viewer.locator("[data-place]")).to_have_text("1 von 7")
     await expect(viewer.locator("[data-turn='-1']")).to_be_disabled()
@@ -390,10 +396,3 @@ async def test_typing_is_told_while_a_reply_is_written(hub: HubUnderTest, site: 
     await page.locator("#text").press_sequentially("Guten Tag")
     await expect(page.locator("#text")).to_have_value("Guten Tag")
     assert len(told_) == 1
-
-
-async def _width(image: Locator) -> float:
-    """As it is seen, in pixels."""
-    box = await image.bounding_box()
-    assert box is not None
-    return box["width"]
