@@ -85,6 +85,19 @@ async def test_names_come_from_the_message_then_from_the_provider_then_from_the_
         (bytes(3_000_001), "film.mp4", "too_large"),
         (FileTooLarge(), "film.mp4", "too_large"),
     ],
+    ids=[
+        "program",
+        "page",
+        "name that turns round",
+        "two things at once",
+        "claims too much",
+        "overlaps itself",
+        "shrinks again",
+        "picture of 3.6 billion pixels",
+        "cut off",
+        "larger than we keep",
+        "larger than the provider hands out",
+    ],
 )
 async def test_a_hostile_file_is_refused_and_the_message_kept(desk: Desk, body: bytes, name: str, reason: str) -> None:
     """R-231: with its reason; nothing of the file stays. The last one is the provider's own limit (Telegram's 20 MB)."""
