@@ -15,18 +15,19 @@ GENTLE_RATE: Final = 400.0
 BUSY_RATE: Final = 3300.0
 
 
-class _Run:
+class Run:
     """The benchmark under way: hands out fresh numbers, so that no run repeats a webhook of another."""
 
-    def __init__(self, place: Place, section: Section, bare_port: int) -> None:
+    def __init__(self, place: Place, section: Section, bare_port: int, *, first: int = FIRST_NUMBER, people: int = 1000) -> None:
         self.place = place
         self.section = section
         self.bare_port = bare_port
-        self.next = FIRST_NUMBER
+        self.next = first
+        self.people = people
         self.lost = 0
 
     def _job(self, port: int, shop: Shop, way: str, seconds: float, rate: float = 0.0) -> Job:
-        return Job(port, shop.targets, way, seconds, first=self.next, rate=rate)  # type: ignore[arg-type]
+        return Job(port, shop.targets, way, seconds, first=self.next, people=self.people, rate=rate)  # type: ignore[arg-type]
 
     async def bare(self, shop: Shop, seconds: float, *, rate: float = 0.0) -> Outcome:
         """The same load on the bare application, which knows the secret of the shop's first channel."""
@@ -87,7 +88,7 @@ async def measure(place: Place, *, quick: bool) -> Section:
     async with place.runtime() as runtime:
         one = await place.found(runtime, "one", channels=1)
         fifty = await place.found(runtime, "fifty", channels=50)
-    run = _Run(place, section, place.start_bare(one.targets[0].secret))
+    run = Run(place, section, place.start_bare(one.targets[0].secret))
     place.start_hub()
     for shop in (one, fifty):
         await run.accepted(shop, 2.0)

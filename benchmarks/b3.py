@@ -28,7 +28,7 @@ CHUNK: Final = 5000
 PATIENCE_SECONDS: Final = 300.0
 
 
-class _Run:
+class Run:
     """The benchmark under way: one channel with people who have all written."""
 
     def __init__(self, place: Place, runtime: Runtime, shop: Shop, people: list[int], conversations: list[UUID]) -> None:
@@ -117,6 +117,14 @@ class _Run:
                 raise AssertionError("the queue does not get empty")
             await asyncio.sleep(0.2)
 
+    async def emptied(self) -> None:
+        """Wait until nothing is queued or under way. Counts nothing: that would cost with a long history."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while await self.place.value("SELECT EXISTS (SELECT FROM message_part WHERE state IN ('queued', 'sending'))"):
+            if time.monotonic() > deadline:
+                raise AssertionError("the queue does not get empty")
+            await asyncio.sleep(0.2)
+
     async def rate(self, since: float, *, first: int | None = None) -> float:
         """Messages a second from the first claim to the last result since then; of the `first` results only, where given."""
         row = (
@@ -137,7 +145,7 @@ class _Run:
         """Queue and send; messages a second."""
         await self.queue(count)
         started = await self.start()
-        await self.sent(self.submitted)
+        await self.emptied()
         return await self.rate(started)
 
     async def paced(self, seconds: float) -> tuple[float, int]:
@@ -145,7 +153,7 @@ class _Run:
         await self.pace(PACE)
         await self.queue(int(PACE * seconds))
         started = await self.start()
-        await self.sent(self.submitted)
+        await self.emptied()
         times = [
             float(row["at"])
             for row in await self.place.fetch(
@@ -171,24 +179,30 @@ class _Run:
         return rate
 
 
+async def set_up(place: Place, runtime: Runtime, people: list[int]) -> Run:
+    """The simulator, and one channel without a pace on which all these people have written once."""
+    place.start_sandbox()
+    shop = await place.found(runtime, "shop", channels=1, token=TOKEN)
+    await people_at_the_simulator(place, people)
+    # FIRST_NUMBER is a multiple of the number of people: everybody writes once
+    await load(Job(place.port, shop.targets, "open", 1.0, people=len(people), rate=float(len(people))))
+    await place.drained()
+    conversations = [row["id"] for row in await place.fetch("SELECT id FROM conversation ORDER BY id")]
+    assert len(conversations) == len(people)
+    run = Run(place, runtime, shop, people, conversations)
+    await run.pace(UNLIMITED)
+    return run
+
+
 async def measure(place: Place, *, quick: bool) -> Section:
     """All of B3."""
     section = Section("b3", "B3 Messages out")
     runs, count, pacing, longest = (2, 1000, 5.0, 10_000) if quick else (5, 5000, 30.0, 100_000)
     lengths = (1000, 10_000, longest)
-    place.start_sandbox()
     place.start_hub()
     async with place.runtime() as runtime:
-        shop = await place.found(runtime, "shop", channels=1, token=TOKEN)
         people = [FIRST_PERSON + number for number in range(500 if quick else 2000)]
-        await people_at_the_simulator(place, people)
-        # FIRST_NUMBER is a multiple of the number of people: everybody writes once
-        await load(Job(place.port, shop.targets, "open", 1.0, people=len(people), rate=float(len(people))))
-        await place.drained()
-        conversations = [row["id"] for row in await place.fetch("SELECT id FROM conversation ORDER BY id")]
-        assert len(conversations) == len(people)
-        run = _Run(place, runtime, shop, people, conversations)
-        await run.pace(UNLIMITED)
+        run = await set_up(place, runtime, people)
         await run.dispatch(200)
         await place.settle()
         plain, dispatched = [], []

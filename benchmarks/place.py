@@ -254,10 +254,27 @@ class Place:
         await self.drained()
         await self.fetch("ANALYZE")
 
+    async def vacuum(self) -> None:
+        """What autovacuum does in the minutes after many rows were written, at once and to its end."""
+        await self.drained()
+        await self.fetch("VACUUM (ANALYZE)")
+        await self.fetch("CHECKPOINT")
+
     async def settings_of_postgres(self) -> dict[str, str]:
         """Its version, and what says that an answered commit is on disk."""
         names = ["server_version", *DURABILITY, "wal_sync_method", "shared_buffers", "max_wal_size"]
         return {name: await self.value(f"SHOW {name}") for name in names}
+
+
+@asynccontextmanager
+async def second_place() -> AsyncIterator[Place]:
+    """Another place beside that of the measurement. Entered in a thread: migrations do not run inside an event loop."""
+    place = Place()
+    await asyncio.to_thread(place.__enter__)
+    try:
+        yield place
+    finally:
+        await asyncio.to_thread(place.__exit__, None, None, None)
 
 
 class Generator:
