@@ -294,6 +294,7 @@ async def test_the_test_signature_is_refused_and_logged(desk: Desk, agent: Visit
         (b"", "leer.pdf", "empty"),
         (bytes(2_500_001), "film.dat", "too_large"),
     ],
+    ids=["program", "page", "drawing", "script", "two things", "shrinks again", "huge picture", "cut off", "empty", "too large"],
 )
 async def test_a_hostile_upload_is_refused_with_its_reason(desk: Desk, agent: Visitor, body: bytes, name: str, reason: str) -> None:
     response = await attach(agent, await desk.says(), body, name)
