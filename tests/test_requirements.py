@@ -9,7 +9,7 @@ from tests.requirements import LIST, named_tests
 
 RESOLVED = {
     "R-001", "R-002", "R-003", "R-004", "R-005", "R-006", "R-007", "R-008", "R-011",
-    "R-040", "R-047", "R-048", "R-192", "R-263", "R-266", "R-300", "R-302", "R-303",
+    "R-040", "R-047", "R-048", "R-192", "R-231", "R-263", "R-266", "R-300", "R-302", "R-303",
 }  # fmt: skip
 """The [M] requirements of the issues that are resolved."""
 

@@ -81,8 +81,8 @@ export class Presence {
     const names = { reply: [], note: [], looks: [] };
     for (const { name, state } of others) names[state].push(name);
     const told = ["reply", "note", "looks"].filter((state) => names[state].length).map((state) => phrase(state, names[state]));
-    document.querySelector("[data-here]").hidden = !told.length;
-    document.querySelector("[data-here] > span").textContent = told.join(" · ");
+    document.querySelector("[data-present]").hidden = !told.length;
+    document.querySelector("[data-present] > span").textContent = told.join(" · ");
     const writer = others.find(({ state }) => state === "reply") ?? null;
     this.#since = writer ? this.#since || clockTime() : "";
     this.#show(writer, this.#since);

@@ -181,6 +181,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._tls = tls
         self._most = connections
         self._free = asyncio.Semaphore(connections)
+        self._taken = 0
         self._busy: set[Connection] = set()
         self._kept: list[_Kept] = []  # the longest unused first
         self._sweep: asyncio.TimerHandle | None = None
@@ -202,7 +203,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             if connection is not None:
                 connection.close()
                 self._busy.discard(connection)
-            self._free.release()
+            self._leave_place()
             raise
         return httpx.Response(status, headers=headers, stream=_Body(self, origin, connection, seconds.get("read")))
 
@@ -223,7 +224,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             self._sweep = self._sweep or loop.call_later(KEPT_SECONDS, self._close_unused)
         else:
             connection.close()
-        self._free.release()
+        self._leave_place()
 
     async def _take_place(self, seconds: float | None) -> None:
         try:
@@ -231,6 +232,11 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 await self._free.acquire()
         except TimeoutError as error:
             raise httpx.PoolTimeout("all connections are in use") from error
+        self._taken += 1
+
+    def _leave_place(self) -> None:
+        self._taken -= 1
+        self._free.release()
 
     def _reuse(self, origin: _Origin) -> Connection | None:
         """The connection that was used last: the most likely one to be alive."""
@@ -243,7 +249,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         return None
 
     async def _open(self, origin: _Origin, seconds: float | None) -> Connection:
-        if self._kept and len(self._busy) + len(self._kept) >= self._most:
+        if self._kept and self._taken + len(self._kept) > self._most:
             self._kept.pop(0).connection.close()
         connection = await self._guard.connect(origin.host, origin.port, seconds)
         if origin.scheme == "https":

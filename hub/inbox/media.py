@@ -52,9 +52,9 @@ AT_ONCE: Final = 4
 """Files of one channel that are fetched at the same time."""
 TURN_SECONDS: Final = 10.0
 """How long one job takes on new files before it lets the next job go on; a job has a time limit."""
-FILE_SECONDS: Final = 40.0
-"""For one file from the first byte to the end of its examination."""
-CLAIMED: Final = timedelta(minutes=1)
+FILE_SECONDS: Final = 130.0
+"""For one file from the first byte to the end of its examination; with TURN_SECONDS it ends before its job does."""
+CLAIMED: Final = timedelta(minutes=3)
 """When a claimed file is due again if nothing is heard of it: longer than FILE_SECONDS."""
 RENEW_SECONDS: Final = LEASE.total_seconds() / 3
 MOST_TRIES: Final = 300
@@ -139,6 +139,7 @@ class _Due:
     kind: str
     ref: str
     name: str
+    size: int | None
     tries: int
 
 
@@ -238,7 +239,7 @@ async def _claim(runtime: Runtime, lane: Lane, limit: int) -> tuple[OpenChannel,
                 ORDER BY due_at, id LIMIT $5
             ) AS due
             WHERE a.organisation_id = $1 AND a.id = due.id
-            RETURNING a.id, a.conversation_id, a.message_id, a.kind, a.ref, a.name, a.tries
+            RETURNING a.id, a.conversation_id, a.message_id, a.kind, a.ref, a.name, a.size, a.tries
             """,
             unit.tenant,
             lane.channel_id,
@@ -290,7 +291,7 @@ async def _fetch_and_examine(runtime: Runtime, channel: OpenChannel, http: Async
         raise TypeError("this connector names files that it cannot fetch")
     limit = runtime.settings.media_limit
     async with runtime.storage.writing(channel.organisation_id, due.id, limit=limit) as writing:
-        head: FileHead = await connector.fetch(due.ref, channel.account, http, _Sink(writing))
+        head: FileHead = await connector.fetch(due.ref, channel.account, http, _Sink(writing), size=due.size)
     name = due.name or head.name or due.kind
     examined = await examine(runtime, channel.organisation_id, due.id, name=name, size=writing.size)
     return _Kept(examined, writing.size, writing.sha256)

@@ -427,23 +427,23 @@ async def test_colleague_who_writes_is_seen_and_stepped_back_for(hub: HubUnderTe
     before = await now.bounding_box()
     assert before and before["height"] == 24
     hers = await site.open(sara, path)
-    await expect(page.locator("[data-here]")).to_have_text("Sara Lang sieht mit")
+    await expect(page.locator("[data-present]")).to_have_text("Sara Lang sieht mit")
     await hers.locator("#text").press_sequentially("Guten")
-    await expect(page.locator("[data-here]")).to_have_text("Sara Lang schreibt gerade …")
+    await expect(page.locator("[data-present]")).to_have_text("Sara Lang schreibt gerade …")
     assert ((await now.bounding_box()) or before)["height"] == 24
     await expect(page.locator("#soft")).to_contain_text("Sara Lang schreibt gerade, seit")
     await expect(page.locator("#text")).to_be_hidden()
     await page.click("#soft [data-anyway]")
     await expect(page.locator("#text")).to_be_focused()
     await hers.fill("#text", "")
-    await expect(page.locator("[data-here]")).to_have_text("Sara Lang sieht mit")
+    await expect(page.locator("[data-present]")).to_have_text("Sara Lang sieht mit")
     await page.fill("#text", "Schon begonnen")
     await page.locator("#text").blur()
     await hers.locator("#text").press_sequentially("Neu")
-    await expect(page.locator("[data-here]")).to_have_text("Sara Lang schreibt gerade …")
+    await expect(page.locator("[data-present]")).to_have_text("Sara Lang schreibt gerade …")
     await expect(page.locator("#text")).to_be_visible()
     await hers.goto(f"{sara.base}/team")
-    await expect(page.locator("[data-here]")).to_be_hidden()
+    await expect(page.locator("[data-present]")).to_be_hidden()
 
 
 async def test_eight_tabs_are_live_over_one_stream(hub: HubUnderTest, site: Site) -> None:
@@ -464,7 +464,7 @@ async def test_eight_tabs_are_live_over_one_stream(hub: HubUnderTest, site: Site
     await site.open(sara, path)
     for page in pages:
         await expect(page.locator(".talk .bub", has_text="An alle acht")).to_be_visible()
-        await expect(page.locator("[data-here]")).to_have_text("Sara Lang sieht mit")
+        await expect(page.locator("[data-present]")).to_have_text("Sara Lang sieht mit")
     await pages[0].close()
     await receive(hub, channel, "Auch ohne den ersten", first=3)
     for page in pages[1:]:

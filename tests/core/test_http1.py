@@ -318,13 +318,14 @@ async def test_no_more_connections_than_allowed() -> None:
     assert (served.connections, len(served.requests)) == (2, 22)
 
 
-async def test_a_kept_connection_gives_way_to_another_server() -> None:
+async def test_kept_connections_give_way_to_another_server() -> None:
+    """The number of connections is that of open ones, used or not."""
     async with server(saying(OK)) as one, server(saying(OK)) as two:
-        transport = GuardedTransport(Guard(one.trusted | two.trusted), Authority().client, connections=1)
+        transport = GuardedTransport(Guard(one.trusted | two.trusted), Authority().client, connections=2)
         async with httpx.AsyncClient(transport=transport, timeout=PATIENCE) as http:
-            await http.post(one.url)
-            await http.post(two.url)
-            assert await asyncio.wait_for(one.closed.get(), 5) == 1
+            for other in (one, two):
+                await asyncio.gather(http.post(other.url), http.post(other.url))
+            assert {await asyncio.wait_for(one.closed.get(), 5) for _ in range(2)} == {1, 2}
 
 
 # --- what is given up -------------------------------------------------------------------------------------------------

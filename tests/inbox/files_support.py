@@ -57,7 +57,9 @@ class FilesProbe(Probe):
     def parse(self, request: RawRequest, account: Account[ProbeSettings]) -> Sequence[Event]:
         return [_event(one) for one in json.loads(request.body)]
 
-    async def fetch(self, ref: str, account: Account[ProbeSettings], http: AsyncClient, sink: FileSink) -> FileHead:
+    async def fetch(
+        self, ref: str, account: Account[ProbeSettings], http: AsyncClient, sink: FileSink, *, size: int | None = None
+    ) -> FileHead:
         self.asked.append(ref)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)

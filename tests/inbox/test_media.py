@@ -2,15 +2,18 @@
 
 import asyncio
 import hashlib
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hub.connectors import telegram
 from hub.connectors.contract import FileHead
 from hub.connectors.errors import AuthFailed, FileGone, FileTooLarge, OutcomeUnknown, RateLimited, Rejected, Unavailable
-from hub.connectors.registry import Registry
+from hub.connectors.registry import Registry, discover
 from hub.core import ids
 from hub.core.errors import Conflict, NotFound
 from hub.core.i18n import LOCALES, catalogue
@@ -22,6 +25,8 @@ from tests.files import EICAR, EXE, HTML, MP4, OGG_VOICE, PDF, archive, image, n
 from tests.inbox.files_support import Desk, FilesProbe
 from tests.support import HubUnderTest
 
+SAMPLES = Path(telegram.__file__).parent / "samples"
+
 
 @pytest.fixture
 def probe() -> FilesProbe:
@@ -30,7 +35,7 @@ def probe() -> FilesProbe:
 
 @pytest.fixture
 def connectors(probe: FilesProbe) -> Registry:
-    return Registry([probe])
+    return Registry([probe, discover().get("telegram")])
 
 
 @pytest.fixture
@@ -105,6 +110,18 @@ async def test_a_hostile_file_is_refused_and_the_message_kept(desk: Desk, body: 
     assert (row["state"], row["reason"]) == ("refused", reason)
     assert desk.objects() == 0
     assert await desk.hub.value("SELECT text FROM message WHERE id = $1", row["message_id"]) == "Bitte ansehen"
+
+
+async def test_telegram_hands_out_20_megabytes_at_most(desk: Desk) -> None:
+    """The message says how large its file is; nobody is asked for what will not come (provider file, 8)."""
+    channel = await desk.hub.connect()
+    update = json.loads((SAMPLES / "document.json").read_bytes())
+    assert update["message"]["document"]["file_size"] > 20_000_000
+    assert await desk.hub.deliver(channel, update) == 200
+    await desk.hub.settle()
+    row = (await desk.hub.rows("SELECT * FROM attachment"))[0]
+    assert (row["state"], row["reason"], row["tries"]) == ("refused", "too_large", 1)
+    assert row["message_id"] is not None
 
 
 async def test_the_test_signature_is_quarantined(desk: Desk) -> None:
@@ -229,10 +246,10 @@ async def test_whoever_lost_the_lane_writes_nothing(desk: Desk, monkeypatch: pyt
     """A worker that was thought dead: its result is thrown away, the next holder fetches again."""
     fetch = FilesProbe.fetch
 
-    async def loses(self: FilesProbe, *arguments: object) -> FileHead:
+    async def loses(self: FilesProbe, *arguments: Any, **said: Any) -> FileHead:
         async with desk.hub.runtime.database.unit_of_work(desk.hub.organisation_id) as unit:
             await unit.sql.execute("UPDATE channel_lane SET fence = fence + 1, lease_until = NULL WHERE direction = 'media'")
-        return await fetch(self, *arguments)  # type: ignore[arg-type]
+        return await fetch(self, *arguments, **said)
 
     monkeypatch.setattr(FilesProbe, "fetch", loses)
     desk.probe.files["one"] = PDF
@@ -240,13 +257,13 @@ async def test_whoever_lost_the_lane_writes_nothing(desk: Desk, monkeypatch: pyt
     await media.drain(desk.hub.runtime, desk.hub.organisation_id, desk.channel.id, desk.hub.worker_id)
     assert (await desk.row("one"))["state"] == "waiting"
     monkeypatch.setattr(FilesProbe, "fetch", fetch)
-    desk.hub.clock.advance(seconds=60)
+    desk.hub.clock.advance(seconds=media.CLAIMED.total_seconds())
     await desk.hub.settle()
     assert (await desk.row("one"))["state"] == "stored"
 
 
 async def test_dying_between_store_and_commit_loses_and_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next worker fetches it again after a minute and writes over what lies there."""
+    """The next worker fetches it again a little later and writes over what lies there."""
 
     async def dies(*_: object) -> None:
         raise ConnectionError
@@ -260,7 +277,7 @@ async def test_dying_between_store_and_commit_loses_and_leaves_nothing(desk: Des
     assert (row["state"], desk.stored(row["id"])) == ("waiting", PDF)
     async with desk.hub.runtime.database.unit_of_work(desk.hub.organisation_id) as unit:
         await unit.sql.execute("UPDATE channel_lane SET lease_until = NULL")  # its lease runs out
-    desk.hub.clock.advance(seconds=60)
+    desk.hub.clock.advance(seconds=media.CLAIMED.total_seconds())
     await desk.hub.settle()
     assert (await desk.row("one"))["state"] == "stored"
     assert (desk.stored(row["id"]), desk.objects()) == (PDF, 1)
@@ -313,10 +330,10 @@ async def test_a_file_that_is_not_wanted_any_more_is_not_written(desk: Desk, mon
     """The message was edited meanwhile, and another file took its place: what was fetched goes with the next sweep."""
     fetch = FilesProbe.fetch
 
-    async def replaced(self: FilesProbe, *arguments: object) -> FileHead:
+    async def replaced(self: FilesProbe, *arguments: Any, **said: Any) -> FileHead:
         async with desk.hub.runtime.database.unit_of_work(desk.hub.organisation_id) as unit:
             await unit.sql.execute("DELETE FROM attachment")
-        return await fetch(self, *arguments)  # type: ignore[arg-type]
+        return await fetch(self, *arguments, **said)
 
     monkeypatch.setattr(FilesProbe, "fetch", replaced)
     desk.probe.files["old"] = PDF
