@@ -154,9 +154,9 @@ export class Composer {
     this.#ready();
   }
 
+  // What went wrong here, in a place of its own: the hub's next word about the gate does not wipe it out.
   #warn(text) {
-    if (text) this.#say([band(text)], this.#root.dataset.may);
-    else document.getElementById("reason").querySelector(":scope > .banner.bad")?.remove();
+    document.getElementById("wrong")?.replaceChildren(...(text ? [band(text)] : []));
   }
 
   // Whether it can be sent: the gate's word, and every file is with the hub.
@@ -364,11 +364,10 @@ export class Composer {
         return;
       }
       this.#giveBack(sent);
-      if (error instanceof Offline) this.#say([band(word("away"))], "free");
-      else if (error.body.reason) {
+      if (error.body?.reason) {
         this.#say(parse(error.body.reason), "no");
         this.#changed({}); // head and contact say it too
-      } else this.#say([band(error.message)], "free");
+      } else this.#warn(error instanceof Offline ? word("away") : error.message);
     }
   }
 
@@ -399,7 +398,7 @@ export class Composer {
     this.#clientKey.value = newKey();
     this.#kept = null;
     this.#remember();
-    document.getElementById("reason").replaceChildren();
+    this.#warn("");
   }
 
   // Throws what went wrong: the form of the place shows it.

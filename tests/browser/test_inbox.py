@@ -185,7 +185,7 @@ async def test_offline_is_told_and_caught_up_without_a_gap(hub: HubUnderTest, si
     await receive(hub, channel, *[f"Verpasst {number}." for number in range(12)], first=2)
     await service.assign(hub.runtime, hub.owner, conversation, service.Charge(hub.owner.member_id))
     await page.click("#send")
-    await expect(page.locator("#reason .banner")).to_contain_text("Keine Verbindung.")
+    await expect(page.locator("#wrong .banner")).to_contain_text("Keine Verbindung.")
     await expect(page.locator("#text")).to_have_value("Angefangen")
     await page.context.set_offline(False)
     await expect(badge).to_have_text("Live")

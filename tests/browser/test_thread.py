@@ -233,7 +233,7 @@ async def take_uploads(page: Page, hub: HubUnderTest, conversation_id: UUID, mem
         name = (route.request.post_data_buffer or b"").split(b'filename="')[1].split(b'"')[0].decode()
         kind, mime = ("image", "image/png") if name.endswith("png") else ("document", "application/pdf")
         file_id = await uploaded(hub, conversation_id, member_id, b"data", name=name, kind=kind, mime=mime)
-        shown = ids.show("att", file_id)
+        shown = ids.show("file", file_id)
         body = {"id": shown, "name": name, "size": 4, "kind": kind, "mime": mime}
         thumb = {"thumb": f"/o/{hub.slug}/files/{shown}/thumb"} if kind == "image" else {}
         await route.fulfill(status=201, body=json.dumps(body | thumb), content_type="application/json")
@@ -259,7 +259,7 @@ async def test_attach_and_send(hub: HubUnderTest, site: Site, probe: Connected, 
     await page.set_input_files(
         "#pick", [file("leer.pdf", "application/pdf", b""), file("riesig.pdf", "application/pdf", b"x" * 2_100_000)]
     )
-    await expect(page.locator("#reason")).to_contain_text(
+    await expect(page.locator("#wrong")).to_contain_text(
         "leer.pdf ist leer. riesig.pdf ist zu groß: Höchstens 2 MB gehen über Probe."
     )
     await expect(page.locator("#files")).to_be_hidden()
@@ -267,7 +267,7 @@ async def test_attach_and_send(hub: HubUnderTest, site: Site, probe: Connected, 
     await page.set_input_files("#pick", [file(name, "image/png" if name.endswith("png") else "application/pdf") for name in names])
     await expect(page.locator("#files > li")).to_have_count(3)
     await expect(page.locator("#files img")).to_have_count(2)
-    await expect(page.locator("#reason")).to_be_empty()
+    await expect(page.locator("#wrong")).to_be_empty()
     await page.locator("#files > li", has_text="Angebot").locator("button").click()
     await expect(page.locator("#files > li")).to_have_count(2)
     assert len(removed) == 1
@@ -317,7 +317,7 @@ async def test_a_refused_reply_comes_back_whole(hub: HubUnderTest, site: Site, p
     await expect(page.locator("#files progress")).to_have_count(0)
     await page.route("**/messages", lambda route: route.fulfill(status=422, json={"error": "invalid_input", "text": "Geht nicht."}))
     await page.click("#send")
-    await expect(page.locator("#reason")).to_contain_text("Geht nicht.")
+    await expect(page.locator("#wrong")).to_contain_text("Geht nicht.")
     await expect(page.locator("#text")).to_have_value("Anbei")
     await expect(page.locator("#files > li")).to_have_count(1)
     await expect(page.locator("#answering")).to_contain_text("Hallo")

@@ -110,7 +110,7 @@ async def test_a_reply_with_everything_it_can_have(hub: HubUnderTest, conversati
     """Issue 3.2: files with a caption that answer a message, a question with answers, a place."""
     route = takes("o1", "o2", "o3")
     files = [await uploaded(hub, conversation, jonas.member_id, data, name=f"{data.decode()}.pdf") for data in (b"eins", b"zwei")]
-    shown = [ids.show("att", file) for file in files]
+    shown = [ids.show("file", file) for file in files]
     answered = msg(await theirs(hub))
     assert (await send(jonas, conversation, text="Anbei", client_key="a", files=shown, reply_to=answered)).status_code == 200
     assert (await send(jonas, conversation, text="Wann?", client_key="b", options=["Heute", "Morgen"])).status_code == 200
@@ -135,7 +135,7 @@ async def test_a_reply_with_everything_it_can_have(hub: HubUnderTest, conversati
         ({"latitude": "47", "longitude": "9", "text": "Hier"}, 422, "Einen Standort nimmt dieser Messenger nur allein"),
         ({"text": ""}, 422, "Es fehlt ein Text"),
         ({"text": "Wann?", "options": ["Heute", "Heute"]}, 422, "jede Antwort muss anders und kurz sein"),
-        ({"text": "x", "files": ["att_00000000000000000000000000"]}, 422, "oder eine ist nicht mehr da"),
+        ({"text": "x", "files": ["file_00000000000000000000000000"]}, 422, "oder eine ist nicht mehr da"),
         ({"text": "x", "files": ["nonsense"]}, 404, ""),
         ({"text": "x", "reply_to": "msg_00000000000000000000000000"}, 404, ""),
     ],

@@ -40,7 +40,7 @@ async def bubble(hub: HubUnderTest, jonas: Visitor, key: str) -> str:
 
 
 async def file_of(hub: HubUnderTest, ref: str) -> str:
-    return ids.show("att", await hub.value("SELECT id FROM attachment WHERE ref = $1", ref))
+    return ids.show("file", await hub.value("SELECT id FROM attachment WHERE ref = $1", ref))
 
 
 async def test_everything_is_shown_for_what_it_is(hub: HubUnderTest, probe: Connected, jonas: Visitor) -> None:
@@ -57,7 +57,7 @@ async def test_everything_is_shown_for_what_it_is(hub: HubUnderTest, probe: Conn
     assert f'data-voice="/o/{hub.slug}/files/{await file_of(hub, "v1")}?inline=1"' in html
     assert f'<a class="btn bare s sq" href="/o/{hub.slug}/files/{await file_of(hub, "d1")}" download' in html
     sources = re.findall(r'(?:src|data-voice|data-file)="([^"]+)"', html)
-    assert sources and all(source.startswith(f"/o/{hub.slug}/files/att_") for source in sources)
+    assert sources and all(source.startswith(f"/o/{hub.slug}/files/file_") for source in sources)
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ async def test_everything_is_shown_for_what_it_is(hub: HubUnderTest, probe: Conn
         ("e19", ["Foto wird geholt · 148 kB", 'class="blank" width="248" height="186"']),
         ("e20", ["Rufen Sie sie erneut ab.", "Erneut abrufen", "/fetch"]),
         ("e21", ["Der Messenger hat die Datei nicht mehr."]),
-        ("e22", ["Der Hub nimmt Dateien dieser Art nicht an."]),
-        ("e23", ["Ein Virenscanner hat die Datei gesperrt."]),
+        ("e22", ["Dateien dieser Art können beim Öffnen Programme starten"]),
+        ("e23", ["Der Hub hat Schadsoftware gefunden"]),
         ("e24", ["Nicht auf Schadsoftware geprüft", "XLSX · 51 kB"]),
     ],
 )  # fmt: skip
