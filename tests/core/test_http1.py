@@ -306,12 +306,12 @@ async def test_no_more_connections_than_allowed() -> None:
 
     async with server(reply) as served:
         transport = GuardedTransport(Guard(served.trusted), Authority().client, connections=2)
-        async with httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(5, pool=0.1)) as http:
+        async with httpx.AsyncClient(transport=transport, timeout=PATIENCE) as http:
             asked = [asyncio.create_task(http.post(served.url)) for _ in range(2)]
             for _ in asked:
                 await arrived.acquire()
             with pytest.raises(httpx.PoolTimeout):
-                await http.post(served.url)
+                await http.post(served.url, timeout=httpx.Timeout(5, pool=0.1))
             go_on.set()
             await asyncio.gather(*asked)
             await asyncio.gather(*(http.post(served.url) for _ in range(20)))
