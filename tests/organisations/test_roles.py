@@ -93,7 +93,12 @@ async def test_rail_shows_only_what_the_role_may_enter(hub: HubUnderTest, role: 
     links = set(re.findall(r'<a href="(/o/radwerk/\w+)"', await browser.page(start)))
     for link in links:
         assert (await browser.open(link)).status_code in (200, 303), link
-    wanted = {"/o/radwerk/inbox": "read_inbox", "/o/radwerk/channels": "read_channels", "/o/radwerk/team": "read_members"}
+    wanted = {
+        "/o/radwerk/inbox": "read_inbox",
+        "/o/radwerk/channels": "read_channels",
+        "/o/radwerk/deliveries": "read_operations",
+        "/o/radwerk/team": "read_members",
+    }
     assert links == {link for link, right in wanted.items() if Right(right) in ROLE_RIGHTS[role]}
 
 

@@ -139,7 +139,13 @@ async def test_stories_are_played_over_the_real_road(settings: Settings, ports: 
     consent = {(row["choice"], row["reach"]) for row in await rows(settings, "SELECT choice, reach FROM consent_state")}
     assert any(choice == "opted_out" for choice, _ in consent) and any(reach == "blocked" for _, reach in consent)
     assert {row["state"] for row in await rows(settings, "SELECT state FROM webhook_delivery")} <= {"applied", "ignored"}
-    attempts = await rows(settings, "SELECT count(*) AS count FROM attempt")
+    attempts = await rows(
+        settings,
+        """
+        SELECT count(*) AS count FROM attempt a JOIN message_part p ON p.organisation_id = a.organisation_id AND p.id = a.part_id
+        WHERE p.action = 'message'
+        """,
+    )
     assert attempts[0]["count"] == sum(states.values())
     late = await rows(
         settings, "SELECT max(abs(extract(epoch FROM arrived_at - at))) AS seconds FROM message WHERE direction = 'in'"

@@ -141,7 +141,8 @@ async def test_groups_channels_and_business_accounts_are_acknowledged_and_ignore
     for kind in ("channel_post", "business_message", "future_kind"):
         chat = {"id": -100, "title": "x", "type": "channel"}
         payload = {"message_id": 1, "date": 1795510800, "chat": chat, "text": "x"}
-        await story.telegram.control("POST", f"/bots/{BOT}/updates", {"kind": kind, "payload": payload})
+        # not asked for, so Telegram holds them back; those of an earlier list may still come
+        assert await story.hub.deliver(story.channel, {"update_id": 990 + len(kind), kind: payload}) == 200
     await story.settled()
     assert await story.hub.value("SELECT count(*) FROM message") == before
     assert await story.hub.value("SELECT count(*) FROM delivery_result WHERE state = 'ignored' AND why <> ''") >= 4
@@ -225,7 +226,7 @@ async def test_reply_reaction_edit_and_deletion_reach_the_phone(story: Story) ->
     assert await hub.value("SELECT text FROM message WHERE id = $1", answer) == "14 €"
     await actions.delete(hub.runtime, hub.owner, answer)
     await story.settled()
-    assert all(entry["message"].get("text") != "14 €" for entry in await story.phone())
+    assert all("14 €" not in str(entry["message"]) for entry in await story.phone())
     assert await hub.value("SELECT deleted_at IS NOT NULL FROM message WHERE id = $1", answer)
 
 
