@@ -190,6 +190,8 @@ addEventListener("submit", async (event) => {
   if (!("act" in form.dataset)) return;
   event.preventDefault();
   const { submitter } = event;
+  const { act } = form.dataset; // what comes over the stream meanwhile may draw the form anew
+  const goesOn = "next" in form.dataset;
   const url = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
   const body = new URLSearchParams(new FormData(form, submitter));
   const menu = form.closest("details.pop");
@@ -199,8 +201,8 @@ addEventListener("submit", async (event) => {
   try {
     const answer = await ask(url, body);
     changed(answer);
-    if ("next" in form.dataset) await goOn(answer.conversation);
-    if (["done", "snooze"].includes(form.dataset.act)) toast(word(form.dataset.act), () => undo(answer.conversation));
+    if (goesOn) await goOn(answer.conversation);
+    if (["done", "snooze"].includes(act)) toast(word(act), () => undo(answer.conversation));
   } catch (error) {
     toast(error instanceof Offline ? word("away") : error.message);
     changed({});
