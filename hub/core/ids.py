@@ -11,6 +11,9 @@ from hub.core import clock
 from hub.core.errors import NotFound
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32, lower case
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+"""Ten bits at once: ids are shown several times for each webhook."""
+_SHIFTS = range(120, -10, -10)
 _VALUE = {letter: number for number, letter in enumerate(_ALPHABET)}
 _SHOWN_LENGTH = 26
 
@@ -35,11 +38,7 @@ def new_id() -> UUID:
 def show(prefix: str, value: UUID) -> str:
     """`show("msg", id)` -> `msg_` + 26 letters: how an id appears in addresses, pages and the API."""
     number = value.int
-    letters = []
-    for _ in range(_SHOWN_LENGTH):
-        letters.append(_ALPHABET[number & 31])
-        number >>= 5
-    return f"{prefix}_{''.join(reversed(letters))}"
+    return f"{prefix}_{''.join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])}"
 
 
 def read(prefix: str, shown: str) -> UUID:

@@ -11,6 +11,7 @@ Plain ASGI over asyncpg as hub_door: nothing is parsed here, so nothing can fail
 """
 
 import asyncio
+import logging
 import re
 import shutil
 import time
@@ -89,6 +90,8 @@ async def append(database: Database, arrivals: Sequence[Arrival]) -> None:
 
 def note_stored(arrivals: Sequence[Arrival]) -> None:
     """A line for each delivery that is on disk; its id leads on to what became of it (`ingest.py`)."""
+    if not log.is_enabled_for(logging.INFO):
+        return
     for one in arrivals:
         log.info("stored", delivery=ids.show("dlv", one.id), channel=ids.show("chn", one.channel_id))
 

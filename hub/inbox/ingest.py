@@ -12,6 +12,7 @@ Losing the database or the lease in between changes nothing: the deliveries are 
 
 import asyncio
 import hashlib
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -126,6 +127,8 @@ async def _apply_one(runtime: Runtime, lane: Lane, channel: OpenChannel) -> int:
 
 def _tell(deliveries: Sequence[Delivery]) -> None:
     """A line for each delivery that is finished: its id is the door's, the messages' go on to the pages. `why` may quote a body."""
+    if not log.is_enabled_for(logging.INFO):
+        return
     for one in deliveries:
         messages = [ids.show("msg", message_id) for message_id in one.message_ids]
         log.info("delivery", delivery=ids.show("dlv", one.id), state=one.state, messages=messages)
