@@ -23,19 +23,27 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def server(serve: Serve) -> AsyncIterator[int]:
     """A server of the test's own; each connection gets its request read and is then handed to `serve`."""
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+    handling: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            await reader.readuntil(b"\r\n\r\n")
             await serve(reader, writer)
         finally:
             writer.close()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handling.add(asyncio.create_task(handle(reader, writer)))
 
     running = await asyncio.start_server(connected, "127.0.0.1", 0)
     try:
         yield int(running.sockets[0].getsockname()[1])
     finally:
+        for _ in range(10):  # who hung up while being let in is still on the way to a handler; a closed server would drop it open
+            await asyncio.sleep(0)
         running.close()
         await running.wait_closed()
+        await asyncio.gather(*handling, return_exceptions=True)
 
 
 async def ask(port: int) -> Answer:
