@@ -11,6 +11,7 @@ from uuid import UUID
 from hub.connectors.events import MediaKind
 from hub.core import ids
 from hub.core.db import UnitOfWork
+from hub.core.media import INLINE_TYPES
 
 PREVIEW: Final = 160
 """Characters of an answered message that stand above the answer."""
@@ -18,12 +19,8 @@ WIDEST, TALLEST = 248, 320
 """Pixels of a picture in a bubble (look 7); `hub.css` shows no picture larger."""
 ROUND: Final = 200
 """Pixels of a video note."""
-SHOWN_TYPES: Final = {
-    "picture": frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"}),
-    "video": frozenset({"video/mp4", "video/webm"}),
-    "sound": frozenset({"audio/ogg", "audio/mpeg", "audio/mp4", "audio/aac", "audio/wav"}),
-}
-"""What browsers show in place; everything else is a card with a download."""
+_BEGINNINGS: Final = {"picture": "image/", "video": "video/", "sound": "audio/"}
+"""What a look shows in place, of the types that may be shown at all (`INLINE_TYPES`); everything else is a card with a download."""
 _LOOKS: Final[dict[str, tuple[str, ...]]] = {
     "image": ("picture",),
     "sticker": ("picture", "video"),
@@ -66,7 +63,8 @@ class File:
             return looks[0] if looks else "card"
         if self.state != "stored":
             return "card"
-        return next((look for look in looks if self.mime in SHOWN_TYPES[look]), "card")
+        is_shown = self.mime in INLINE_TYPES
+        return next((look for look in looks if is_shown and self.mime.startswith(_BEGINNINGS[look])), "card")
 
     @property
     def box(self) -> tuple[int, int]:
