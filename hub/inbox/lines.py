@@ -13,7 +13,7 @@ from hub.core import ids
 from hub.core.db import UnitOfWork
 from hub.core.media import INLINE_TYPES
 
-PREVIEW: Final = 160
+QUOTED: Final = 160
 """Characters of an answered message that stand above the answer."""
 WIDEST, TALLEST = 248, 320
 """Pixels of a picture in a bubble (look 7); `hub.css` shows no picture larger."""
@@ -191,7 +191,7 @@ async def _answered(unit: UnitOfWork, conversation_id: UUID, keys: set[str]) -> 
         unit.tenant,
         conversation_id,
         list(keys),
-        PREVIEW,
+        QUOTED,
     )
     answered: dict[str | None, Answered] = {}
     for row in rows:
