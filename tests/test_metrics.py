@@ -111,14 +111,14 @@ async def test_no_label_names_anybody(hub: HubUnderTest) -> None:
     await jonas.page(f"/inbox/open/{conv(await receive(hub, channel, 'Guten Tag'))}")
     await hub.browser().get(f"/o/{hub.slug}/inbox/open")
     await hub.browser().request("BREW", "/o/x")
-    for path in ("/hooks/telegram/chn_0", "/hooks/wer/ist/das", "//", "/static/4711/nix.css"):
+    for path in ("/hooks/telegram/chn_0", "/hooks/wer/ist/das", "//", "/static/nobody-asks-this/nix.css"):
         await hub.browser().get(path)
     text = (await hub.browser().get("/metrics")).text
     values = set(re.findall(r'(\w+)="([^"]*)"', text))
     names = {name for name, _ in values}
     assert names <= {"connector", "status", "state", "health", "direction", "method", "route", "le", "outcome"} | PROCESS
     assert {value for name, value in values if name == "method"} <= {"GET", "POST", "HEAD", "other"}
-    for secret in (hub.slug, "Radwerk", "5123456789", "chn_", "conv_", str(channel.id), "4711"):
+    for secret in (hub.slug, "Radwerk", "5123456789", "chn_", "conv_", str(channel.id), "nobody-asks-this"):
         assert secret not in text
 
 
