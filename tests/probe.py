@@ -165,6 +165,8 @@ def _content(content: OutboundContent) -> dict[str, Any]:
             return {"place": [content.latitude, content.longitude, content.title]}
         case Choice():
             return {"text": content.text.text, "options": [[option.id, option.label] for option in content.options]}
+        case _:
+            raise UnsupportedContent("not_for_the_probe")
 
 
 def _event(raw: dict[str, Any]) -> Event:

@@ -1,10 +1,12 @@
-"""Who stands behind each messenger and which documents apply (R-180, R-192). The record is data: `providers.json`."""
+"""Who stands behind each messenger and which documents apply (R-180, R-192). The record is data in the connector's own folder:
+`hub/connectors/<name>/provider.json`."""
 
 import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import hub.connectors
 from hub.core.errors import NotFound
 
 
@@ -20,7 +22,8 @@ class Provider:
 
 @cache
 def _providers() -> dict[str, Provider]:
-    raw = json.loads(Path(__file__).with_name("providers.json").read_text())
+    records = (path for folder in hub.connectors.__path__ for path in Path(folder).glob("*/provider.json"))
+    raw = {path.parent.name: json.loads(path.read_text("utf-8")) for path in records}
     return {
         name: Provider(entry["provider"], entry["operator"], entry["version"], tuple(entry["documents"]))
         for name, entry in raw.items()

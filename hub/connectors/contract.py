@@ -14,7 +14,7 @@ from uuid import UUID
 from httpx import AsyncClient
 from pydantic import BaseModel, ConfigDict
 
-from hub.connectors.events import Event, MediaKind, OutboundContent, Style
+from hub.connectors.events import Event, MediaKind, OutboundContent, Sender, Style
 
 
 class Settings(BaseModel):
@@ -34,15 +34,19 @@ S_contra = TypeVar("S_contra", bound=Settings, contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A request exactly as it came. `headers` have lower-case names; `body` is untouched bytes.
+    """A request exactly as it came. `headers` have lower-case names; `body` is untouched bytes; `query` what stands behind the
+    question mark, undecoded.
 
-    `received_at` is when the hub got it, None until it is kept: for what carries no time of its own (a pressed button).
+    `received_at` is when the hub got it, None until it is kept: for what carries no time of its own (a pressed button). `peer_key`
+    is the sender's public key where the connector `KnowsPeers`.
     """
 
     method: str
     headers: Mapping[str, str]
     body: bytes
     received_at: datetime | None = None
+    query: str = ""
+    peer_key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class ChoiceLimit:
     label: int
 
 
-ActionKind = Literal["edit", "delete", "react", "typing"]
+ActionKind = Literal["edit", "delete", "react", "typing", "read"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,12 @@ class Capabilities:
     actions             what can be done to messages that exist, and whether typing can be shown
     reactions           the emoji that are taken as reaction; empty with `react` in `actions`: any
     edit_hours          how long our own message can be changed or deleted; None: without end
+    contact             a contact card can be sent
+    cards               how many cards side by side can be sent; 0: none
+    times               a question for a time can be sent
+    templates           messages the provider has approved before are needed outside the reply window, and can be sent
+    human_agent_days    a person (no program) may still answer so many days after the customer's last message, marked as such
+    media_by_link       the provider fetches files itself: `OutboundFile.link` is filled
     """
 
     max_text: int
@@ -117,36 +127,46 @@ class Capabilities:
     actions: frozenset[ActionKind] = frozenset()
     reactions: tuple[str, ...] = ()
     edit_hours: int | None = None
+    contact: bool = False
+    cards: int = 0
+    times: bool = False
+    templates: bool = False
+    human_agent_days: int = 0
+    media_by_link: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundFile:
-    """A file of ours on its way out. `open` gives it from its start, to be closed by who opened it. `name` is safe to show."""
+    """A file of ours on its way out. `open` gives it from its start, to be closed by who opened it. `name` is safe to show. `link`
+    is a public address of this file alone that ends within a day, where the messenger fetches files itself (`media_by_link`)."""
 
     name: str
     mime: str
     size: int
     open: Callable[[], BinaryIO] = field(repr=False)
+    link: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outbound:
     """What every action carries: `address` is the recipient's provider_user_id; `attempt_id` may serve as idempotency key where the
-    provider takes one."""
+    provider takes one; `peer_key` is the recipient's public key where the connector `KnowsPeers`."""
 
     part_id: UUID
     attempt_id: UUID
     address: str
+    peer_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundMessage(_Outbound):
     """One part of one message, ready for one attempt. `reply_to_key` is the key of the message this one answers; `files` are
-    those of the content's media, by `ref`."""
+    those of the content's media, by `ref`. `tag`: sent after the reply window, by a person to a person (`human_agent_days`)."""
 
     content: OutboundContent
     reply_to_key: str | None = None
     files: Mapping[str, OutboundFile] = field(default_factory=dict)
+    tag: Literal["", "human_agent"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,10 +201,20 @@ class AnswerPress(_Outbound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowTyping(_Outbound):
-    """Show the customer that somebody writes. Lossy by nature."""
+    """Show the customer that somebody writes. Lossy by nature. `target_key` is the key of their newest message, empty if there is
+    none."""
+
+    target_key: str = ""
 
 
-OutboundAction = OutboundMessage | EditMessage | DeleteMessage | React | AnswerPress | ShowTyping
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkRead(_Outbound):
+    """Tell the customer that their message with this key, and those before it, were read."""
+
+    target_key: str
+
+
+OutboundAction = OutboundMessage | EditMessage | DeleteMessage | React | AnswerPress | ShowTyping | MarkRead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,12 +234,20 @@ class Receipt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupResult:
     """What `setup` learnt: the account's own id, its public address (`@muster_optik_bot`), a title, and notes for the page
-    (catalogue keys, e.g. another system's webhook was replaced)."""
+    (catalogue keys, e.g. another system's webhook was replaced).
+
+    `settings`: those to keep from now on, where the provider changed what was typed (a short token became a long one); None: as
+    they are. `lasts_seconds`: how long the credentials last from now unless they are renewed; None: without end. `per_second`: the
+    provider's limit for this account, where it names one.
+    """
 
     own_id: str
     address: str
     title: str
     notes: tuple[str, ...] = ()
+    settings: Settings | None = field(default=None, repr=False)
+    lasts_seconds: int | None = None
+    per_second: float | None = None
 
 
 PERMIT_SECONDS = 5.0
@@ -344,6 +382,153 @@ class FetchesMedia(Protocol[S_contra]):
 
         Raises Unavailable or RateLimited (again later), AuthFailed, FileTooLarge (the provider does not hand out files of this
         size, or the sink took no more), FileGone (not there any more), Rejected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An HTTP answer that a provider expects in its own words."""
+
+    status: int
+    body: bytes = b""
+    media_type: str = "text/plain"
+
+
+@runtime_checkable
+class Handshakes(Protocol[S_contra]):
+    """A connector whose provider tests our address before, or at any time."""
+
+    def handshake(self, request: RawRequest, account: Account[S_contra]) -> Reply | None:
+        """The answer to a request that only tests the address; None for any other one, which is verified and kept as a delivery.
+        Pure. Raises SignatureInvalid for a test that does not know our secret. GET reaches a channel only through here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """The part of a shared delivery that speaks of one account: its `own_id`, and a body with only its elements."""
+
+    own_id: str
+    body: bytes
+
+
+@runtime_checkable
+class SharesEndpoint(Protocol[S_contra]):
+    """A connector whose provider delivers for many accounts at one address (all pages of one app)."""
+
+    def endpoint(self, account: Account[S_contra]) -> str:
+        """The name of the address that the accounts behind one app share (the app's id), `[a-z0-9-]{1,64}`: they are reached as
+        `/hooks/{connector}/{endpoint}`. Empty: this account has an address of its own."""
+
+    def shares(self, request: RawRequest) -> Sequence[Share]:
+        """A verified delivery by account, each element once. Pure. Raises MalformedPayload for bytes that cannot be read at all.
+        The door gives a share only to accounts for which `verify` passes as well."""
+
+
+@runtime_checkable
+class AnswersInline(Protocol[S_contra]):
+    """A connector where one kind of message rides in the answer to a webhook (Viber's welcome)."""
+
+    def wants_answer(self, request: RawRequest, account: Account[S_contra]) -> Sender | None:
+        """Who may be welcomed in the answer to this delivery; None: it is answered as any other. Pure."""
+
+    def render_inline(self, permit: Permit, message: OutboundMessage, account: Account[S_contra]) -> Reply:
+        """The message as that answer. Spends the permit first."""
+
+
+@runtime_checkable
+class KnowsPeers(Protocol[S_contra]):
+    """A connector whose messages are encrypted between the ends: the other end's public key is needed to read and to write. It is
+    asked for once and kept; another key later is not taken over by itself."""
+
+    def peer_of(self, request: RawRequest, account: Account[S_contra]) -> str:
+        """Whose key `parse` needs for this delivery: an address; empty: nobody's. Pure."""
+
+    async def fetch_peer_key(self, address: str, account: Account[S_contra], http: AsyncClient) -> bytes:
+        """The public key of an address. Raises Unavailable or RateLimited (again later), Rejected (there is no such address)."""
+
+
+@runtime_checkable
+class FindsPeople(Protocol[S_contra]):
+    """A connector that can tell whether somebody can be reached, and under which address."""
+
+    finds: frozenset[Literal["phone", "email", "address"]]
+    """By what people are found."""
+
+    async def find(self, query: str, account: Account[S_contra], http: AsyncClient) -> Sender | None:
+        """Who has this phone number (`+49…`), e-mail or address; None: nobody. Raises a SendError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateRecord:
+    """A template as the provider keeps it. `components` are the provider's own; `status` and `category` its own words in lower
+    case (`approved`, `marketing`)."""
+
+    provider_id: str
+    name: str
+    language: str
+    category: str
+    status: str
+    components: tuple[Mapping[str, Any], ...] = ()
+    reason: str = ""
+
+
+@runtime_checkable
+class SyncsTemplates(Protocol[S_contra]):
+    """A connector whose provider keeps templates. All raise CredentialsRejected, Unavailable or Rejected (the provider's words)."""
+
+    async def list_templates(self, account: Account[S_contra], http: AsyncClient) -> Sequence[TemplateRecord]:
+        """All of them, through every page of the provider's list."""
+
+    async def create_template(self, template: TemplateRecord, account: Account[S_contra], http: AsyncClient) -> TemplateRecord:
+        """Submit one; what the provider made of it. `provider_id` and `status` of the given one are not used."""
+
+    async def delete_template(self, template: TemplateRecord, account: Account[S_contra], http: AsyncClient) -> None:
+        """Take it away; one that is gone already is fine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """Credentials that were renewed, and how many seconds they last from now; None: without end."""
+
+    settings: Settings = field(repr=False)
+    lasts_seconds: int | None
+
+
+@runtime_checkable
+class Renews(Protocol[S_contra]):
+    """A connector whose credentials end and can be renewed without a person."""
+
+    renew_days_before: int
+    """So many days before their end they are renewed."""
+
+    async def renew(self, account: Account[S_contra], http: AsyncClient) -> Renewal:
+        """New credentials for old ones, which may be worthless afterwards. Raises CredentialsRejected (a person has to log in
+        again), Unavailable or RateLimited (again later)."""
+
+
+@runtime_checkable
+class Checks(Protocol[S_contra]):
+    """A connector whose account can be asked how it is, now and then and when somebody looks: subscription, quality, credits."""
+
+    async def check(self, account: Account[S_contra], http: AsyncClient) -> Sequence[Event]:
+        """What it says, as `ChannelHealth` events. Puts right what it can by itself (a subscription that was lost). Raises what
+        `setup` raises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A send limit that several accounts share: those with the same `name`. At most `most` messages in `seconds`."""
+
+    name: str
+    most: int
+    seconds: float
+
+
+@runtime_checkable
+class SharesBudget(Protocol[S_contra]):
+    """A connector where all accounts of one app share a limit."""
+
+    def budget(self, account: Account[S_contra]) -> Budget:
+        """The limit that a message of this account also counts for. Pure. Its name holds no secret."""
 
 
 AnyConnector = Connector[Any]

@@ -5,11 +5,14 @@ ConnectorError
   MalformedPayload      the bytes cannot be read: the delivery becomes a dead letter with this cause
   CredentialsRejected   the provider refuses the account's credentials; `field` names the form field
   SendError             one attempt did not succeed; the class says what happens next:
-    RateLimited           again, not before `retry_after` seconds
+    RateLimited           again, not before `retry_after` seconds; the whole channel waits
+      RecipientLimited      again, not before `retry_after` seconds; only messages to this person wait
     Unavailable           again with back-off; the provider certainly did not take the message
     AuthFailed            the channel needs attention; its queue pauses, the message stays queued
+      AccountPaused         the same for another cause than its credentials (no credits, a ban): `cause` says which
     Rejected              final: the provider refused the message
       Unreachable           final: it knows no conversation with this person that we may write in
+      WindowClosed          final: the provider's reply window is over, whatever we thought
     UnsupportedContent    final, raised before any request: this messenger cannot express it
     TakenElsewhere        a poll only: another program, or a webhook, takes what comes in for this account
     RecipientOptedOut     final, and consent records it
@@ -70,12 +73,26 @@ class RateLimited(SendError):
         self.retry_after = retry_after
 
 
+class RecipientLimited(RateLimited):
+    code = "recipient_limited"
+
+
 class Unavailable(SendError):
     code = "provider_unavailable"
 
 
 class AuthFailed(SendError):
     code = "auth_failed"
+
+
+class AccountPaused(AuthFailed):
+    """`cause` is the end of a catalogue key: `channel.<connector>.health.<cause>`."""
+
+    code = "account_paused"
+
+    def __init__(self, cause: str, provider_code: str = "", provider_text: str = "") -> None:
+        super().__init__(provider_code, provider_text)
+        self.cause = cause
 
 
 class TakenElsewhere(SendError):
@@ -88,6 +105,10 @@ class Rejected(SendError):
 
 class Unreachable(Rejected):
     code = "unreachable"
+
+
+class WindowClosed(Rejected):
+    code = "window_closed"
 
 
 class UnsupportedContent(SendError):

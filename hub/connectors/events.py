@@ -4,7 +4,8 @@ Frozen values with provider ids as opaque strings and aware UTC times. `key` is 
 so each thing happens once however often a provider delivers it (I2).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -87,10 +88,11 @@ class ContactCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One answer of a choice: what comes back (`id`) and what is read (`label`)."""
+    """One answer of a choice: what comes back (`id`), what is read (`label`), and where a list has room for it a `description`."""
 
     id: str
     label: str
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,79 @@ class Interactive:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """One line of a sheet: what it is (the provider's word, or a name of ours from the catalogue) and its value."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """Something structured that a customer sent: an order, an answered form, a product, a story that mentions us. Shown as a card.
+
+    `kind` is one of ours, for the card's heading; `url` leads to the thing where it has an address.
+    """
+
+    kind: Literal["order", "form", "product", "post", "story", "link", "event", "contact_request", "payment", "call"]
+    title: str
+    details: tuple[Detail, ...] = ()
+    text: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A message whose words the provider has approved before (WhatsApp). Only outbound.
+
+    `parameters` fill the places of each component in their order: keys are `header`, `body` and `button:0` …, or the names of named
+    places. `text` is how it reads, for the thread; `header` is the media of a header that has one.
+    """
+
+    name: str
+    language: str
+    text: str
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    header: Media | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One card of several that are shown side by side: a picture, words and answers to press."""
+
+    title: str
+    text: str = ""
+    media: Media | None = None
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cards:
+    """Cards side by side (Google RCS, Messenger). Only outbound. `text` is what the thread and a lesser messenger say instead."""
+
+    text: str
+    items: tuple[Card, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A time that can be picked: what comes back (`id`), its start, and how many minutes it lasts."""
+
+    id: str
+    start: datetime
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeChoice:
+    """A question for a time (Apple's time picker). Only outbound."""
+
+    text: Text
+    event_title: str
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unsupported:
     """A message of a kind the hub cannot show: kept raw, shown as an honest card.
 
@@ -121,9 +196,9 @@ class Unsupported:
     summary: str
 
 
-Content = Text | Media | Location | ContactCard | Interactive | Unsupported
+Content = Text | Media | Location | ContactCard | Interactive | Sheet | Unsupported
 """What a customer can send us."""
-OutboundContent = Text | Media | Album | Location | Choice
+OutboundContent = Text | Media | Album | Location | ContactCard | Choice | Template | Cards | TimeChoice
 """What we can send, as far as the messenger's capabilities go."""
 
 
@@ -131,13 +206,37 @@ OutboundContent = Text | Media | Album | Location | Choice
 class Sender:
     """The person at the other end, as the provider names them.
 
-    `provider_user_id` is the address on this channel; the other fields are hints for the page and may be empty.
+    `provider_user_id` is the address on this channel; `aliases` are other addresses of the same person that the provider names with
+    it (WhatsApp: phone and BSUID), by which they are found again; the other fields are hints for the page and may be empty.
+    `phone` is in international form with its plus.
     """
 
     provider_user_id: str
     display_name: str = ""
     username: str = ""
     language: str = ""
+    phone: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Referral:
+    """What led the person to write: an ad, a link with a payload, a product. `payload` is ours, as it stood in the link."""
+
+    source: Literal["ad", "link", "post", "product", "web", "other"]
+    id: str = ""
+    title: str = ""
+    url: str = ""
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What the provider says a message costs: its own words for category and model. No amount: that stands in its price list."""
+
+    category: str
+    model: str = ""
+    is_billable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +262,40 @@ class MessageReceived:
     album: str = ""
     press: str = ""
     start_payload: str | None = None
+    referral: Referral | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSent:
+    """Our side wrote from somewhere else: a colleague's phone, the provider's own inbox, another program (`by`, in the provider's
+    words). Shown in the thread as ours; it never was on our way out. An echo of what the hub sent ends at its key."""
+
+    key: str
+    at: datetime
+    recipient: Sender
+    content: Content
+    sequence: int = 0
+    reply_to_key: str | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDeleted:
+    """Somebody took a message back; `target_key` is the key of that message."""
+
+    key: str
+    at: datetime
+    target_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReactionChanged:
+    """A customer reacted to the message with this key, theirs or ours; no emoji takes it back."""
+
+    key: str
+    at: datetime
+    target_key: str
+    emoji: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,19 +318,88 @@ class StatusChanged:
     status: Literal["sent", "delivered", "read", "failed"]
     provider_code: str = ""
     provider_text: str = ""
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusUpTo:
+    """The provider's word about all messages of ours to this person up to a time (a watermark)."""
+
+    key: str
+    at: datetime
+    sender: Sender
+    up_to: datetime
+    status: Literal["delivered", "read"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentChanged:
-    """The provider itself reports that a person blocked us or can be reached again.
+    """The provider itself reports what a person wants.
 
-    `unblocked` makes the person reachable and is not a consent (provider file of Telegram, 5.12).
+    blocked              nothing reaches them any more
+    unblocked            they can be reached again; no consent (provider file of Telegram, 5.12)
+    opted_out            they want nothing more that is not an answer (STOP, unsubscribed, conversation closed)
+    opted_in             they agreed, in the provider's own dialogue; `text` is what it showed them, where it says so
+    marketing_stopped    they want no marketing; answers and service go on
+    marketing_resumed    the provider's stop is lifted; no consent
     """
 
     key: str
     at: datetime
     sender: Sender
-    change: Literal["blocked", "unblocked"]
+    change: Literal["blocked", "unblocked", "opted_out", "opted_in", "marketing_stopped", "marketing_resumed"]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityChanged:
+    """The person is `sender` no longer and `now` from here on (a changed phone number, a page-scoped id that moved)."""
+
+    key: str
+    at: datetime
+    sender: Sender
+    now: Sender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typing:
+    """The customer writes, or has stopped. Lossy by nature: shown or forgotten, never kept."""
+
+    key: str
+    at: datetime
+    sender: Sender
+    is_typing: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelHealth:
+    """The provider says how the account itself is: quality, limits, a ban, a decision on it. `cause` is a catalogue key's end
+    (`channel.<connector>.health.<cause>`), `text` the provider's own words.
+
+    ok           whatever was wrong is over
+    warning      it works; somebody should know
+    attention    a person has to do something; the queue pauses
+    """
+
+    key: str
+    at: datetime
+    level: Literal["ok", "warning", "attention"]
+    cause: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateChanged:
+    """The provider decided on a template, or changed it: its own id, its new status or category in the provider's words."""
+
+    key: str
+    at: datetime
+    provider_id: str
+    name: str
+    language: str
+    status: str = ""
+    category: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,4 +415,18 @@ class Unrecognised:
     why: str
 
 
-Event = MessageReceived | MessageEdited | StatusChanged | ConsentChanged | Unrecognised
+Event = (
+    MessageReceived
+    | MessageSent
+    | MessageEdited
+    | MessageDeleted
+    | ReactionChanged
+    | StatusChanged
+    | StatusUpTo
+    | ConsentChanged
+    | IdentityChanged
+    | Typing
+    | ChannelHealth
+    | TemplateChanged
+    | Unrecognised
+)

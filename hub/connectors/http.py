@@ -85,19 +85,29 @@ async def exchange(
     url: str,
     *,
     secrets: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
     json: object = None,
+    form: Mapping[str, str] | None = None,
+    content: bytes | None = None,
     largest: int = LARGEST_ANSWER,
 ) -> Answer:
     """One request and its whole answer, whatever its status. Raises Unavailable or OutcomeUnknown.
 
-    `url` may hold `{name}` placeholders that are filled from `secrets`; records show the placeholder. At most `largest` bytes of
-    the answer are read.
+    The body is `json`, an urlencoded `form` or raw `content`. `url` may hold `{name}` placeholders that are filled from `secrets`;
+    records show the placeholder, and no header. At most `largest` bytes of the answer are read.
     """
-    return await _ask(http, method, url, secrets or {}, WHOLE_SECONDS, largest, json=json)
+    seconds = whole_seconds(len(content or b""))
+    return await _ask(http, method, url, secrets or {}, seconds, largest, headers=headers, json=json, data=form, content=content)
 
 
 async def upload(
-    http: httpx.AsyncClient, url: str, *, secrets: Mapping[str, str], fields: Mapping[str, str], files: Mapping[str, OutboundFile]
+    http: httpx.AsyncClient,
+    url: str,
+    *,
+    secrets: Mapping[str, str],
+    fields: Mapping[str, str],
+    files: Mapping[str, OutboundFile],
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """One POST of a form with files (multipart/form-data), read from where they lie as they are sent. As `exchange`; besides it
     raises UnsupportedContent, before any request, when a file of ours cannot be opened."""
@@ -109,18 +119,24 @@ async def upload(
             parts = None
         if parts is None:
             raise UnsupportedContent("file_unreadable")  # here, so that no path hangs on it as context
-        return await _ask(http, "POST", url, secrets, seconds, LARGEST_ANSWER, data=fields, files=parts)
+        return await _ask(http, "POST", url, secrets, seconds, LARGEST_ANSWER, headers=headers, data=fields, files=parts)
 
 
 async def download(
-    http: httpx.AsyncClient, url: str, *, secrets: Mapping[str, str], sink: FileSink, seconds: float = WHOLE_SECONDS
+    http: httpx.AsyncClient,
+    url: str,
+    *,
+    secrets: Mapping[str, str],
+    sink: FileSink,
+    headers: Mapping[str, str] | None = None,
+    seconds: float = WHOLE_SECONDS,
 ) -> Answer:
     """GET a file into the sink. An answer other than 200 leaves the sink alone and is read as by `exchange`. Raises Unavailable,
     since asking again does no harm, and what the sink raises."""
     started = time.monotonic()
     outcome: Answer | SendError | FetchError
     try:
-        async with asyncio.timeout(seconds), http.stream("GET", _filled(url, secrets)) as response:
+        async with asyncio.timeout(seconds), http.stream("GET", _filled(url, secrets), headers=headers) as response:
             outcome = await _read(response, LARGEST_ANSWER) if response.status_code != 200 else await _pour(response, sink)
     except (httpx.HTTPError, TimeoutError) as error:
         outcome = Unavailable(failure_of(error).provider_code)
@@ -147,14 +163,16 @@ async def _ask(
     seconds: float,
     largest: int,
     *,
+    headers: Mapping[str, str] | None = None,
     json: object = None,
     data: Mapping[str, str] | None = None,
+    content: bytes | None = None,
     files: Mapping[str, tuple[str, BinaryIO, str]] | None = None,
 ) -> Answer:
     started = time.monotonic()
     outcome: Answer | SendError
     try:
-        asked = http.stream(method, _filled(url, secrets), json=json, data=data, files=files)
+        asked = http.stream(method, _filled(url, secrets), headers=headers, json=json, data=data, content=content, files=files)
         async with asyncio.timeout(seconds), asked as response:
             outcome = await _read(response, largest)
     except (httpx.HTTPError, TimeoutError) as error:

@@ -30,6 +30,12 @@ from hub.core.errors import HubError
 LOCALES: Final = ("de", "en")
 DEFAULT_LOCALE: Final = "de"
 LOCALES_FOLDER: Final = Path(__file__).parents[2] / "frontend" / "locales"
+WORDS: Final = (
+    (LOCALES_FOLDER, "{locale}.json"),
+    (LOCALES_FOLDER, "*.{locale}.json"),
+    (Path(__file__).parents[1], "connectors/*/words.{locale}.json"),
+)
+"""Where the words of the pages stand: those of a messenger in its connector's own folder."""
 
 _BABEL: Final = {"de": babel.Locale("de", "DE"), "en": babel.Locale("en", "GB")}
 _DAY_LINE: Final = {"de": "EEEE, d. MMMM", "en": "EEEE, d MMMM"}
@@ -77,8 +83,8 @@ class Translator:
 @cache
 def catalogue(locale: str) -> Mapping[str, str]:
     """All texts of one language, read once per process. Raises CatalogueBroken."""
-    files = LOCALES_FOLDER.glob("*.json")
-    return read_catalogue(path for path in files if path.name == f"{locale}.json" or path.name.endswith(f".{locale}.json"))
+    paths = [path for folder, pattern in WORDS for path in folder.glob(pattern.format(locale=locale))]
+    return read_catalogue(paths)
 
 
 def read_catalogue(paths: Iterable[Path]) -> dict[str, str]:

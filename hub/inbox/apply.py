@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -41,6 +41,14 @@ from hub.inbox.effects import Effect, apply_effects, note_messages_changed
 from hub.inbox.models import SERVICE
 from hub.inbox.preview import NEWEST, PREVIEW, redraw_previews
 from hub.runtime import Runtime
+
+SIGNALS: Final[dict[str, ledger.Kind]] = {
+    "blocked": "blocked",
+    "unblocked": "unblocked",
+    "opted_out": "opt_out",
+    "marketing_stopped": "opt_out",
+}
+"""What a provider's word about a person's wish does in the ledger. An opt-out leaves answers free, as a stop of marketing does."""
 
 
 @dataclass(slots=True)
@@ -419,9 +427,9 @@ async def _record_consent(
             evidence = {"source": "message", "message_id": str(incoming.id), "text": incoming.stored.text}
             changes.append(_change(channel, event.sender, kind, event.at, evidence))
     for other in others:
-        if isinstance(other, ConsentChanged):
+        if isinstance(other, ConsentChanged) and (kind := SIGNALS.get(other.change)):
             evidence = {"source": "provider", "key": clean(other.key)}
-            changes.append(_change(channel, other.sender, other.change, other.at, evidence))
+            changes.append(_change(channel, other.sender, kind, other.at, evidence))
     if changes:
         await ledger.record(unit, runtime.vault, runtime.hooks, changes)
 

@@ -8,18 +8,25 @@
 | contact     | name                  | phone, is_sender                                            |
 | choice      | the question          | spans, options: [[id, label] …]                             |
 | interactive | the answer's words    | option                                                      |
+| sheet       | its heading           | sheet (kind), said, details: [[label, value] …], url         |
+| template    | how it reads          | name, language, parameters                                  |
+| cards       | what is said instead  | cards: [{title, text, options} …]                           |
+| times       | the question          | event_title, slots: [[id, start, minutes] …]                |
 | unsupported | what can be said      | kind (the provider's word)                                  |
 
 `spans` are [start, end, style, url] in characters. A part of ours keeps the same, with `files`: ids of attachments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from hub.connectors.events import (
     Album,
+    Card,
+    Cards,
     Choice,
     ContactCard,
     Content,
@@ -28,8 +35,12 @@ from hub.connectors.events import (
     Media,
     Option,
     OutboundContent,
+    Sheet,
+    Slot,
     Span,
+    Template,
     Text,
+    TimeChoice,
     Unsupported,
 )
 
@@ -71,10 +82,22 @@ def store(content: Content | OutboundContent) -> Stored:
         case ContactCard():
             return Stored("contact", clean(content.name), {"phone": clean(content.phone), "is_sender": content.is_sender})
         case Choice():
-            options = [[clean(option.id), clean(option.label)] for option in content.options]
-            return Stored("choice", clean(content.text.text), {"options": options, **_spans(content.text)})
+            return Stored("choice", clean(content.text.text), {"options": _options(content.options), **_spans(content.text)})
         case Interactive():
             return Stored("interactive", clean(content.label or content.option), {"option": clean(content.option)})
+        case Sheet():
+            details = [[clean(one.label), clean(one.value)] for one in content.details]
+            sheet = {"sheet": content.kind, "said": clean(content.text), "details": details, "url": clean(content.url)}
+            return Stored("sheet", clean(content.title), sheet)
+        case Template():
+            parameters = {clean(place): [clean(value) for value in values] for place, values in content.parameters.items()}
+            template = {"name": clean(content.name), "language": content.language, "parameters": parameters}
+            return Stored("template", clean(content.text), template)
+        case Cards():
+            return Stored("cards", clean(content.text), {"cards": _cards(content.items)})
+        case TimeChoice():
+            slots = [[clean(slot.id), slot.start.isoformat(), slot.minutes] for slot in content.slots]
+            return Stored("times", clean(content.text.text), {"event_title": clean(content.event_title), "slots": slots})
         case Unsupported():
             return Stored("unsupported", clean(content.summary), {"kind": clean(content.kind)})
 
@@ -82,15 +105,40 @@ def store(content: Content | OutboundContent) -> Stored:
 def store_part(content: OutboundContent) -> Stored:
     """How a part of ours is kept: as `store`, with the ids of its files."""
     stored = store(content)
-    if isinstance(content, Media | Album):
-        items = content.items if isinstance(content, Album) else (content,)
-        return Stored(stored.kind, stored.text, {**stored.content, "files": [item.ref for item in items]})
+    if files := [item.ref for item in media_of(content)]:
+        return Stored(stored.kind, stored.text, {**stored.content, "files": files})
     return stored
+
+
+def media_of(content: OutboundContent) -> Sequence[Media]:
+    """The files of a content of ours, in their order."""
+    match content:
+        case Media():
+            return (content,)
+        case Album():
+            return content.items
+        case Template() if content.header:
+            return (content.header,)
+        case Cards():
+            return [card.media for card in content.items if card.media]
+        case _:
+            return ()
 
 
 def read_part(text: str, content: Mapping[str, Any], files: Mapping[str, Media]) -> OutboundContent:
     """A part of ours as it was split. `files` are its media by id."""
     words = Text(text=text, spans=read_spans(content))
+    if "parameters" in content:
+        parameters = {place: tuple(values) for place, values in content["parameters"].items()}
+        header = next((files[ref] for ref in content.get("files", ())), None)
+        return Template(name=content["name"], language=content["language"], text=text, parameters=parameters, header=header)
+    if "cards" in content:
+        return Cards(text=text, items=_read_cards(content, files))
+    if "slots" in content:
+        slots = (Slot(id=id_, start=datetime.fromisoformat(start), minutes=minutes) for id_, start, minutes in content["slots"])
+        return TimeChoice(text=words, event_title=content["event_title"], slots=tuple(slots))
+    if "phone" in content:
+        return ContactCard(name=text, phone=content["phone"])
     if "files" in content:
         items = tuple(files[ref] for ref in content["files"])
         caption = words if text else None
@@ -98,8 +146,40 @@ def read_part(text: str, content: Mapping[str, Any], files: Mapping[str, Media])
     if "latitude" in content:
         return Location(latitude=content["latitude"], longitude=content["longitude"], title=text, address=content["address"])
     if "options" in content:
-        return Choice(text=words, options=tuple(Option(id=id_, label=label) for id_, label in content["options"]))
+        return Choice(text=words, options=_read_options(content["options"]))
     return words
+
+
+def _options(options: Sequence[Option]) -> list[list[str]]:
+    """[id, label], and the description where there is one."""
+    return [[clean(one.id), clean(one.label), *([clean(one.description)] if one.description else [])] for one in options]
+
+
+def _cards(cards: Sequence[Card]) -> list[dict[str, Any]]:
+    """`media` of a card is the place of its file among the part's."""
+    pictured = [card for card in cards if card.media]
+    return [
+        {"title": clean(card.title), "text": clean(card.text), "options": _options(card.options)}
+        | ({"media": pictured.index(card)} if card.media else {})
+        for card in cards
+    ]
+
+
+def _read_options(options: Sequence[Sequence[str]]) -> tuple[Option, ...]:
+    return tuple(Option(id=id_, label=label, description="".join(description)) for id_, label, *description in options)
+
+
+def _read_cards(content: Mapping[str, Any], files: Mapping[str, Media]) -> tuple[Card, ...]:
+    refs = content.get("files", ())
+    return tuple(
+        Card(
+            title=card["title"],
+            text=card["text"],
+            media=files[refs[card["media"]]] if "media" in card else None,
+            options=_read_options(card["options"]),
+        )
+        for card in content["cards"]
+    )
 
 
 def read_spans(content: Mapping[str, Any]) -> tuple[Span, ...]:

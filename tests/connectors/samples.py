@@ -10,6 +10,7 @@ from email import message_from_bytes, policy
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import httpx
@@ -17,7 +18,7 @@ import pytest
 import respx
 
 from hub.connectors import contract, errors, events, http
-from hub.connectors.contract import Account, AnyConnector, OutboundAction, OutboundFile, OutboundMessage, Permit
+from hub.connectors.contract import Account, AnyConnector, OutboundAction, OutboundFile, OutboundMessage, Permit, RawRequest
 from hub.connectors.events import Event, OutboundContent, Sender, Span, Text
 from hub.connectors.registry import discover
 from hub.consent.permit import issue_permit
@@ -34,11 +35,17 @@ ERRORS: dict[str, type[errors.ConnectorError]] = {
 }
 
 
+BODIES = (".json", ".form", ".bin")
+"""Endings of request bodies: JSON, an urlencoded form, anything else."""
+
+
 @dataclass(frozen=True)
 class Inbound:
     name: str
     body: bytes
     events: list[dict[str, Any]]
+    form: str
+    """The ending of its file."""
 
 
 class Samples:
@@ -54,18 +61,29 @@ class Samples:
         return self.connector.connector
 
     def inbound(self) -> list[Inbound]:
-        bodies = [path for path in sorted(self.folder.glob("*.json")) if "." not in path.stem]
+        bodies = [path for path in sorted(self.folder.iterdir()) if path.suffix in BODIES and "." not in path.stem]
         return [
-            Inbound(path.stem, path.read_bytes(), json.loads(path.with_suffix(".events.json").read_text("utf-8")))
+            Inbound(path.stem, path.read_bytes(), json.loads(path.with_suffix(".events.json").read_text("utf-8")), path.suffix)
             for path in bodies
         ]
+
+    def kept(self, body: bytes) -> RawRequest:
+        """A delivery as `parse` gets it: of its headers those that are stored, and the sender's key where there is one."""
+        headers = self.module.sign(body, self.module.SECRETS[0]).headers
+        stored = {name: value for name, value in headers.items() if name in self.connector.keeps_headers}
+        return RawRequest("POST", stored, body, RECEIVED, peer_key=getattr(self.module, "PEER_KEY", b""))
 
     def table(self, name: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads((self.folder / f"{name}.table.json").read_text("utf-8"))
         return rows
 
     def account(self, *, own_id: str | None = None, secrets: tuple[str, ...] | None = None) -> Account[Any]:
-        settings = self.connector.settings.model_validate(self.module.SETTINGS)
+        """`secrets` replace those of the webhook. Where the provider signs with a secret of the set-up form (`SIGNED_WITH`), the
+        first of them stands there."""
+        values = self.module.SETTINGS
+        if secrets is not None and (field := getattr(self.module, "SIGNED_WITH", "")):
+            values = {**values, field: secrets[0] if secrets else ""}
+        settings = self.connector.settings.model_validate(values)
         return Account(
             channel_id=CHANNEL,
             settings=settings,
@@ -212,6 +230,8 @@ def provider(samples: Samples, calls: list[dict[str, Any]]) -> Iterator[respx.Mo
                 assert json.loads(request.content) == call["json"]
             if "form" in call:
                 assert _form(request) == (call["form"], call.get("files", {}))
+            for name, value in call.get("headers", {}).items():
+                assert request.headers.get(name) == value, name
             return _answer(call["answer"], request)
 
         router.route().mock(side_effect=answer)
@@ -220,7 +240,9 @@ def provider(samples: Samples, calls: list[dict[str, Any]]) -> Iterator[respx.Mo
 
 
 def _form(request: httpx.Request) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fields and files of a multipart request. A field that is JSON is read, as providers do."""
+    """Fields and files of a form, urlencoded or multipart. A field of the latter that is JSON is read, as providers do."""
+    if request.headers["content-type"] == "application/x-www-form-urlencoded":
+        return dict(parse_qsl(request.content.decode(), keep_blank_values=True, strict_parsing=True)), {}
     head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
     shown: dict[str, Any] = {}
     files: dict[str, Any] = {}

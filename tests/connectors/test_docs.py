@@ -11,7 +11,7 @@ from hub.connectors.registry import Registry, discover
 PAGE = Path(__file__).parents[2] / "docs" / "connectors.md"
 BEGIN, END = "<!-- matrix -->\n", "<!-- /matrix -->"
 UNITS = {"utf16": "UTF-16 units", "characters": "characters", "utf8": "bytes of UTF-8"}
-ACTIONS = {"edit": "change", "delete": "delete", "react": "react", "typing": "show typing"}
+ACTIONS = {"edit": "change", "delete": "delete", "react": "react", "typing": "show typing", "read": "mark as read"}
 SCOPES = {"messenger": "everywhere on the messenger", "channel": "on this channel only"}
 
 

@@ -47,6 +47,13 @@ def test_every_locale_file_has_its_twin() -> None:
     assert len(names) == 2 * len(stems["de"])
 
 
+def test_every_messenger_brings_its_words_in_both_languages() -> None:
+    """They stand in its connector's own folder."""
+    folder = Path(i18n.__file__).parents[1] / "connectors"
+    found = {locale: {path.parent.name for path in folder.glob(f"*/words.{locale}.json")} for locale in i18n.LOCALES}
+    assert found["de"] == found["en"] >= {"telegram"}
+
+
 @pytest.mark.parametrize("locale", i18n.LOCALES)
 def test_every_error_of_the_core_has_words_for_people(locale: str) -> None:
     """hub/core/errors.py: the words a person reads are the catalogue's `error.<code>`."""

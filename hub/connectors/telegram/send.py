@@ -8,6 +8,7 @@ from hub.connectors.contract import (
     AnswerPress,
     DeleteMessage,
     EditMessage,
+    MarkRead,
     OutboundAction,
     OutboundFile,
     OutboundMessage,
@@ -77,6 +78,8 @@ def request_for(action: OutboundAction) -> Request:
             return Request("setMessageReaction", chat | {"message_id": number, "reaction": reaction})
         case ShowTyping():
             return Request("sendChatAction", chat | {"action": "typing"})
+        case MarkRead():
+            raise UnsupportedContent("not_for_telegram")  # a bot's chats have no read mark (6)
 
 
 def receipt_for(action: OutboundAction, result: Any) -> Receipt:
@@ -126,6 +129,8 @@ def _message(about: Json, content: OutboundContent, files: Mapping[str, Outbound
             return _album(about, content, files)
         case Location():
             return _place(about, content)
+        case _:
+            raise UnsupportedContent("not_for_telegram")
 
 
 def _words(text_name: str, entities_name: str, text: Text | None) -> Json:
@@ -187,10 +192,10 @@ def _place(about: Json, place: Location) -> Request:
 
 def _edit(about: Json, content: OutboundContent) -> Request:
     """Answers to press are sent again with the text, else they would go."""
-    if isinstance(content, Location) or len(split_content(content)) != 1:
-        raise UnsupportedContent("not_editable" if isinstance(content, Location) else "text_too_long")
     settled = "message is not modified"
     match content:
+        case Text() | Choice() | Media() | Album() if len(split_content(content)) != 1:
+            raise UnsupportedContent("text_too_long")
         case Text():
             return Request("editMessageText", about | _words("text", "entities", content), settled=settled)
         case Choice():
@@ -198,6 +203,8 @@ def _edit(about: Json, content: OutboundContent) -> Request:
             return Request("editMessageText", about | words | _keyboard(content), settled=settled)
         case Media() | Album():
             return Request("editMessageCaption", about | _words("caption", "caption_entities", content.caption), settled=settled)
+        case _:
+            raise UnsupportedContent("not_editable")
 
 
 def _delete(about: Json, numbers: Sequence[int]) -> Request:

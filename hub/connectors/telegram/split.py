@@ -32,6 +32,8 @@ def split_content(content: OutboundContent) -> Sequence[OutboundContent]:
             return _files(content.items, content.caption)
         case Location():
             return [_place(content)]
+        case _:
+            raise UnsupportedContent("not_for_telegram")
 
 
 def _choice(content: Choice) -> list[OutboundContent]:
