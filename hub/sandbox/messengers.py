@@ -1,7 +1,7 @@
 """What a simulated messenger is: an ASGI application that speaks the provider's API, and a phone to be its customer with.
 
-Each lives in a folder of its own, `hub/sandbox/<connector>/`, whose `simulator.py` has `create(http) -> Simulator`. The sandbox finds
-them by their folders and mounts each under `/{connector}/`: the settings of the demo's account point there.
+Each lives in a folder of its own, `hub/sandbox/<connector>/`, whose `simulator.py` has `create(http) -> Simulator`. The sandbox
+finds them by their folders and mounts each under `/{connector}/`: the settings of the demo's account point there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,8 +57,8 @@ class PhoneButton:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneLine:
-    """One message on the phone. `is_theirs`: the business wrote it. `state` of a message of one's own is what the messenger shows of
-    it: sent, delivered, or read by the business. `note`: an event instead of a message, in the catalogue's words
+    """One message on the phone. `is_theirs`: the business wrote it. `state` of a message of one's own is what the messenger shows
+    of it: sent, delivered, or read by the business. `note`: an event instead of a message, in the catalogue's words
     (`sandbox.note.<note>`)."""
 
     id: str
