@@ -1,4 +1,4 @@
-"""What goes wrong on demand, for every simulator. A fault holds for the next n occasions, some seconds, or until it is switched off.
+"""What goes wrong on demand, for every simulator. A fault holds for the next n occasions, for some seconds, or until switched off.
 
 rate_limited   the messenger's answer for too many requests; `retry_after` seconds where it says so
 server_error   the messenger is broken (500 to 599) before anything was done; `status`
