@@ -148,8 +148,8 @@ async def measure(place: Place, *, quick: bool) -> Section:
     ]
     section.notes = [
         f"{history.messages:,} messages in {history.conversations:,} conversations, half of them ours with part, attempt and "
-        "provider key, every tenth with a file; the empty hub knows the same people. Two installations, each with PostgreSQL, Valkey, "
-        "web process, worker and simulator of its own; the one that is not measured stands idle.",
+        "provider key, every tenth with a file; the empty hub knows the same people. Two installations, each with PostgreSQL, "
+        "Valkey, web process, worker and simulator of its own; the one that is not measured stands idle.",
         "Both were vacuumed and analysed once before, as autovacuum does.",
     ]
     return section

@@ -150,9 +150,7 @@ class Load:
         self._job = job
         self._loop = asyncio.get_running_loop()
         self._templates = [request_template(target) for target in job.targets]
-        self._with_document = (
-            [request_template(target, job.document) for target in job.targets]
-        )
+        self._with_document = [request_template(target, job.document) for target in job.targets]
         self._idle: deque[Connection] = deque()
         self._due: deque[tuple[int, float]] = deque()
         self._next = job.first
