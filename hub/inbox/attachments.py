@@ -59,13 +59,14 @@ async def add_items(unit: UnitOfWork, channel_id: UUID, items: Collection[Item])
         """
         INSERT INTO attachment (organisation_id, id, conversation_id, channel_id, message_id, position, kind, ref, "unique",
                                 event_key, name, mime, size, label, caption, duration, width, height, state, reason, scanned,
-                                has_thumbnail, due_at, tries, created_at, edited_at)
+                                has_thumbnail, due_at, tries, created_at, edited_at, small_ref)
         SELECT $1, id, conversation_id, $2, message_id, position, kind, ref, "unique", event_key, name, mime, size, label, caption,
-               duration, width, height, 'waiting', '', '', false, $3, 0, $3, edited_at
+               duration, width, height, 'waiting', '', '', false, $3, 0, $3, edited_at, small_ref
         FROM unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-                    $13::text[], $14::bigint[], $15::text[], $16::text[], $17::int[], $18::int[], $19::int[], $20::timestamptz[])
+                    $13::text[], $14::bigint[], $15::text[], $16::text[], $17::int[], $18::int[], $19::int[],
+                    $20::timestamptz[], $21::text[])
              AS row(id, conversation_id, message_id, position, kind, ref, "unique", event_key, name, mime, size, label, caption,
-                    duration, width, height, edited_at)
+                    duration, width, height, edited_at, small_ref)
         """,
         unit.tenant,
         channel_id,
@@ -87,6 +88,7 @@ async def add_items(unit: UnitOfWork, channel_id: UUID, items: Collection[Item])
         [one["width"] for one in told],
         [one["height"] for one in told],
         [item.edited_at for item in items],
+        [one["small_ref"] for one in told],
     )
 
 

@@ -325,7 +325,7 @@ class Attachment(TenantRow, table=True):
     (provider's time) says when it or its caption was last changed. `name`,
     `mime` and `size` are what the sender's side said until the file is stored, then what we found; they may be wrong before.
     `position` orders the files of one message. An uploaded file has `uploaded_by` and no message until it is sent. `reason` says
-    why it is not stored.
+    why it is not stored. `small_ref` is the handle of the provider's own small picture, for a film, of which we draw none.
     """
 
     __table_args__ = (
@@ -355,6 +355,7 @@ class Attachment(TenantRow, table=True):
     duration: int | None = None
     width: int | None = None
     height: int | None = None
+    small_ref: str = Field(default="", sa_column_kwargs={"server_default": ""})
     state: str = "waiting"
     reason: str = ""
     scanned: str = ""
