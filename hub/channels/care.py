@@ -10,7 +10,7 @@ hour."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,7 +35,8 @@ log = structlog.get_logger()
 
 DAILY: Final = timedelta(days=1)
 SOON: Final = timedelta(hours=1)
-"""After a provider that did not answer."""
+"""After a provider that did not answer; a renewal is tried again after a tenth of the time that is left for it, if that is less."""
+SHORTEST: Final = timedelta(seconds=10)
 KEEP_TRIES: Final = 15
 """Seconds for which renewed credentials wait for a database that is away: the old ones may be worthless already."""
 
@@ -68,8 +69,9 @@ async def _look_after(runtime: Runtime, lane: Lane) -> None:
         return
     again = DAILY
     async with connector_client(runtime.settings.trusted_hosts) as http:
-        if _ends_soon(channel, row["credentials_expire_at"]):
-            again = min(again, await _try(runtime, lane, lambda: _renew(runtime, channel, http)))
+        before = _renewed_before(channel)
+        if before and row["credentials_expire_at"] and clock.now() >= row["credentials_expire_at"] - before:
+            again = min(again, await _try(runtime, lane, lambda: _renew(runtime, channel, http), min(SOON, before / 10)))
             async with runtime.database.unit_of_work(lane.organisation_id) as unit:
                 channel = await read_channel(runtime, unit, lane.channel_id)
         if isinstance(channel.connector, Checks):
@@ -79,16 +81,21 @@ async def _look_after(runtime: Runtime, lane: Lane) -> None:
     await _tell(runtime, lane, channel)
     async with runtime.database.unit_of_work(lane.organisation_id) as unit:
         await lane.hold(unit)
-        await unit.sql.execute(  # unless something happened meanwhile
-            "UPDATE channel SET care_at = $4 WHERE organisation_id = $1 AND id = $2 AND care_at = $3",
+        await unit.sql.execute(  # unless something happened meanwhile; what ends soon is not left for a day
+            """
+            UPDATE channel SET care_at = LEAST($4, GREATEST(credentials_expire_at - $5::interval, $6))
+            WHERE organisation_id = $1 AND id = $2 AND care_at = $3
+            """,
             unit.tenant,
             lane.channel_id,
             row["care_at"],
             clock.now() + again,
+            before,
+            clock.now() + SHORTEST,
         )
 
 
-async def _try(runtime: Runtime, lane: Lane, act: Callable[[], Awaitable[None]]) -> timedelta:
+async def _try(runtime: Runtime, lane: Lane, act: Callable[[], Awaitable[None]], soon: timedelta = SOON) -> timedelta:
     """Do one thing; when to look again. Credentials that are refused need a person."""
     shown = {"channel": ids.show("chn", lane.channel_id)}
     try:
@@ -99,16 +106,17 @@ async def _try(runtime: Runtime, lane: Lane, act: Callable[[], Awaitable[None]])
             await health.mark_attention(unit, lane.channel_id, "auth_failed", error.provider_text)
     except (Unavailable, RateLimited) as error:
         log.warning("care_waits", error=error.code, **shown)
-        return SOON
+        return soon
     except ConnectorError as error:
         log.warning("care_failed", error=error.code, **shown)
     return DAILY
 
 
-def _ends_soon(channel: OpenChannel, expire_at: datetime | None) -> bool:
-    if expire_at is None or not isinstance(channel.connector, Renews):
-        return False
-    return clock.now() >= expire_at - timedelta(days=channel.connector.renew_days_before)
+def _renewed_before(channel: OpenChannel) -> timedelta | None:
+    """So long before their end this account's credentials are renewed; None: nobody can."""
+    if not isinstance(channel.connector, Renews):
+        return None
+    return timedelta(seconds=channel.connector.renew_seconds_before)
 
 
 async def _renew(runtime: Runtime, channel: OpenChannel, http: AsyncClient) -> None:
@@ -133,7 +141,9 @@ async def _keep(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, renewa
         seal_settings(runtime.vault, renewal.settings, unit.tenant, channel.channel_id),
         clock.now() + timedelta(seconds=lasts) if lasts is not None else None,
     )
-    await history.note(unit, channel.channel_id, "change", "credentials_renewed")
+    await health.recover(runtime, unit, channel.channel_id, "auth_failed")
+    if lasts is None or lasts > DAILY.total_seconds():  # a token that lasts an hour is no news
+        await history.note(unit, channel.channel_id, "change", "credentials_renewed")
 
 
 async def _check(runtime: Runtime, lane: Lane, channel: OpenChannel, http: AsyncClient) -> None:

@@ -57,6 +57,19 @@ async def hear(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, event: Chan
             await _mark(unit, channel_id, "attention", cause, None, text, noted=True)
 
 
+async def recover(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, cause: str) -> None:
+    """What a person would have had to mend is mended without one: if that was the cause, what waits goes now."""
+    is_cause = await unit.sql.fetchval(
+        "SELECT health = 'attention' AND health_cause = $3 FROM channel WHERE organisation_id = $1 AND id = $2",
+        unit.tenant,
+        channel_id,
+        cause,
+    )
+    if is_cause:
+        await mark_healthy(unit, channel_id)
+        await _open(runtime, unit, channel_id)
+
+
 async def _is_fine(unit: UnitOfWork, channel_id: UUID) -> bool:
     return bool(
         await unit.sql.fetchval(

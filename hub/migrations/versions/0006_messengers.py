@@ -2,6 +2,7 @@
 say stands in `0006_messengers.sql`."""
 
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 import sqlmodel.sql.sqltypes
@@ -9,26 +10,26 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 KINDS = (
     "text", "media", "location", "contact", "choice", "interactive", "sheet", "template", "cards", "times", "unsupported",
 )  # fmt: skip
 
 
-def _text(name: str, default: str | None = None) -> sa.Column[str]:
+def _text(name: str, default: str | None = None) -> sa.Column[Any]:
     return sa.Column(name, sqlmodel.sql.sqltypes.AutoString(), nullable=False, server_default=default)
 
 
-def _when(name: str, *, nullable: bool = False) -> sa.Column[str]:
+def _when(name: str, *, nullable: bool = False) -> sa.Column[Any]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
 
-def _uuid(name: str, *, nullable: bool = False) -> sa.Column[str]:
+def _uuid(name: str, *, nullable: bool = False) -> sa.Column[Any]:
     return sa.Column(name, sa.Uuid(), nullable=nullable)
 
 
-def _json(name: str, *, nullable: bool = False) -> sa.Column[str]:
+def _json(name: str, *, nullable: bool = False) -> sa.Column[Any]:
     return sa.Column(name, postgresql.JSONB(astext_type=sa.Text()), nullable=nullable)
 
 
