@@ -1,4 +1,4 @@
-"""The control API: to be a person with a phone, to make things go wrong, and to see what happened. JSON; and the phone page.
+"""The control API: to be a person with a phone, to make things go wrong, and to see what happened. JSON.
 
     GET    /control                                        all bots and people
     POST   /control/bots                                   CreateBot; the same bot id again renames it
@@ -26,14 +26,13 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from hub.core import pages
-from hub.core.errors import HubError, InvalidInput, NotFound
+from hub.core.errors import InvalidInput, NotFound
 from hub.sandbox import access, writing
 from hub.sandbox.bodies import CreateBot, CreatePerson, Edit, Press, RawUpdate, Restore, SetFault, When, Write
+from hub.sandbox.downloads import bytes_of
 from hub.sandbox.shown import show_bot, show_chat, show_entry, show_person, show_update
 from hub.sandbox.telegram import doing
 from hub.sandbox.telegram.chats import Chat
-from hub.sandbox.telegram.downloads import bytes_of
 from hub.sandbox.telegram.entities import text_content
 from hub.sandbox.telegram.errors import Refused
 from hub.sandbox.telegram.media import MediaKind, Medium, content_of
@@ -42,12 +41,6 @@ from hub.sandbox.telegram.world import Bot, World
 
 LARGEST_FILE: Final = 64 << 20
 """Bytes of one file from the phone. Telegram takes 2 GB; a bot can fetch 20 MB."""
-
-
-async def refuse(request: Request, error: Exception) -> Response:
-    """An expected error as JSON."""
-    assert isinstance(error, HubError)
-    return access.answer(error.http_status, error.code, str(error))
 
 
 def _world(request: Request) -> World:
@@ -68,12 +61,6 @@ TheBot = Annotated[Bot, Depends(_bot)]
 TheChat = Annotated[tuple[Bot, Chat], Depends(_chat)]
 
 router = APIRouter()
-
-
-@router.get("/")
-async def phone(request: Request) -> Response:
-    """The phone page. Everything on it comes from the control API."""
-    return pages.render(request, "sandbox/phone.html")
 
 
 @router.get("/control")

@@ -11,7 +11,7 @@ The simulator forgets everything when its process ends; the hub's own records sa
     starting.py     `prepare` and `keep`, and what the terminal shows
     company.py      the sample organisation, its people and its channel
     memory.py       what the simulator gets back
-    simulator.py    the simulator as its phone page sees it
+    client.py       the simulator as its phone page sees it
     basics.py       what all of these share
 """
 

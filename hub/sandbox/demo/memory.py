@@ -9,7 +9,7 @@ from hub.runtime import Runtime
 from hub.sandbox import stories
 from hub.sandbox.acts import Story
 from hub.sandbox.demo.basics import CONNECTOR, Place
-from hub.sandbox.demo.simulator import Simulator
+from hub.sandbox.demo.client import Simulator
 
 REMEMBERED: Final = 200
 """Messages of one chat that the simulator gets back."""

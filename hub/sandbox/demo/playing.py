@@ -14,9 +14,9 @@ from hub.runtime import Runtime
 from hub.sandbox import stories
 from hub.sandbox.acts import Album, Answer, Assign, Block, Colleague, Doing, Done, Note, Press, Send, Start, Step, Story, Write
 from hub.sandbox.demo.basics import CONNECTOR, Place, Say, words
+from hub.sandbox.demo.client import Simulator
 from hub.sandbox.demo.company import find_channel, find_people
 from hub.sandbox.demo.memory import give_memory
-from hub.sandbox.demo.simulator import Simulator
 
 SEEDED: Final = "demo.seeded"
 """The audit entry that says: all stories have been played."""

@@ -21,9 +21,9 @@ from hub.inbox.door import Door
 from hub.runtime import Runtime, open_runtime
 from hub.sandbox.app import Sandbox, create_sandbox_app
 from hub.sandbox.demo.basics import DemoFailed, Say, words
+from hub.sandbox.demo.client import Simulator
 from hub.sandbox.demo.company import find_organisation
 from hub.sandbox.demo.playing import SEEDED, Stage
-from hub.sandbox.demo.simulator import Simulator
 
 FOUNDED_BEFORE: Final = timedelta(days=7)
 

@@ -18,9 +18,9 @@ from hub.core.settings import Settings
 from hub.runtime import Runtime, open_runtime
 from hub.sandbox import stories
 from hub.sandbox.demo.basics import DemoFailed, Say, words
+from hub.sandbox.demo.client import Simulator
 from hub.sandbox.demo.company import find_channel, find_people, sign_out
 from hub.sandbox.demo.memory import give_memory
-from hub.sandbox.demo.simulator import Simulator
 
 READY_SECONDS: Final = 120.0
 ASK_SECONDS: Final = 0.2

@@ -21,7 +21,7 @@ LARGEST_DOWNLOAD: Final = 20 << 20
 LARGEST_PHOTO: Final = 10 << 20
 LARGEST_UPLOAD: Final = 50 << 20
 PATH_LIFE: Final = timedelta(hours=1)
-SAMPLES: Final = Path(__file__).parent / "files"
+SAMPLES: Final = Path(__file__).parents[1] / "files"
 
 _PREFIX: Final[dict[FileKind, str]] = {
     "photo": "AgACAgIAAxkB", "thumbnail": "AAMCAgADGQEA", "voice": "AwACAgIAAxkB", "video": "BAACAgIAAxkB",

@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from hub.sandbox.downloads import Download, bytes_of
 from hub.sandbox.telegram.arguments import Arguments, limited, read_arguments
-from hub.sandbox.telegram.downloads import Download, bytes_of
 from hub.sandbox.telegram.errors import Cut, Refused, blocked, too_many
 from hub.sandbox.telegram.methods import METHODS
 from hub.sandbox.telegram.methods.call import Call, Done
