@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.core.errors import HubError
 
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 NO_FORM: Final = frozenset({"application/json", "application/octet-stream"})
 """Content types that no form of another site can send without asking first."""
 

@@ -13,6 +13,7 @@ lost           a webhook is never delivered
 file_gone      a file that is fetched is not there any more
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,6 +33,12 @@ class Fault:
     left: int | None
     until: datetime | None
     values: Mapping[str, Any] = field(default_factory=dict)
+
+    def wait(self) -> int:
+        """What an answer for too many requests tells to wait, in seconds: `retry_after`, else what is left of the fault, else 1."""
+        if "retry_after" in self.values:
+            return int(self.values["retry_after"])
+        return 1 if self.until is None else max(1, math.ceil((self.until - clock.now()).total_seconds()))
 
 
 class Faults:

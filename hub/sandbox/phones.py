@@ -3,9 +3,10 @@
     GET    /phone                                      every messenger: what a person can do there, its accounts, its faults
     PUT    /phone/{connector}/faults                   SetFault
     GET    /phone/{connector}/deliveries               the last webhooks, and how many wait
+    GET    /phone/{connector}/settings                 what a business types into the set-up form to connect the sample account
     GET    /phone/{connector}/{account}/people
     POST   /phone/{connector}/{account}/people         NewPerson; the same address again renames them
-    GET    /phone/{connector}/{account}/chat?person=   what the phone shows
+    GET    /phone/{connector}/{account}/chat?person=   what the phone shows; notes in words
     PUT    /phone/{connector}/{account}/chat           Restore what an earlier process showed; the business is told nothing
     GET    /phone/{connector}/{account}/file?id=       the bytes of a file of either side
     POST   /phone/{connector}/{account}/file?person=…  the bytes of a file are sent
@@ -16,9 +17,9 @@ Ids of people, lines and files are the messenger's own and may hold any characte
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
@@ -59,7 +60,7 @@ class ShownFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownMessenger:
-    """A messenger as the phone page chooses it. `extras`: names with their words; `faults`: those that are on."""
+    """A messenger as the phone page chooses it. `extras`, `fault_kinds`: names with their words; `faults`: those that are on."""
 
     connector: str
     label: str
@@ -67,7 +68,7 @@ class ShownMessenger:
     can: Sequence[Act]
     extras: dict[str, str]
     accounts: Sequence[PhoneAccount]
-    fault_kinds: Sequence[str]
+    fault_kinds: dict[str, str]
     faults: dict[str, ShownFault]
 
 
@@ -95,6 +96,21 @@ def _phone(simulator: TheSimulator, account: str) -> Phone:
 
 ThePhone = Annotated[Phone, Depends(_phone)]
 
+
+def _words(request: Request) -> Translator:
+    return Translator(pages.locale_of(request))
+
+
+Words = Annotated[Translator, Depends(_words)]
+
+
+def _shown(phone: Phone, account: str, person: str, t: Translator) -> PhoneChat:
+    """The chat with its notes in words."""
+    chat = phone.chat(account, person)
+    lines = [replace(line, note=t(f"sandbox.note.{line.note}", text=line.text)) if line.note else line for line in chat.lines]
+    return replace(chat, lines=tuple(lines))
+
+
 router = APIRouter()
 
 
@@ -105,9 +121,8 @@ async def phone(request: Request) -> Response:
 
 
 @router.get("/phone")
-async def messengers(request: Request) -> list[ShownMessenger]:
+async def messengers(request: Request, t: Words) -> list[ShownMessenger]:
     simulators: Simulators = request.app.state.simulators
-    t = Translator(pages.locale_of(request))
     return [_messenger(one, t) for one in simulators.all()]
 
 
@@ -119,13 +134,13 @@ def _messenger(simulator: Simulator, t: Translator) -> ShownMessenger:
         can=sorted(simulator.phone.can),
         extras={name: t(key) for name, key in simulator.phone.extras.items()},
         accounts=simulator.phone.accounts(),
-        fault_kinds=simulator.faults.kinds,
+        fault_kinds={kind: t(f"sandbox.fault.{kind}") for kind in simulator.faults.kinds},
         faults={kind: ShownFault(left=one.left, until=one.until) for kind, one in simulator.faults.active().items()},
     )
 
 
 @router.put("/phone/{connector}/faults")
-async def set_fault(request: Request, simulator: TheSimulator, body: SetFault) -> ShownMessenger:
+async def set_fault(simulator: TheSimulator, body: SetFault, t: Words) -> ShownMessenger:
     if body.on:
         try:
             simulator.faults.switch_on(body.kind, times=body.times, seconds=body.seconds, **body.values)
@@ -133,13 +148,19 @@ async def set_fault(request: Request, simulator: TheSimulator, body: SetFault) -
             raise InvalidInput(str(error), field="kind") from None
     else:
         simulator.faults.switch_off(body.kind)
-    return _messenger(simulator, Translator(pages.locale_of(request)))
+    return _messenger(simulator, t)
 
 
 @router.get("/phone/{connector}/deliveries")
 async def deliveries(simulator: TheSimulator) -> ShownDeliveries:
     newest = list(simulator.courier.deliveries)[: -DELIVERIES_SHOWN - 1 : -1]
     return ShownDeliveries(waiting=simulator.courier.waiting, deliveries=newest)
+
+
+@router.get("/phone/{connector}/settings")
+async def settings(request: Request, simulator: TheSimulator) -> dict[str, Any]:
+    """Worth something only to the simulator of this machine."""
+    return simulator.sample_settings(str(request.base_url).rstrip("/"))
 
 
 @router.get("/phone/{connector}/{account}/people")
@@ -153,14 +174,14 @@ async def add_person(phone: ThePhone, account: str, body: NewPerson) -> PhonePer
 
 
 @router.get("/phone/{connector}/{account}/chat")
-async def chat(phone: ThePhone, account: str, person: str) -> PhoneChat:
-    return phone.chat(account, person)
+async def chat(phone: ThePhone, account: str, person: str, t: Words) -> PhoneChat:
+    return _shown(phone, account, person, t)
 
 
 @router.put("/phone/{connector}/{account}/chat")
-async def restore(phone: ThePhone, account: str, body: Restore) -> PhoneChat:
+async def restore(phone: ThePhone, account: str, body: Restore, t: Words) -> PhoneChat:
     phone.restore(account, body.person, body.lines)
-    return phone.chat(account, body.person)
+    return _shown(phone, account, body.person, t)
 
 
 @router.get("/phone/{connector}/{account}/file")
@@ -200,50 +221,50 @@ async def write(phone: ThePhone, account: str, body: Write) -> PhoneLine:
 
 
 @router.post("/phone/{connector}/{account}/extra")
-async def extra(phone: ThePhone, account: str, body: Extra) -> PhoneChat:
+async def extra(phone: ThePhone, account: str, body: Extra, t: Words) -> PhoneChat:
     if body.name not in phone.extras:
         raise NotFound(f"no extra {body.name!r}")
     phone.extra(account, body.person, body.name)
-    return phone.chat(account, body.person)
+    return _shown(phone, account, body.person, t)
 
 
 @router.post("/phone/{connector}/{account}/press")
-async def press(phone: ThePhone, account: str, body: Press) -> PhoneChat:
+async def press(phone: ThePhone, account: str, body: Press, t: Words) -> PhoneChat:
     phone.press(account, body.person, body.line, body.button)
-    return phone.chat(account, body.person)
+    return _shown(phone, account, body.person, t)
 
 
 @router.post("/phone/{connector}/{account}/react")
-async def react(phone: ThePhone, account: str, body: React) -> PhoneChat:
+async def react(phone: ThePhone, account: str, body: React, t: Words) -> PhoneChat:
     phone.react(account, body.person, body.line, body.emoji)
-    return phone.chat(account, body.person)
+    return _shown(phone, account, body.person, t)
 
 
 @router.post("/phone/{connector}/{account}/edit")
-async def edit(phone: ThePhone, account: str, body: Edit) -> PhoneChat:
+async def edit(phone: ThePhone, account: str, body: Edit, t: Words) -> PhoneChat:
     phone.edit(account, body.person, body.line, body.text)
-    return phone.chat(account, body.person)
+    return _shown(phone, account, body.person, t)
 
 
 @router.post("/phone/{connector}/{account}/delete")
-async def delete(phone: ThePhone, account: str, body: OfLine) -> PhoneChat:
+async def delete(phone: ThePhone, account: str, body: OfLine, t: Words) -> PhoneChat:
     phone.delete(account, body.person, body.line)
-    return phone.chat(account, body.person)
+    return _shown(phone, account, body.person, t)
 
 
 @router.post("/phone/{connector}/{account}/read")
-async def read(phone: ThePhone, account: str, body: OfPerson) -> PhoneChat:
+async def read(phone: ThePhone, account: str, body: OfPerson, t: Words) -> PhoneChat:
     phone.read(account, body.person)
-    return phone.chat(account, body.person)
+    return _shown(phone, account, body.person, t)
 
 
 @router.post("/phone/{connector}/{account}/typing")
-async def set_typing(phone: ThePhone, account: str, body: Typing) -> PhoneChat:
+async def set_typing(phone: ThePhone, account: str, body: Typing, t: Words) -> PhoneChat:
     phone.set_typing(account, body.person, body.is_typing)
-    return phone.chat(account, body.person)
+    return _shown(phone, account, body.person, t)
 
 
 @router.post("/phone/{connector}/{account}/block")
-async def set_blocked(phone: ThePhone, account: str, body: Block) -> PhoneChat:
+async def set_blocked(phone: ThePhone, account: str, body: Block, t: Words) -> PhoneChat:
     phone.set_blocked(account, body.person, body.is_blocked)
-    return phone.chat(account, body.person)
+    return _shown(phone, account, body.person, t)
