@@ -81,6 +81,10 @@ class Restore(OfPerson):
     lines: list[PhoneLine]
 
 
+class PointTo(Strict):
+    url: str = Field(pattern="^https?://")
+
+
 class SetFault(Strict):
     """`times` occasions, or `seconds`, or neither: until it is switched off. `values`: what the kind wants to know."""
 

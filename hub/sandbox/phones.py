@@ -4,6 +4,7 @@
     PUT    /phone/{connector}/faults                   SetFault
     GET    /phone/{connector}/deliveries               the last webhooks, and how many wait
     GET    /phone/{connector}/settings                 what a business types into the set-up form to connect the sample account
+    POST   /phone/{connector}/hook                     PointTo: what a business types into the provider's console
     GET    /phone/{connector}/{account}/people
     POST   /phone/{connector}/{account}/people         NewPerson; the same address again renames them
     GET    /phone/{connector}/{account}/chat?person=   what the phone shows; notes in words
@@ -43,7 +44,21 @@ from hub.sandbox.messengers import (
     PhonePerson,
     Simulator,
 )
-from hub.sandbox.phone_bodies import Block, Edit, Extra, NewPerson, OfLine, OfPerson, Press, React, Restore, SetFault, Typing, Write
+from hub.sandbox.phone_bodies import (
+    Block,
+    Edit,
+    Extra,
+    NewPerson,
+    OfLine,
+    OfPerson,
+    PointTo,
+    Press,
+    React,
+    Restore,
+    SetFault,
+    Typing,
+    Write,
+)
 from hub.sandbox.registry import Simulators
 from hub.sandbox.samples import sample
 
@@ -161,6 +176,12 @@ async def deliveries(simulator: TheSimulator) -> ShownDeliveries:
 async def settings(request: Request, simulator: TheSimulator) -> dict[str, Any]:
     """Worth something only to the simulator of this machine."""
     return simulator.sample_settings(str(request.base_url).rstrip("/"))
+
+
+@router.post("/phone/{connector}/hook")
+async def point_to(simulator: TheSimulator, body: PointTo) -> ShownDeliveries:
+    simulator.point_to(body.url)
+    return await deliveries(simulator)
 
 
 @router.get("/phone/{connector}/{account}/people")

@@ -31,7 +31,7 @@ class FakePhone:
 
     def __init__(self, courier: Courier, hook: str) -> None:
         self._courier = courier
-        self._hook = hook
+        self.hook = hook
         self._people = {AYLIN: PhonePerson(id=AYLIN, name="Aylin Yıldırım", address="+4915155501834")}
         self._lines: dict[str, list[PhoneLine]] = {AYLIN: []}
         self._contents: dict[str, tuple[PhoneFile, bytes]] = {}
@@ -62,7 +62,7 @@ class FakePhone:
     def write(self, account: str, person: str, draft: PhoneDraft) -> PhoneLine:
         if person in self.blocked:
             raise Conflict("the person has blocked the business")
-        files = ()
+        files: tuple[PhoneFile, ...] = ()
         if draft.file is not None:
             file = replace(draft.file, id=f"f/{len(self._contents)}")
             self._contents[file.id] = (file, draft.content)
@@ -129,7 +129,7 @@ class FakePhone:
         raise NotFound(f"no line {line!r}")
 
     def _tell(self, body: dict[str, Any]) -> None:
-        self._courier.send(Outgoing(self._hook, orjson.dumps(body), {"content-type": "application/json"}))
+        self._courier.send(Outgoing(self.hook, orjson.dumps(body), {"content-type": "application/json"}))
 
 
 class FakeSimulator:
@@ -140,7 +140,7 @@ class FakeSimulator:
     mark = "sms"
 
     def __init__(self, http: httpx.AsyncClient, hook: str) -> None:
-        self.faults = Faults((*KINDS, "only_here"))
+        self.faults = Faults((*KINDS, "flood_limits"))
         self.courier = Courier(http, self.faults, delays=(0.0,))
         self.phone = FakePhone(self.courier, hook)
 
@@ -150,6 +150,9 @@ class FakeSimulator:
 
     def sample_settings(self, origin: str) -> dict[str, Any]:
         return {"base_url": f"{origin}/fake"}
+
+    def point_to(self, callback_url: str) -> None:
+        self.phone.hook = callback_url
 
     async def stop(self) -> None:
         await self.courier.stop()

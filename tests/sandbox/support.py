@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hub.sandbox.app import Sandbox, create_sandbox_app
 from hub.sandbox.telegram import simulator as telegram
 from hub.sandbox.telegram.webhook import Options
-from hub.sandbox.telegram.world import Bot
+from hub.sandbox.telegram.world import Bot, World
 
 TOKEN = "7012345678:AAE-test_token_of_thirty_five_chars"
 BOT = 7012345678
@@ -122,10 +122,14 @@ class Simulated:
     http: httpx.AsyncClient
 
     @property
-    def bot(self) -> Bot:
+    def world(self) -> World:
         simulator = self.sandbox.simulators.get("telegram")
         assert isinstance(simulator, telegram.TelegramSimulator)
-        return simulator.world.bot(BOT)
+        return simulator.world
+
+    @property
+    def bot(self) -> Bot:
+        return self.world.bot(BOT)
 
     async def call(self, method: str, token: str = TOKEN, **parameters: Any) -> httpx.Response:
         """A method of the Bot API with a JSON body."""

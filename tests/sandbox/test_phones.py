@@ -51,7 +51,7 @@ async def played() -> AsyncIterator[Played]:
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(hear)) as to_hub:
         fake = FakeSimulator(to_hub, "http://hub.example/hooks/fake")
-        sandbox = create_sandbox_app(simulators=[fake])
+        sandbox = create_sandbox_app(create=lambda _: [fake])
         async with httpx.AsyncClient(transport=httpx.ASGITransport(sandbox), base_url="http://127.0.0.1") as http:
             yield Played(http, fake, heard)
         await sandbox.stop()
@@ -92,7 +92,7 @@ async def test_the_page_learns_what_there_is(played: Played) -> None:
     assert (one["connector"], one["label"], one["mark"]) == ("fake", "Fake", "sms")
     assert one["accounts"] == [{"id": "acc-1", "title": "Radwerk", "address": "@radwerk"}]
     assert "react" in one["can"] and one["extras"] == {"order": Translator("de")("sandbox.title")}
-    assert "only_here" in one["fault_kinds"] and one["faults"] == {}
+    assert "flood_limits" in one["fault_kinds"] and one["faults"] == {}
 
 
 async def test_every_act_reaches_the_messenger(played: Played) -> None:

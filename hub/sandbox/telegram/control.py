@@ -4,6 +4,7 @@
     POST   /control/bots                                   CreateBot; the same bot id again renames it
     GET    /control/bots/{bot}                             webhook and last deliveries
     POST   /control/bots/{bot}/updates                     RawUpdate
+    POST   /control/bots/{bot}/files?kind=…&name=…         the bytes of a file; fields of a Message that Write takes as `content`
     POST   /control/people                                 CreatePerson; the same id again renames them
     GET    /control/bots/{bot}/chats/{person}              what the bot's side knows of this chat
     POST   /control/bots/{bot}/chats/{person}/messages     Write; of an album the answer is its first message
@@ -11,16 +12,19 @@
     POST   /control/bots/{bot}/chats/{person}/open         the person wrote some time ago: the bot may write; no update
 
 Groups, channels and business chats: `elsewhere.py`. A bot is named by its id, the number before the colon of its token. Times are
-unix seconds. Refusals are `{"error": code, "detail": …}` with 404, 409, 413 or 422.
+unix seconds. Refusals are `{"error": code, "detail": …}` with 404, 409 or 422.
 """
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
+from hub.core.errors import InvalidInput
 from hub.sandbox.telegram import doing, writing
 from hub.sandbox.telegram.bodies import CreateBot, CreatePerson, Edit, RawUpdate, Write
 from hub.sandbox.telegram.chats import Chat
+from hub.sandbox.telegram.errors import Refused
+from hub.sandbox.telegram.media import MediaKind, Medium, content_of
 from hub.sandbox.telegram.shown import show_bot, show_chat, show_entry, show_person, show_update
 from hub.sandbox.telegram.wire import Json
 from hub.sandbox.telegram.world import Bot, World
@@ -67,6 +71,14 @@ async def see_bot(bot: TheBot) -> Json:
 @router.post("/control/bots/{bot}/updates")
 async def happen(body: RawUpdate, bot: TheBot) -> Json:
     return show_update(doing.happen(bot, body.kind, body.payload))
+
+
+@router.post("/control/bots/{bot}/files")
+async def upload(request: Request, bot: TheBot, kind: MediaKind, name: str = "", media_type: str = "") -> Json:
+    try:
+        return content_of(bot.files, Medium(kind, await request.body(), name, media_type))
+    except Refused as refused:
+        raise InvalidInput(refused.description, field="file") from None
 
 
 @router.post("/control/people")

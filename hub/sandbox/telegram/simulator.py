@@ -73,6 +73,9 @@ class TelegramSimulator:
     def sample_settings(self, origin: str) -> dict[str, Any]:
         return {"bot_token": SAMPLE_TOKEN, "base_url": f"{origin}/telegram"}
 
+    def point_to(self, callback_url: str) -> None:
+        """Bots set their webhooks themselves."""
+
     async def stop(self) -> None:
         await self._server.stop()
 
