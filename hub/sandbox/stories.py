@@ -387,7 +387,7 @@ STORIES: Final = (
         connector="instagram",
     ),
     Story(
-        "",
+        "+4915110000777",
         "Josef",
         "Nußbaumer",
         "de",

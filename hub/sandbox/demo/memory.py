@@ -19,10 +19,10 @@ FILE_KINDS: Final[dict[str, FileKind]] = {"animation": "video", "video_note": "v
 
 async def give_memory(runtime: Runtime, place: Place, messenger: Messenger) -> None:
     """People and chats as the hub's records know them. Safe to repeat."""
-    people = {}
-    if place.connector == TELEGRAM:
-        told = [await messenger.introduce(story) for story in stories.STORIES if story.connector == TELEGRAM]
-        people = {person.address: person for person in told}
+    for story in stories.STORIES:
+        if story.connector == place.connector and story.address:
+            await messenger.introduce(story)
+    people = {person.address: person for person in await messenger.people()}
     async with runtime.database.unit_of_work(place.organisation_id) as unit:
         rows = await unit.sql.fetch(
             """

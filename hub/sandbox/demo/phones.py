@@ -21,6 +21,7 @@ class Person:
     """A customer: `id` names them at the simulator, `address` is what the business gets to know."""
 
     id: str
+    name: str
     address: str
 
 
@@ -43,20 +44,20 @@ class Messenger:
         await self._ask("POST", f"/phone/{self.connector}/hook", {"url": url})
 
     async def people(self) -> list[Person]:
-        return [Person(one["id"], one["address"]) for one in await self._ask("GET", f"{self._base}/people")]
+        return [_person(one) for one in await self._ask("GET", f"{self._base}/people")]
 
     async def introduce(self, story: Story) -> Person:
-        """The customer of a story has a phone. Only on Telegram they have an address of their own, a language and a user name."""
+        """The customer of a story has a phone; on Telegram also a language and a user name."""
         if self.connector != TELEGRAM:
-            return await self.add_person(story.name, story.address)
+            known = next((one for one in await self.people() if one.name == story.name), None)
+            return known or await self.add_person(story.name, story.address)
         names = {"first_name": story.first_name, "last_name": story.last_name or None, "username": story.username}
         number = {"id": int(story.address), "language_code": story.language}
         await self._ask("POST", "/control/people", number | names)
-        return Person(story.address, story.address)
+        return Person(story.address, story.name, story.address)
 
     async def add_person(self, name: str, address: str = "") -> Person:
-        added = await self._ask("POST", f"{self._base}/people", {"name": name, "address": address})
-        return Person(added["id"], added["address"])
+        return _person(await self._ask("POST", f"{self._base}/people", {"name": name, "address": address}))
 
     async def restore(self, person: Person, lines: Sequence[PhoneLine]) -> None:
         """Give a chat its past, unless something was said in it already."""
@@ -116,6 +117,10 @@ class Messenger:
         answer = await self._http.request(method, path, json=body, params=query)
         answer.raise_for_status()
         return answer.json()
+
+
+def _person(shown: dict[str, str]) -> Person:
+    return Person(shown["id"], shown["name"], shown["address"])
 
 
 async def find_messengers(http: httpx.AsyncClient) -> list[Messenger]:
