@@ -14,7 +14,17 @@ from hub.core import clock
 from hub.core.errors import Conflict, NotFound
 from hub.sandbox.courier import Courier, Outgoing
 from hub.sandbox.faults import KINDS, Faults
-from hub.sandbox.messengers import Act, PhoneAccount, PhoneButton, PhoneChat, PhoneDraft, PhoneFile, PhoneLine, PhonePerson
+from hub.sandbox.messengers import (
+    Act,
+    PhoneAccount,
+    PhoneButton,
+    PhoneChat,
+    PhoneDraft,
+    PhoneFile,
+    PhoneLine,
+    PhonePerson,
+    PhoneSpan,
+)
 
 ACCOUNT = PhoneAccount(id="acc-1", title="Radwerk", address="@radwerk")
 AYLIN = "p+1/ä="
@@ -82,9 +92,10 @@ class FakePhone:
         self._tell({"line": line.id, "text": line.text})
         return line
 
-    def say(self, person: str, text: str, buttons: tuple[PhoneButton, ...] = ()) -> PhoneLine:
+    def say(self, person: str, text: str, buttons: tuple[PhoneButton, ...] = (), spans: tuple[PhoneSpan, ...] = ()) -> PhoneLine:
         """The business writes."""
-        line = PhoneLine(id=f"line/{len(self._of(person))}=", at=clock.now(), is_theirs=True, text=text, buttons=buttons)
+        number = len(self._of(person))
+        line = PhoneLine(id=f"line/{number}=", at=clock.now(), is_theirs=True, text=text, buttons=buttons, spans=spans)
         self._of(person).append(line)
         return line
 

@@ -14,6 +14,7 @@ const here = Object.fromEntries(["connector", "account", "person"].map((name) =>
 let seen = { messengers: [], people: [], chat: null, deliveries: { waiting: 0, deliveries: [] } };
 let isCreating = false;
 let turn = 0;
+let acting = 0;
 
 const messenger = () => seen.messengers.find((one) => one.connector === here.connector);
 const account = () => messenger()?.accounts.find((one) => one.id === here.account);
@@ -26,7 +27,7 @@ async function look() {
   const mine = ++turn;
   try {
     const now = await gather();
-    if (mine !== turn) return;
+    if (mine !== turn || acting > 0) return; // what was seen before an act is old
     seen = now;
     draw();
   } catch (error) {
@@ -188,6 +189,7 @@ function isOld(node, wanted) {
 
 async function attempt(act) {
   at("refused").hidden = true;
+  acting += 1;
   try {
     await act();
     return true;
@@ -197,6 +199,7 @@ async function attempt(act) {
     at("refused").hidden = false;
     return false;
   } finally {
+    acting -= 1;
     await look();
   }
 }
@@ -228,14 +231,14 @@ document.querySelectorAll("[data-do]").forEach((node) =>
 at("accounts").addEventListener("change", () => go({ account: at("accounts").value, person: "" }));
 at("people").addEventListener("change", () => go({ person: at("people").value || null }));
 
-at("new-person").addEventListener("submit", (event) => {
+at("new-person").addEventListener("submit", async (event) => {
   event.preventDefault();
-  attempt(async () => {
-    const created = await api.addPerson(here, at("name").value.trim());
-    at("name").value = "";
-    await go({ person: created.id });
-    at("text").focus();
-  });
+  let created = null;
+  await attempt(async () => (created = await api.addPerson(here, at("name").value.trim())));
+  if (!created) return;
+  at("name").value = "";
+  await go({ person: created.id });
+  at("text").focus();
 });
 
 document.addEventListener("visibilitychange", () => document.hidden || look());
