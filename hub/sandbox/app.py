@@ -3,6 +3,7 @@
 /{connector}/…   the simulated messengers, each as its provider speaks (`<connector>/simulator.py`)
 /phone/…         what a person does, faults, what happened, the same for all (`phones.py`), JSON
 /                the phone page
+/shop            a sample website with the demo's website chat (`shop.py`)
 
 Telegram's `/bot…`, `/file/bot…` and `/control/…` are at the root too: its own host has them there, and so ask its client libraries.
 """
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.core import pages
 from hub.core.errors import HubError
-from hub.sandbox import access, phones
+from hub.sandbox import access, phones, shop
 from hub.sandbox.messengers import Simulator
 from hub.sandbox.registry import Simulators, find_simulators
 
@@ -36,7 +37,9 @@ class Sandbox:
         self.simulators = Simulators(list(create(http or self._own_http)))
         web = FastAPI(title="Sandbox", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
         web.state.simulators = self.simulators
+        web.state.chat_script = ""
         web.include_router(phones.router)
+        web.include_router(shop.router)
         web.mount("/static", pages.Static(), name="static")
         web.add_exception_handler(HubError, access.refuse)
         self._web: ASGIApp = pages.SecurityHeaders(access.LoopbackOnly(web, hosts), https=False)

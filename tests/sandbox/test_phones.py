@@ -187,3 +187,16 @@ async def test_only_this_machine_may_play(played: Played) -> None:
         assert (await played.http.get("/phone", headers=headers)).status_code == 403
     form = {"content-type": "application/x-www-form-urlencoded"}
     assert (await played.http.post(f"{BASE}/write", content=b"x", headers=form)).status_code == 415
+
+
+async def test_the_sample_shop_shows_the_chat_and_lets_nothing_else_in(played: Played) -> None:
+    """R-297: one script tag; the page's own policy names itself and the hub."""
+    before = await played.http.get("/shop")
+    assert before.status_code == 200 and "<script" not in before.text
+    script = "http://127.0.0.1:8000/webchat/chn_1.js"
+    assert (await played.http.put("/shop", json={"script": script})).status_code == 204
+    page = await played.http.get("/shop")
+    assert page.text.count("<script") == 1 and f'<script src="{script}" async></script>' in page.text
+    assert "script-src 'self' http://127.0.0.1:8000; connect-src http://127.0.0.1:8000;" in page.headers["content-security-policy"]
+    for bad in ("javascript:alert(1)", "http://x/;script-src *", 'http://x/" onload="'):
+        assert (await played.http.put("/shop", json={"script": bad})).status_code == 422
