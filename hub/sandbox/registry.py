@@ -1,4 +1,5 @@
-"""Finds the simulators: every folder of `hub/sandbox` with a `simulator.py` is one. Nothing is registered by hand."""
+"""Finds the simulators: every folder of `hub/sandbox` with a `simulator.py` is one, unless its name begins with `_`. Nothing is
+registered by hand."""
 
 import importlib
 from pathlib import Path
@@ -37,7 +38,7 @@ class Simulators:
 def find_simulators(http: httpx.AsyncClient) -> list[Simulator]:
     """One of each; `http` carries their webhooks. Raises what a broken one raises, and ValueError for one whose name is not its
     folder's."""
-    return [_create(path.parent.name, http) for path in sorted(FOLDER.glob("*/simulator.py"))]
+    return [_create(path.parent.name, http) for path in sorted(FOLDER.glob("[!_]*/simulator.py"))]
 
 
 def _create(folder: str, http: httpx.AsyncClient) -> Simulator:
