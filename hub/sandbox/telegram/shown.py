@@ -30,10 +30,6 @@ def show_bot(bot: Bot) -> Json:
         "name": bot.name,
         "username": bot.username,
         "webhook": webhook_info(bot),
-        "faults": {
-            kind: {"left": fault.left, "until": None if fault.until is None else fault.until.timestamp()}
-            for kind, fault in bot.faults.active().items()
-        },
         "deliveries": [
             {
                 "update_id": delivery.update_id,

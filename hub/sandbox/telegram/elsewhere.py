@@ -18,15 +18,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from hub.core.errors import NotFound
-from hub.sandbox import writing
-from hub.sandbox.bodies import Connect, CreateGroup, Delete, Edit, Migrate, React, When, WriteInBusiness, WriteInGroup
-from hub.sandbox.control import TheBot, TheWorld
-from hub.sandbox.shown import show_chat, show_entry, show_update
-from hub.sandbox.telegram import doing
-from hub.sandbox.telegram.chats import Chat, Entry, Person
-from hub.sandbox.telegram.updates import Update
+from hub.sandbox.telegram import doing, writing
+from hub.sandbox.telegram.bodies import Connect, CreateGroup, Delete, Edit, Migrate, React, When, WriteInBusiness, WriteInGroup
+from hub.sandbox.telegram.chats import Chat
+from hub.sandbox.telegram.control import TheBot, TheWorld
+from hub.sandbox.telegram.shown import show_chat, show_entry, show_update
 from hub.sandbox.telegram.wire import Json, unix_now
-from hub.sandbox.telegram.world import Bot, Connection
+from hub.sandbox.telegram.world import Connection
 
 
 def _group(group: int, bot: TheBot) -> Chat:
@@ -60,7 +58,7 @@ async def see_group(chat: TheGroup, bot: TheBot) -> Json:
 async def write_in_group(body: WriteInGroup, chat: TheGroup, bot: TheBot, world: TheWorld) -> Json:
     chat.person = world.person(body.person)
     entry = writing.write(bot, chat, body)[0]
-    _note(bot, chat.person, entry.update)
+    doing.note_elsewhere(bot, chat.person, entry.update)
     return show_entry(entry)
 
 
@@ -68,7 +66,7 @@ async def write_in_group(body: WriteInGroup, chat: TheGroup, bot: TheBot, world:
 async def react(body: React, chat: TheGroup, bot: TheBot, world: TheWorld) -> Json:
     chat.person = world.person(body.person)
     update = doing.react(bot, chat, body.message_id, body.emoji, body.date)
-    _note(bot, chat.person, update)
+    doing.note_elsewhere(bot, chat.person, update)
     return show_update(update)
 
 
@@ -99,7 +97,7 @@ async def connect(body: Connect, bot: TheBot, world: TheWorld) -> Json:
     bot.connections[connection.id] = connection
     payload = connection.as_json(unix_now() if body.date is None else body.date)
     update = bot.queue("business_connection", payload, ("business_connection", body.owner))
-    _note(bot, connection.owner, update)
+    doing.note_elsewhere(bot, connection.owner, update)
     return show_update(update)
 
 
@@ -112,25 +110,19 @@ async def see_business_chat(chat: TheBusinessChat, bot: TheBot) -> Json:
 async def write_in_business(body: WriteInBusiness, chat: TheBusinessChat, bot: TheBot) -> Json:
     sender = bot.connections[chat.connection_id].owner if body.by_owner else None
     entry = writing.write(bot, chat, body, sender)[0]
-    _note(bot, chat.person, entry.update)
+    doing.note_elsewhere(bot, chat.person, entry.update)
     return show_entry(entry)
 
 
 @router.patch("/business/{connection}/chats/{person}/messages/{message}")
 async def edit_in_business(message: int, body: Edit, chat: TheBusinessChat, bot: TheBot) -> Json:
     entry = doing.edit(bot, chat, message, body.text, location=body.location, at=body.date)
-    _note(bot, chat.person, entry.update)
+    doing.note_elsewhere(bot, chat.person, entry.update)
     return show_entry(entry)
 
 
 @router.post("/business/{connection}/chats/{person}/delete")
 async def delete_in_business(body: Delete, chat: TheBusinessChat, bot: TheBot) -> Json:
     update = doing.delete_business(bot, chat, body.message_ids)
-    _note(bot, chat.person, update)
+    doing.note_elsewhere(bot, chat.person, update)
     return show_update(update)
-
-
-def _note(bot: Bot, person: Person, update: Update | None) -> None:
-    """A line in the person's own chat."""
-    if update is not None:
-        bot.chat(person).add(Entry(unix_now(), update=update, event="elsewhere", text=update.kind))

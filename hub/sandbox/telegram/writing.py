@@ -1,7 +1,7 @@
 """A `Write` of the control API as something a person does."""
 
-from hub.sandbox.bodies import Item, Write
 from hub.sandbox.telegram import doing, samples
+from hub.sandbox.telegram.bodies import Item, Write
 from hub.sandbox.telegram.chats import Chat, Entry, Person
 from hub.sandbox.telegram.entities import marked, read_typed
 from hub.sandbox.telegram.wire import Json, unix_now

@@ -5,7 +5,6 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from hub.sandbox.telegram import samples
-from hub.sandbox.telegram.faults import Kind as FaultKind
 from hub.sandbox.telegram.wire import Json
 
 HIGHEST_ID: Final = 2**52
@@ -98,29 +97,6 @@ class WriteInBusiness(Write):
     """Typed by the owner of the business account, on their own phone."""
 
 
-class PastMessage(Strict):
-    """One of `text` and `content`, as in Write."""
-
-    message_id: int = Field(gt=0, le=LATEST)
-    date: int = Field(ge=0, le=LATEST)
-    from_bot: bool = False
-    text: str | None = Field(default=None, min_length=1)
-    content: Json | None = Field(default=None, min_length=1)
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "PastMessage":
-        if (self.text is None) == (self.content is None):
-            raise ValueError("exactly one of text and content")
-        return self
-
-
-class Restore(Strict):
-    """What was said before, in any order; the person has written at least once."""
-
-    messages: list[PastMessage]
-    is_blocked: bool = False
-
-
 class Edit(When):
     """Exactly one: a new text or caption, or where a live location is now."""
 
@@ -132,11 +108,6 @@ class Edit(When):
         if (self.text is None) == (self.location is None):
             raise ValueError("exactly one of text and location")
         return self
-
-
-class Press(Strict):
-    message_id: int
-    data: str
 
 
 class CreateGroup(Strict):
@@ -176,16 +147,3 @@ class RawUpdate(Strict):
 
     kind: str = Field(pattern="^[a-z_]{1,64}$")
     payload: Json
-
-
-class SetFault(Strict):
-    """`next` occasions, or `seconds`, or neither: until it is switched off. The rest: see `telegram/faults.py`."""
-
-    kind: FaultKind
-    on: bool = True
-    next: int | None = Field(default=None, ge=1)
-    seconds: float | None = Field(default=None, gt=0)
-    retry_after: int | None = Field(default=None, ge=1)
-    status: int = Field(default=500, ge=500, le=511)
-    delay: float | None = Field(default=None, ge=0)
-    methods: list[str] | None = None
