@@ -3,7 +3,7 @@
 from typing import Final, Literal
 
 from hub.connectors.events import ChannelHealth, ConsentChanged, Event, Price, StatusChanged
-from hub.connectors.whatsapp.codes import MARKETING_STOPPED, PAUSED
+from hub.connectors.whatsapp.codes import MARKETING_STOPPED, PAUSED, WAITS
 from hub.connectors.whatsapp.content import details_of
 from hub.connectors.whatsapp.people import Contacts, a_bsuid, a_phone
 from hub.connectors.whatsapp.reading import Json, a_moment, a_text, an_id, an_object, objects
@@ -60,17 +60,18 @@ def read_preference(preference: Json, contacts: Contacts, scope: Scope) -> Event
 
 
 def read_error(error: Json, scope: Scope) -> Event:
-    """An error that belongs to no message (5.15)."""
-    code, text = an_id(error, "code"), details_of([error])
-    cause = PAUSED.get(int(code)) if code.isascii() and code.isdigit() and len(code) < 10 else None
-    if code == "131000" or not code:
+    """An error that belongs to no message (5.15). It has no time of its own: the same one on another day is another one."""
+    code, text = _number(an_id(error, "code")), details_of([error])
+    if code in (0, 131000):
         return scope.unrecognised("errors", error, "an error that names no cause")
-    return ChannelHealth(key=scope.key("errors", error), at=scope.at, level="warning", cause=cause or "error", text=text)
+    cause = PAUSED.get(code) or ("busy" if code in WAITS else "error")
+    key = f"{scope.key('errors', error)}:{scope.at.date().isoformat()}"
+    return ChannelHealth(key=key, at=scope.at, level="warning", cause=cause, text=text)
 
 
 def _besides(changed: StatusChanged, status: Json, contacts: Contacts) -> list[Event]:
     """131050 is the same as a stop whose own event was lost (13); what stops the account stops the queue, as in a send's answer."""
-    number = int(changed.provider_code) if changed.provider_code.isascii() and changed.provider_code.isdigit() else 0
+    number = _number(changed.provider_code)
     if number == MARKETING_STOPPED:
         person = contacts.person(a_phone(status, "recipient_id"), a_bsuid(status, "recipient_user_id", "recipient_id"))
         if person is None:
@@ -80,6 +81,10 @@ def _besides(changed: StatusChanged, status: Json, contacts: Contacts) -> list[E
         text = changed.provider_text
         return [ChannelHealth(key=f"{changed.key}:h", at=changed.at, level="attention", cause=PAUSED[number], text=text)]
     return []
+
+
+def _number(code: str) -> int:
+    return int(code) if code.isascii() and code.isdigit() and len(code) < 10 else 0
 
 
 def _price(pricing: Json) -> Price | None:

@@ -79,13 +79,13 @@ def _button(index: str, sub_type: str, values: tuple[str, ...]) -> Json:
     """`index` as a text works everywhere (8)."""
     if len(values) != 1 or not values[0].strip():
         raise UnsupportedContent("empty_parameter")
-    parameter: Json = {
+    parameters: dict[str, Json] = {
         "url": {"type": "text", "text": values[0]},
         "quick_reply": {"type": "payload", "payload": values[0]},
         "copy_code": {"type": "coupon_code", "coupon_code": values[0]},
         "flow": {"type": "action", "action": {"flow_token": values[0]}},
-    }[sub_type]
-    return {"type": "button", "sub_type": sub_type, "index": index, "parameters": [parameter]}
+    }
+    return {"type": "button", "sub_type": sub_type, "index": index, "parameters": [parameters[sub_type]]}
 
 
 def _offer(values: tuple[str, ...]) -> Json:
