@@ -84,7 +84,7 @@ class WhatsAppSettings(Settings):
     @classmethod
     def _is_a_version(cls, version: str) -> str:
         if not re.fullmatch(r"v[0-9]{1,3}\.[0-9]{1,2}", version.strip()):
-            raise ValueError("a version of Meta's interface, like v26.0")
+            raise ValueError("a version of Meta's interface: the letter v, a number, a dot and a number")
         return version.strip()
 
     @field_validator("list_button")
