@@ -87,7 +87,7 @@ def _colleague(phone: "WhatsAppPhone", webhooks: Webhooks, number: Number, chat:
     """Somebody at the business answers from their own phone."""
     told = Line(new_wamid(), clock.now(), True, "text", {}, "Antwort vom Handy")
     chat.lines.append(told)
-    message = {"from": number.phone, "to": chat.person.phone, "to_user_id": chat.person.bsuid, "id": told.id}
+    message: dict[str, Any] = {"from": number.phone, "to": chat.person.phone, "to_user_id": chat.person.bsuid, "id": told.id}
     message |= {"timestamp": str(int(told.at.timestamp())), "type": "text", "text": {"body": told.text}}
     webhooks.echo(chat, message)
 

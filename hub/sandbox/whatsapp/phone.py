@@ -140,7 +140,7 @@ class WhatsAppPhone:
         chat = self._chat(account, person)
         for line in lines:
             said = {"body": line.text} if not line.files else {}
-            files = {"files": line.files, "place": line.place, "buttons": line.buttons, "note": line.note}
+            files: Json = {"files": line.files, "place": line.place, "buttons": line.buttons, "note": line.note}
             chat.lines.append(Line(line.id, line.at, line.is_theirs, "text", said, line.text, reply_to=line.reply_to, **files))
             if not line.is_theirs:
                 chat.wrote_at = max(line.at, chat.wrote_at or line.at)

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from hub.core import clock
 from hub.sandbox.faults import Faults
+from hub.sandbox.whatsapp.cutting import Cut, hang_up
 from hub.sandbox.whatsapp.errors import OwnRefusal, Refused
 from hub.sandbox.whatsapp.sending import Sending
 from hub.sandbox.whatsapp.webhooks import sign
@@ -25,14 +26,6 @@ FILES: Final = "/whatsapp_business/attachments/"
 FILE_SECONDS: Final = 300
 """How long the address of a file works."""
 LARGEST_FILE: Final = 100_000_000
-
-
-class Cut(Exception):
-    """The connection is cut after so many seconds, without an answer."""
-
-    def __init__(self, after: float) -> None:
-        super().__init__(after)
-        self.after = after
 
 
 class Server:
@@ -58,7 +51,7 @@ class Server:
         except OwnRefusal as refusal:
             response = JSONResponse(refusal.body(), refusal.status)
         except Cut as cut:
-            await _hang_up(receive, send, cut.after)
+            await hang_up(receive, send, cut.after)
             return
         await response(scope, receive, send)
 
@@ -269,16 +262,3 @@ def _wrong_key(at_meta: bool) -> Exception:
 
 def _own_limit() -> OwnRefusal:
     return OwnRefusal(400, "You have exceeded the endpoint rate limit.")
-
-
-async def _hang_up(receive: Receive, send: Send, seconds: float) -> None:
-    """Say nothing for so long, then break off in the middle of an answer; or nothing at all when the caller gave up before."""
-
-    async def gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    try:
-        await asyncio.wait_for(gone(), seconds)
-    except TimeoutError:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})

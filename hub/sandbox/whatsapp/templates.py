@@ -182,5 +182,5 @@ def shown_text(kept: Kept, template: Json) -> str:
     body: Json = next((one for one in template.get("components", []) if one.get("type") == "body"), {})
     for number, one in enumerate(body.get("parameters", []), start=1):
         place = one.get("parameter_name") or str(number)
-        text = re.sub(r"\{\{\s*" + re.escape(place) + r"\s*\}\}", lambda _, value=one["text"]: value, text)
+        text = text.replace(f"{{{{{place}}}}}", one["text"])
     return text
