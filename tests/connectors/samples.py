@@ -199,7 +199,9 @@ def said(row: dict[str, Any]) -> list[str]:
     while open_:
         node = open_.pop()
         if isinstance(node, dict):
-            open_ += [one for name, one in node.items() if name not in ("content", "kind", "style", "id", "ref", "mime", "language")]
+            open_ += [
+                one for name, one in node.items() if name not in ("content", "kind", "style", "id", "ref", "mime", "language")
+            ]
             open_ += [node["content"]] if isinstance(node.get("content"), dict) else []
         elif isinstance(node, list):
             open_ += node

@@ -189,10 +189,13 @@ def _words(value: Json, name: str, longest: int) -> str:
     return words
 
 
-CHECKS: Final[dict[str, Callable[[Any, Chat, Number], Shown]]] = {
+Check = Callable[[Any, Chat, Number], Shown]
+
+CHECKS: Final[dict[str, Check]] = {
     "text": _text,
     "location": _location,
     "contacts": _contacts,
     "interactive": _interactive,
     "template": _template,
-} | {kind: _media(kind) for kind in MEDIA}
+    **{kind: _media(kind) for kind in MEDIA},
+}
