@@ -53,6 +53,7 @@ class Kept:
     language: str
     category: str
     components: list[Json]
+    parameter_format: str
     status: str = "PENDING"
 
     def as_json(self, *, at_360dialog: bool) -> Json:
@@ -60,7 +61,7 @@ class Kept:
         shown: Json = {"name": self.name, "language": self.language, "category": self.category, "components": self.components}
         if at_360dialog:
             return shown | {"id": f"t{self.id}WT", "external_id": self.id, "status": self.status.lower(), "rejected_reason": "NONE"}
-        return shown | {"id": self.id, "status": self.status}
+        return shown | {"id": self.id, "status": self.status, "parameter_format": self.parameter_format}
 
     def component(self, kind: str) -> Json:
         return next((one for one in self.components if one.get("type") == kind), {})
@@ -97,7 +98,10 @@ class Templates:
             raise Refused(100, "Variables can't be at the start or end of the template", subcode=2388299)
         if "}}{{" in words.replace(" ", ""):
             raise Refused(100, "Variables may not be adjacent", subcode=2388073)
-        kept = Kept(str(1503377264118000 + len(self.kept)), name, language, category, components)
+        format_ = body.get("parameter_format", "POSITIONAL").upper()
+        if any(one.isdigit() == (format_ == "NAMED") for one in PLACE.findall(words)):
+            raise Refused(100, f"Variables do not match the parameter format {format_}", subcode=2388047)
+        kept = Kept(str(1503377264118000 + len(self.kept)), name, language, category, components, format_)
         self.kept[name, language] = kept
         return kept
 
