@@ -13,6 +13,7 @@ import pytest
 import pywa
 from pywa import types
 from pywa.errors import WhatsAppError
+from pywa.handlers import CallbackButtonHandler, MessageHandler, MessageStatusHandler, UserMarketingPreferencesHandler
 from pywa.types.templates import BodyText, Template, TemplateCategory, TemplateLanguage
 
 from hub.connectors.contract import Account, RawRequest
@@ -573,27 +574,18 @@ async def test_pywa_keeps_templates(wa: WhatsApp, witness: pywa.WhatsApp) -> Non
 
 async def test_pywa_reads_and_verifies_the_webhooks(wa: WhatsApp, witness: pywa.WhatsApp) -> None:
     """Every kind of webhook has Meta's shape and signature in the eyes of another program."""
-    number, seen = wa.number, []
+    number = wa.number
+    seen: list[str] = []
     number.is_subscribed = True
     number.at_meta.url = HOOK_META
     await wa.ask("POST", "/v1/configs/webhook", {"url": ""})
 
-    @witness.on_message
-    def on_message(_: pywa.WhatsApp, message: types.Message) -> None:
-        seen.append(f"{message.type}:{message.from_user.name}")
-
-    @witness.on_message_status
-    def on_status(_: pywa.WhatsApp, status: types.MessageStatus) -> None:
-        seen.append(str(status.status))
-
-    @witness.on_callback_button
-    def on_button(_: pywa.WhatsApp, press: types.CallbackButton) -> None:
-        seen.append(f"press:{press.title}")
-
-    @witness.on_user_marketing_preferences
-    def on_preference(_: pywa.WhatsApp, preference: types.UserMarketingPreferences) -> None:
-        seen.append("preference")
-
+    witness.add_handlers(
+        MessageHandler(lambda _, message: seen.append(f"{message.type}:{message.from_user.name}")),
+        MessageStatusHandler(lambda _, status: seen.append(str(status.status))),
+        CallbackButtonHandler(lambda _, press: seen.append(f"press:{press.title}")),
+        UserMarketingPreferencesHandler(lambda _, preference: seen.append("preference")),
+    )
     wa.write("Grüße")
     extra(wa, "order")
     question = (await wa.send("interactive", buttons("9 Uhr"))).json()["messages"][0]["id"]

@@ -16,6 +16,7 @@ from hub.sandbox.faults import Faults
 from hub.sandbox.whatsapp.cutting import Cut, hang_up
 from hub.sandbox.whatsapp.errors import OwnRefusal, Refused
 from hub.sandbox.whatsapp.sending import Sending
+from hub.sandbox.whatsapp.templates import MOST
 from hub.sandbox.whatsapp.webhooks import sign
 from hub.sandbox.whatsapp.world import Hook, Number
 
@@ -186,7 +187,10 @@ class Server:
         if at_360dialog:
             return JSONResponse({"waba_templates": page, "count": len(page), "total": len(shown), "offset": start})
         more = {"next": f"{request.url}&after={start + limit}"} if start + limit < len(shown) else {}
-        return JSONResponse({"data": page, "paging": {"cursors": {"before": str(start), "after": str(start + limit)}} | more})
+        cursors = {"before": str(start), "after": str(start + limit)}
+        counts = {"total_count": len(shown), "message_template_count": len(shown), "message_template_limit": MOST}
+        summary = {"summary": counts | {"are_translations_complete": True}} if "summary" in asked else {}
+        return JSONResponse({"data": page, "paging": {"cursors": cursors} | more} | summary)
 
     def _register(self, body: Json) -> Response:
         url, headers = body.get("url"), body.get("headers") or {}

@@ -38,7 +38,13 @@ SAMPLES: Final[tuple[Json, ...]] = (
         "name": "spring_sale",
         "language": "de",
         "category": "MARKETING",
-        "components": [{"type": "BODY", "text": "Frühlingsangebote für {{first_name}}: 20 % auf Sonnenbrillen."}],
+        "components": [
+            {
+                "type": "BODY",
+                "text": "Frühlingsangebote für {{first_name}}: 20 % auf Sonnenbrillen.",
+                "example": {"body_text_named_params": [{"param_name": "first_name", "example": "Karin"}]},
+            }
+        ],
         "parameter_format": "NAMED",
     },
 )
