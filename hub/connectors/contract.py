@@ -409,7 +409,11 @@ class Handshakes(Protocol[S_contra]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """The part of a shared delivery that speaks of one account: its `own_id`, and a body with only its elements."""
+    """The part of a shared delivery that speaks of one account: its `own_id`, and a body with only its elements.
+
+    No `own_id`: it speaks of what accounts have in common (templates, the business itself). Every account behind the endpoint gets
+    it, and `parse` reads of it what is its own.
+    """
 
     own_id: str
     body: bytes
