@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from httpx import AsyncClient
-from nacl.public import Box
 
 from hub.connectors.contract import (
     Account,
@@ -45,7 +44,7 @@ from hub.connectors.http import download, whole_seconds
 from hub.connectors.threema.api import address_of, ask, post
 from hub.connectors.threema.callback import code_of, read_callback, read_fields
 from hub.connectors.threema.codes import error_of
-from hub.connectors.threema.crypt import TAG_BYTES, DoesNotOpen, box_between, email_hash, phone_hash, public_of, seal
+from hub.connectors.threema.crypt import TAG_BYTES, DoesNotOpen, Lock, box_between, email_hash, phone_hash, public_of, seal
 from hub.connectors.threema.media import read_ref
 from hub.connectors.threema.payloads import message_key, read_delivery
 from hub.connectors.threema.send import REACTIONS, THREEMA_ID, container_of, parcel_for, text_of_message
@@ -232,7 +231,7 @@ def _private_key(account: Account[ThreemaSettings]) -> bytes:
     return bytes.fromhex(account.settings.private_key.get_secret_value())
 
 
-def _lock_for(action: OutboundAction, private_key: bytes) -> Box:
+def _lock_for(action: OutboundAction, private_key: bytes) -> Lock:
     """What seals for this person. Raises UnsupportedContent, before any request, without a key of theirs."""
     try:
         return box_between(private_key, action.peer_key)

@@ -30,11 +30,15 @@ class DoesNotOpen(MalformedPayload):
     """A box or file that these keys do not open, or whose padding is none."""
 
 
+Lock = Box
+"""What seals and opens between two people."""
+
+
 def public_of(private_key: bytes) -> bytes:
     return bytes(PrivateKey(private_key).public_key)
 
 
-def seal(container: bytes, lock: Box) -> tuple[bytes, bytes]:
+def seal(container: bytes, lock: Lock) -> tuple[bytes, bytes]:
     """A nonce that is used for nothing else, and the box. `container` is type and data, without padding."""
     count = max(secrets.randbelow(255) + 1, SHORTEST - (len(container) - 1))
     nonce = secrets.token_bytes(NONCE_BYTES)
@@ -58,7 +62,7 @@ def open_container(box: bytes, nonce: bytes, private_key: bytes, peer_key: bytes
     return padded[:-count]
 
 
-def box_between(private_key: bytes, peer_key: bytes) -> Box:
+def box_between(private_key: bytes, peer_key: bytes) -> Lock:
     """ValueError for a public key that is none: of another length, or one with which every box has the same key."""
     if len(peer_key) != KEY_BYTES:
         raise ValueError("not a public key")
