@@ -185,8 +185,9 @@ class GatewayServer:
         return os.urandom(8).hex()
 
     async def _upload(self, request: Request, gateway: Gateway) -> Response:
-        blob = (await request.form()).get("blob")
-        content = b"" if blob is None or isinstance(blob, str) else await blob.read()
+        async with request.form() as form:
+            blob = form.get("blob")
+            content = b"" if blob is None or isinstance(blob, str) else await blob.read()
         if not content:
             raise Refused(400, "blob is missing or empty")
         if len(content) > LARGEST_BLOB + 16:

@@ -1,8 +1,8 @@
 """An invented account and the signing of its requests: what the conformance suite cannot read from the files beside.
 
 `<name>.form` is one form from Threema, `<name>.events.json` what it means; the keys of both ends are those of the provider file
-(set A), so that every box can be opened by hand: the person's private key stands in `PERSON_KEY`. `docs/connectors.md` describes the
-files.
+(set A), so that every box can be opened by hand: the person's private key stands in `PERSON_KEY`. `docs/connectors.md` describes
+the files.
 """
 
 from typing import Final
@@ -24,7 +24,7 @@ PERSON_KEY: Final = bytes.fromhex("a9aad4e379179e3657f9e9b6f15db0a44f72d2670ece2
 PEER_KEY: Final = bytes.fromhex("4f8a3d757ca128ec66836aefbafc8a40705610fa7f7cf6c91617c2f74ac01016")
 
 EXEMPT: Final = {
-    "verify:old": "the date of a form is by the sender's clock, and a form may be old: Threema tries again for a quarter of an hour",
+    "verify:old": "the date of a form is by the sender's clock, and Threema tries again for a quarter of an hour",
     "verify:rotation": "Threema signs with the API secret, of which an id has one",
 }
 """Checks of the suite that cannot apply to Threema, and why."""
@@ -38,3 +38,8 @@ def sign(body: bytes, secret: str) -> RawRequest:
     except MalformedPayload:
         return RawRequest("POST", {"content-type": "application/x-www-form-urlencoded"}, body)
     return RawRequest("POST", {"content-type": "application/x-www-form-urlencoded"}, urlencode(fields).encode())
+
+
+def unsigned(body: bytes) -> bytes:
+    fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
+    return urlencode({name: value for name, value in fields.items() if name != "mac"}).encode()
