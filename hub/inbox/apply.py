@@ -40,6 +40,7 @@ from hub.inbox.content import Stored, clean, store
 from hub.inbox.effects import Effect, apply_effects, note_messages_changed
 from hub.inbox.models import SERVICE
 from hub.inbox.preview import NEWEST, PREVIEW, redraw_previews
+from hub.inbox.replays import find_replays
 from hub.runtime import Runtime
 
 SIGNALS: Final[dict[str, ledger.Kind]] = {
@@ -133,10 +134,12 @@ def _address(event: Event) -> str:
 
 async def _fresh(unit: UnitOfWork, channel: OpenChannel, events: list[Event]) -> list[Any]:
     """Keep what was not seen before: the key goes in first, and only its first writer goes on."""
+    nonces = {clean(event.key): event.nonce for event in events if isinstance(event, MessageReceived) and event.nonce}
+    replays = await find_replays(unit, channel.channel_id, nonces)
     by_key: dict[str, Any] = {}
     for event in events:
         key = clean(event.key)
-        if key not in by_key:
+        if key not in by_key and key not in replays:
             by_key[key] = _incoming(event) if isinstance(event, MessageReceived) else event
     await _join_albums(unit, channel, [item for item in by_key.values() if isinstance(item, _Incoming)])
     rows = await unit.sql.fetch(
