@@ -12,18 +12,12 @@ from hub.core.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """`operator` is the contracting party named in the terms; `version` changes whenever the documents do. `territory`: the
-    countries (ISO 3166, two letters) where a business must have its seat to use the messenger; empty: anywhere (R-193)."""
+    """`operator` is the contracting party named in the terms; `version` changes whenever the documents do."""
 
     provider: str
     operator: str
     version: str
     documents: tuple[dict[str, str], ...]
-    territory: frozenset[str]
-
-    def takes_seat_in(self, country: str) -> bool:
-        """Whether a business with its seat in this country may use the messenger."""
-        return not self.territory or country in self.territory
 
 
 @cache
@@ -31,9 +25,7 @@ def _providers() -> dict[str, Provider]:
     records = (path for folder in hub.connectors.__path__ for path in Path(folder).glob("*/provider.json"))
     raw = {path.parent.name: json.loads(path.read_text("utf-8")) for path in records}
     return {
-        name: Provider(
-            entry["provider"], entry["operator"], entry["version"], tuple(entry["documents"]), frozenset(entry.get("territory", ()))
-        )
+        name: Provider(entry["provider"], entry["operator"], entry["version"], tuple(entry["documents"]))
         for name, entry in raw.items()
     }
 
