@@ -154,7 +154,7 @@ class FilesOfOurs:
         self.opened: dict[str, list[BytesIO]] = {ref: [] for ref in described}
         self.by_ref = {ref: self._file(ref, **one) for ref, one in described.items()}
 
-    def _file(self, ref: str, name: str, mime: str, holds: str | None, size: int | None = None) -> OutboundFile:
+    def _file(self, ref: str, name: str, mime: str, holds: str | None, size: int | None = None, link: str = "") -> OutboundFile:
         """One that `holds` nothing cannot be opened; `size` is said where it is another than that."""
 
         def open_() -> BinaryIO:
@@ -163,7 +163,7 @@ class FilesOfOurs:
             self.opened[ref].append(BytesIO(holds.encode()))
             return self.opened[ref][-1]
 
-        return OutboundFile(name=name, mime=mime, size=len((holds or "").encode()) if size is None else size, open=open_)
+        return OutboundFile(name=name, mime=mime, size=len((holds or "").encode()) if size is None else size, open=open_, link=link)
 
 
 def outbound_action(row: dict[str, Any], files: FilesOfOurs | None = None) -> OutboundAction:
