@@ -154,7 +154,9 @@ class FilesOfOurs:
         self.opened: dict[str, list[BytesIO]] = {ref: [] for ref in described}
         self.by_ref = {ref: self._file(ref, **one) for ref, one in described.items()}
 
-    def _file(self, ref: str, name: str, mime: str, holds: str | None, size: int | None = None) -> OutboundFile:
+    def _file(
+        self, ref: str, name: str, mime: str, holds: str | None, size: int | None = None, link: str = ""
+    ) -> OutboundFile:
         """One that `holds` nothing cannot be opened; `size` is said where it is another than that."""
 
         def open_() -> BinaryIO:
@@ -163,12 +165,13 @@ class FilesOfOurs:
             self.opened[ref].append(BytesIO(holds.encode()))
             return self.opened[ref][-1]
 
-        return OutboundFile(name=name, mime=mime, size=len((holds or "").encode()) if size is None else size, open=open_)
+        size = len((holds or "").encode()) if size is None else size
+        return OutboundFile(name=name, mime=mime, size=size, open=open_, link=link)
 
 
 def outbound_action(row: dict[str, Any], files: FilesOfOurs | None = None) -> OutboundAction:
     """The action of a row: a message unless `action` names another one; `text` is the content of a plain one."""
-    names = ("content", "target_key", "emoji", "press", "reply_to_key")
+    names = ("content", "target_key", "emoji", "press", "reply_to_key", "tag")
     given: dict[str, Any] = {name: read_content(row[name]) for name in names if name in row}
     if "text" in row:
         given["content"] = Text(text=row["text"])
