@@ -154,9 +154,7 @@ class FilesOfOurs:
         self.opened: dict[str, list[BytesIO]] = {ref: [] for ref in described}
         self.by_ref = {ref: self._file(ref, **one) for ref, one in described.items()}
 
-    def _file(
-        self, ref: str, name: str, mime: str, holds: str | None, size: int | None = None, link: str = ""
-    ) -> OutboundFile:
+    def _file(self, ref: str, name: str, mime: str, holds: str | None, size: int | None = None, link: str = "") -> OutboundFile:
         """One that `holds` nothing cannot be opened; `size` is said where it is another than that."""
 
         def open_() -> BinaryIO:

@@ -1,7 +1,7 @@
 """An invented page, its app, and the signing of Meta's requests: what the conformance suite cannot read from the JSON files beside.
 
-`<name>.json` is one request body from Meta, `<name>.events.json` what it means; the tables hold our requests with the answers to them.
-`docs/connectors.md` describes the files.
+`<name>.json` is one request body from Meta, `<name>.events.json` what it means; the tables hold our requests with the answers to
+them. `docs/connectors.md` describes the files.
 """
 
 import hashlib
