@@ -43,7 +43,7 @@ NESTED = {
 
 
 def test_names_are_those_of_the_gateway() -> None:
-    """R-204: another gateway's JSON is read by settings alone."""
+    """Another gateway's JSON is read by settings alone."""
     message = {"sender": {"msisdn": "0049 151-12345678"}, "body": "Hallo", "id": 7, "time": "2026-03-01T10:00:00Z"}
     (came,) = parse({"message": message}, **NESTED)
     assert isinstance(came, MessageReceived)
