@@ -168,10 +168,10 @@ class GraphSimulator:
             fields = [{"name": name, "version": "v26.0"} for name in now.fields]
             told = {"object": topic, "callback_url": now.callback_url, "active": now.is_active, "fields": fields}
             return JSONResponse({"data": [told] if now.callback_url else []})
-        if asked.text("object") != topic or not asked.text("fields"):
+        if asked.text("object") != topic or not asked.names("fields"):
             raise invalid(f"Param object must be {topic}, with fields")
         await self._test(asked.text("callback_url"), asked.text("verify_token"))
-        self.world.subscription = Subscription(asked.text("callback_url"), tuple(asked.text("fields").split(",")), True)
+        self.world.subscription = Subscription(asked.text("callback_url"), asked.names("fields"), True)
         return JSONResponse({"success": True})
 
     async def _test(self, url: str, token: str) -> None:
@@ -193,8 +193,7 @@ class GraphSimulator:
         if request.method == "GET":
             told = {"id": APP_ID, "name": APP_NAME, "subscribed_fields": sorted(page.subscribed)}
             return JSONResponse({"data": [told] if page.subscribed else []})
-        given = asked.values.get("subscribed_fields", "")
-        page.subscribed = set(given if isinstance(given, list) else str(given).split(","))
+        page.subscribed = set(asked.names("subscribed_fields"))
         return JSONResponse({"success": True})
 
     async def _attach(self, request: Request, asked: Asked) -> Response:

@@ -57,6 +57,12 @@ class Asked:
         value = self.values.get(name, "")
         return value if isinstance(value, str) else ""
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """A list of names, as JSON or with commas between."""
+        value = self.values.get(name, "")
+        given = value if isinstance(value, list) else str(value).split(",")
+        return tuple(str(one) for one in given if one)
+
 
 async def read(request: Request) -> Asked:
     """Raises Refused for a body that cannot be read, and for a proof of the app's secret that is none."""
