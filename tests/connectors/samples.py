@@ -171,7 +171,7 @@ class FilesOfOurs:
 
 def outbound_action(row: dict[str, Any], files: FilesOfOurs | None = None) -> OutboundAction:
     """The action of a row: a message unless `action` names another one; `text` is the content of a plain one."""
-    names = ("content", "target_key", "emoji", "press", "reply_to_key")
+    names = ("content", "target_key", "emoji", "press", "reply_to_key", "tag")
     given: dict[str, Any] = {name: read_content(row[name]) for name in names if name in row}
     if "text" in row:
         given["content"] = Text(text=row["text"])
