@@ -109,6 +109,8 @@ class Capabilities:
     templates           messages the provider has approved before are needed outside the reply window, and can be sent
     human_agent_days    a person (no program) may still answer so many days after the customer's last message, marked as such
     media_by_link       the provider fetches files itself: `OutboundFile.link` is filled
+    media_at_hand       files that come in were set aside in our own store before their message (the hub's own chat): `Media.ref` is
+                        their id there, and nothing is fetched
     """
 
     max_text: int
@@ -133,6 +135,7 @@ class Capabilities:
     templates: bool = False
     human_agent_days: int = 0
     media_by_link: bool = False
+    media_at_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
