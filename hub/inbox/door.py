@@ -144,7 +144,7 @@ class Door:
         if scope["method"] != "POST":
             return 405
         try:
-            channel = await self._channel(match[2])
+            channel = await self.channel(match[2])
         except NotFound:
             return 404
         except STORE_ERRORS as error:
@@ -159,7 +159,10 @@ class Door:
         except BodyCutOff:
             return 400
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        request = RawRequest("POST", headers, body)
+        return await self.take(channel, RawRequest("POST", headers, body))
+
+    async def take(self, channel: OpenChannel, request: RawRequest) -> int:
+        """Verify a request for this channel and keep it: 200 once it is on disk, 401 or 503. Our own website chat comes in here."""
         try:
             channel.connector.verify(request, channel.account)
         except SignatureInvalid:
@@ -187,8 +190,9 @@ class Door:
                 return b"".join((*chunks, chunk)) if chunks else chunk
             chunks.append(chunk)
 
-    async def _channel(self, shown: str) -> OpenChannel | None:
-        """The channel from memory or from the database; unknown ones are remembered too, so that guessing costs no query."""
+    async def channel(self, shown: str) -> OpenChannel | None:
+        """The channel with this shown id, from memory or from the database; unknown ones are remembered too, so that guessing costs
+        no query. NotFound for what is no channel's id; raises STORE_ERRORS."""
         cached = self._channels.get(shown)
         if cached is not None and cached[0] > time.monotonic():
             return cached[1]
