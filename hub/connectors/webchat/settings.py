@@ -5,7 +5,7 @@ import unicodedata
 from typing import Final, Literal
 
 from httpx import URL, InvalidURL
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from hub.connectors.contract import Settings
 
@@ -46,7 +46,7 @@ class WebchatSettings(Settings):
 
     @field_validator("title", "greeting", "privacy_text")
     @classmethod
-    def _is_readable(cls, text: str, info: object) -> str:
+    def _is_readable(cls, text: str, info: ValidationInfo) -> str:
         text = text.replace("\r\n", "\n").strip()
         if _has_control(text):
             raise ValueError("control characters are no text")
@@ -87,7 +87,7 @@ class WebchatSettings(Settings):
     def _is_a_colour(cls, colour: str) -> str:
         colour = colour.strip().lower()
         if not re.fullmatch(r"#[0-9a-f]{6}", colour):
-            raise ValueError("a colour like #2c5a9e")
+            raise ValueError("six hexadecimal digits behind a #")
         return colour
 
     @property
