@@ -173,9 +173,9 @@ const openChat = (config) => {
   const count = el("span", { className: "badge", hidden: true });
   const launch = el("button", { type: "button", className: "launch", onclick: () => toggle() }, icon("chat"), count);
   launch.setAttribute("aria-expanded", "false");
-  const log = el("ol", { className: "log", role: "log", ariaLabel: say("messages") });
+  const log = el("ol", { className: "log" });
   const types = el("div", { className: "types", hidden: true }, el("i"), el("i"), el("i"));
-  const scroll = el("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: say("messages") }, log, types);
+  const scroll = el("div", { className: "scroll", tabIndex: 0, role: "log", ariaLabel: say("messages") }, log, types);
   const told = el("span", { className: "sr", role: "status" });
   const trouble = el("p", { className: "note bad", role: "alert", hidden: true });
   const text = el("textarea", { rows: 1, maxLength: config.longest, placeholder: say("write"), ariaLabel: say("write") });
