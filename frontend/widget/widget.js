@@ -27,7 +27,8 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
   display: grid; place-items: center; box-shadow: var(--shadow); margin-inline-start: auto; --focus: var(--text);
 }
 .left .launch { margin-inline-start: 0; }
-.launch svg { inline-size: 26px; block-size: 26px; }
+.launch svg { inline-size: 26px; block-size: 26px; grid-area: 1 / 1; }
+.chat:not(.open) .launch svg:nth-of-type(2), .open .launch svg:nth-of-type(1) { display: none; }
 .badge {
   position: absolute; inset-block-start: -4px; inset-inline-end: -4px; min-inline-size: 22px; block-size: 22px; padding-inline: 6px;
   border-radius: 11px; background: var(--text); color: var(--raised); font-size: 12px; font-weight: 600; line-height: 22px; text-align: center;
@@ -36,14 +37,15 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
   display: flex; flex-direction: column; inline-size: 376px; block-size: min(620px, calc(100dvh - 112px)); margin-block-end: 12px;
   background: var(--raised); border-radius: 12px; box-shadow: var(--shadow); overflow: hidden;
 }
-header { display: flex; align-items: center; gap: 4px; padding: 10px 8px 10px 16px; border-block-end: 1px solid var(--line); }
+header { display: flex; align-items: center; gap: 4px; min-block-size: 60px; padding: 8px 8px 8px 16px; border-block-end: 1px solid var(--line); }
 h2 { flex: 1; min-inline-size: 0; margin: 0; font-size: 15px; font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .sq { inline-size: 40px; block-size: 40px; border-radius: 8px; display: grid; place-items: center; color: var(--dim); flex: none; }
 .sq:hover { background: var(--hover); color: var(--text); }
 .scroll { flex: 1; overflow-y: auto; overscroll-behavior: contain; background: var(--base); padding: 12px 16px 16px; }
 .log { display: flex; flex-direction: column; gap: 4px; margin: 0; padding: 0; list-style: none; }
 .day { align-self: center; margin: 12px 0 4px; font-size: 12px; color: var(--dim); }
-.msg { max-inline-size: 84%; align-self: flex-start; display: flex; flex-direction: column; gap: 4px; margin-block-start: 6px; }
+.msg { max-inline-size: 84%; align-self: flex-start; align-items: flex-start; display: flex; flex-direction: column; gap: 4px; margin-block-start: 6px; }
+.run + .msg { margin-block-start: 0; }
 .msg.mine { align-self: flex-end; align-items: flex-end; }
 .bub { padding: 8px 12px; border-radius: 12px; background: var(--raised); border: 1px solid var(--line); white-space: pre-wrap; overflow-wrap: anywhere; }
 .mine .bub { background: var(--fill); color: var(--on); border-color: transparent; }
@@ -51,8 +53,8 @@ h2 { flex: 1; min-inline-size: 0; margin: 0; font-size: 15px; font-weight: 600; 
 .bub code { font-family: ui-monospace, "SF Mono", monospace; font-size: .93em; }
 .gone .bub { background: none; border-style: dashed; border-color: var(--line); color: var(--dim); }
 .meta { font-size: 12px; color: var(--dim); font-variant-numeric: tabular-nums; display: flex; gap: 6px; align-items: center; }
-.meta.bad { color: var(--bad); }
-.meta button { text-decoration: underline; padding: 4px 0; }
+.meta.bad { color: var(--bad); flex-direction: column; align-items: flex-end; gap: 0; text-align: end; }
+.meta button { text-decoration: underline; min-block-size: 28px; }
 .pic { display: block; border-radius: 10px; overflow: hidden; border: 1px solid var(--line); background: var(--raised); }
 .pic img { display: block; max-inline-size: 100%; block-size: auto; max-block-size: 260px; }
 .doc { display: flex; gap: 10px; align-items: center; padding: 8px 12px; border-radius: 10px; border: 1px solid var(--line); background: var(--raised); color: var(--text); text-decoration: none; max-inline-size: 100%; }
@@ -73,11 +75,12 @@ h2 { flex: 1; min-inline-size: 0; margin: 0; font-size: 15px; font-weight: 600; 
 .about { display: flex; flex-direction: column; gap: 8px; padding: 12px 16px 4px; border-block-start: 1px solid var(--line); font-size: 13px; color: var(--dim); }
 .about input, textarea { border: 1px solid var(--edge); border-radius: 8px; background: var(--raised); padding: 8px 10px; inline-size: 100%; color: var(--text); font-size: 15px; }
 .about label { display: block; }
-form { display: flex; align-items: flex-end; gap: 4px; padding: 10px 8px 10px 8px; border-block-start: 1px solid var(--line); }
+form { display: flex; align-items: flex-end; gap: 8px; padding: 10px 12px 10px 8px; border-block-start: 1px solid var(--line); }
 .about + .note, .about + form, .note.calm + form { border-block-start: 0; }
 .note.calm { border-block-start: 0; padding-block: 8px 0; }
 .about ~ .note.calm { padding-block-start: 4px; }
 textarea { flex: 1; resize: none; max-block-size: 140px; min-block-size: 40px; field-sizing: content; line-height: 1.45; }
+:is(input, textarea):focus-visible { outline-offset: -1px; border-color: transparent; }
 ::placeholder { color: var(--dim); opacity: 1; }
 .go { background: var(--fill); color: var(--on); }
 .go:hover { color: var(--on); background: var(--fill); opacity: .92; }
@@ -102,6 +105,7 @@ textarea { flex: 1; resize: none; max-block-size: 140px; min-block-size: 40px; f
 const ICONS = {
   chat: "M3 4.5h14v10H9.5L6 17.5v-3H3z",
   close: "M5 5l10 10M15 5L5 15",
+  down: "M5 8l5 5 5-5",
   send: "M3 10l14-6-4 13-3.5-5.5zM9.5 11.5L17 4",
   clip: "M14 7l-5.5 5.5a1.5 1.5 0 002.1 2.1L16 9.2a3.2 3.2 0 00-4.5-4.5L6 10.2a4.9 4.9 0 007 7",
   doc: "M5.5 3h6l3 3v11h-9zM11.5 3v3h3",
@@ -171,7 +175,7 @@ const openChat = (config) => {
   root.adoptedStyleSheets = [sheet];
 
   const count = el("span", { className: "badge", hidden: true });
-  const launch = el("button", { type: "button", className: "launch", onclick: () => toggle() }, icon("chat"), count);
+  const launch = el("button", { type: "button", className: "launch", onclick: () => toggle() }, icon("chat"), icon("down"), count);
   launch.setAttribute("aria-expanded", "false");
   const log = el("ol", { className: "log" });
   const types = el("div", { className: "types", hidden: true }, el("i"), el("i"), el("i"));
@@ -287,18 +291,21 @@ const openChat = (config) => {
     const inner = [icon("doc"), el("span", {}, file.name), el("small", {}, file.size ? size(file.size) : "")];
     return href ? el("a", { className: "doc", href, target: "_blank", rel: "noopener", download: file.name }, ...inner) : el("div", { className: "doc" }, ...inner);
   };
-  const messageNode = (one, isLast) => {
-    const node = el("li", { className: `msg${one.mine ? " mine" : ""}${one.deleted ? " gone" : ""}` });
+  // `next` is the message below it: what belongs together has one line of time and state.
+  const belongs = (one, next) => next && one.mine === next.mine && one.at && clock(one.at) === clock(next.at) && !next.failed && (!one.mine || one.state === next.state);
+  const messageNode = (one, next) => {
+    const isRun = belongs(one, next);
+    const node = el("li", { className: `msg${one.mine ? " mine" : ""}${one.deleted ? " gone" : ""}${isRun ? " run" : ""}` });
     node.append(el("span", { className: "sr" }, one.mine ? say("you") : config.title));
     if (one.deleted) node.append(el("div", { className: "bub" }, say("deleted")));
     node.append(...(one.files || []).map(fileNode));
     if (one.text) node.append(el("div", { className: "bub", dir: "auto" }, ...formatted([...one.text], one.spans || [])));
-    if (one.options && isLast) {
+    if (one.options && !next) {
       node.append(el("div", { className: "opts" }, ...one.options.map(([option, label]) => el("button", { type: "button", onclick: () => send({ option, label }) }, label))));
     }
     if (one.failed) {
-      node.append(el("div", { className: "meta bad" }, el("span", {}, one.failed), el("button", { type: "button", onclick: () => again(one) }, say("again"))));
-    } else if (one.at) {
+      node.append(el("div", { className: "meta bad" }, el("span", {}, one.failed), el("button", { type: "button", onclick: () => discard(one) }, say("discard"))));
+    } else if (one.at && !isRun) {
       const state = one.mine ? say(one.state === "read" ? "read" : one.state === "sent" ? "sent" : "sending") : "";
       node.append(el("div", { className: "meta" }, [clock(one.at), one.edited && say("edited"), state].filter(Boolean).join(" · ")));
     }
@@ -325,8 +332,8 @@ const openChat = (config) => {
       const today = one.at ? dayOf(one.at) : day;
       if (today !== day && one.at) nodes.push(put(`day ${today}`, today, () => el("li", { className: "day" }, today)));
       day = today;
-      const isLast = place === all.length - 1;
-      nodes.push(put(one.id, looks(one) + isLast, () => messageNode(one, isLast)));
+      const next = all[place + 1];
+      nodes.push(put(one.id, looks([one, !next, belongs(one, next)]), () => messageNode(one, next)));
     });
     nodes.forEach((node, place) => log.children[place] !== node && log.insertBefore(node, log.children[place] || null));
     while (log.children.length > nodes.length) log.lastChild.remove();
@@ -426,11 +433,11 @@ const openChat = (config) => {
     draw();
     flush();
   };
-  const again = (one) => {
-    const own = waiting.find((other) => other.id === one.id);
-    delete own.failed;
+  const discard = (one) => {
+    waiting = waiting.filter((other) => other.id !== one.id);
+    keep();
     draw();
-    flush();
+    text.focus();
   };
   const attach = (files) => {
     for (const raw of files) {
