@@ -167,7 +167,8 @@ async def _renewal(runtime: Runtime, access: Access, channels: dict[str, Channel
 
 
 def _fields(kind: AnyConnector, typed: dict[str, str]) -> list[FormField]:
-    return [_field(name, info, typed) for name, info in kind.settings.model_fields.items()]
+    fields = kind.settings.model_fields.items()
+    return [_field(name, info, typed) for name, info in fields if name not in kind.settings.given]
 
 
 def _field(name: str, info: FieldInfo, typed: dict[str, str]) -> FormField:

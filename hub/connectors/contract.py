@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, Generic, Literal, NoReturn, Protocol, TypeVar, runtime_checkable
+from typing import Any, BinaryIO, ClassVar, Generic, Literal, NoReturn, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 from httpx import AsyncClient
@@ -21,8 +21,11 @@ class Settings(BaseModel):
     """Base of a connector's settings: what a business types into the set-up form. Secrets are `SecretStr`.
 
     Field titles and descriptions are catalogue keys (`channel.telegram.bot_token`). A refused value is not quoted in the
-    text of pydantic's error: it may be a secret (I10).
+    text of pydantic's error: it may be a secret (I10). `given` names fields that the provider gives us at set-up or renewal (an
+    access token): they are no part of the form.
     """
+
+    given: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -500,8 +503,8 @@ class Renewal:
 class Renews(Protocol[S_contra]):
     """A connector whose credentials end and can be renewed without a person."""
 
-    renew_days_before: int
-    """So many days before their end they are renewed."""
+    renew_seconds_before: int
+    """So long before their end they are renewed."""
 
     async def renew(self, account: Account[S_contra], http: AsyncClient) -> Renewal:
         """New credentials for old ones, which may be worthless afterwards. Raises CredentialsRejected (a person has to log in
