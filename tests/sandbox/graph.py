@@ -30,7 +30,7 @@ class GraphStage:
         self.simulator: GraphSimulator = simulator_of(self.hub)
         transport = httpx.ASGITransport(self._at_its_place)
         self.http = httpx.AsyncClient(transport=transport, base_url=ORIGIN)
-        values = self.simulator.sample_settings(ORIGIN)  # type: ignore[attr-defined]
+        values = self.simulator.sample_settings(ORIGIN)
         self.account = Account(CHANNEL, connector.settings.model_validate(values), self.simulator.world.flavour.account_id, ())
 
     @property
