@@ -80,6 +80,7 @@ GET  /o/{slug}/inbox/{view}/{conversation}/contact         read_inbox
 GET  /o/{slug}/conversations/{conversation}/older          read_inbox
 GET  /o/{slug}/conversations/{conversation}/protocol       read_inbox
 POST /o/{slug}/conversations/{conversation}/messages       write_inbox
+POST /o/{slug}/conversations/{conversation}/template       write_inbox
 POST /o/{slug}/conversations/{conversation}/notes          write_inbox
 POST /o/{slug}/conversations/{conversation}/draft          write_inbox
 POST /o/{slug}/conversations/{conversation}/typing         write_inbox

@@ -10,7 +10,7 @@ facts. After a withdrawal has committed only attempts already claimed can still 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
@@ -18,6 +18,7 @@ from uuid import UUID
 import structlog
 
 from hub.channels.accounts import OpenChannel
+from hub.channels.templates import read_template
 from hub.connectors.contract import (
     AnswerPress,
     DeleteMessage,
@@ -41,7 +42,7 @@ from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput, NotFound
 from hub.core.feed import note_change
 from hub.inbox.attachments import load_files, lock_uploads, take_uploads
-from hub.inbox.compose import compose
+from hub.inbox.compose import Filled, compose, compose_template
 from hub.inbox.content import clean, file_ids, read_part, store, store_part
 from hub.inbox.drafts import remove_draft
 from hub.inbox.facts import Recipient, load_recipients
@@ -107,16 +108,18 @@ async def submit(
     files: Sequence[UUID] = (),
     options: Sequence[str] = (),
     location: Location | None = None,
+    template: Filled | None = None,
     reply_to: UUID | None = None,
     priority: int = CHAT,
 ) -> UUID:
     """Write a reply and queue it; the message's id. The same `client_key` again gives the same message: a double click sends once.
 
-    `files` are the author's uploads in this conversation, `options` the answers to press, `reply_to` the message that is answered.
+    `files` are the author's uploads in this conversation, `options` the answers to press, `reply_to` the message that is answered;
+    a `template` goes without text, with the file that it needs.
     Raises InvalidInput (empty or not expressible), NotFound, or SendBlocked, for which only the decision is kept.
     """
     text = clean(text.replace("\r\n", "\n")).strip()
-    if not (text or files or location):
+    if not (text or files or location or template):
         raise InvalidInput("the message is empty", field="text")
     if not 0 < len(client_key) <= CLIENT_KEY_LENGTH:
         raise InvalidInput("a client key is needed", field="client_key")
@@ -131,7 +134,8 @@ async def submit(
         if existing is not None:
             return existing
         recipient = await load_recipient(runtime, unit, conversation_id)
-        decision = gate.decide(recipient.facts, gate.Request(purpose="reply"))
+        kept = await read_template(unit, recipient.channel_id, template.template_id) if template else None
+        decision = gate.decide(recipient.facts, request_for(kept.category if kept else None))
         message_id = ids.new_id()
         if decision.verdict == "refuse":
             await keep_decisions(unit, "submit", [(decision, conversation_id, None, author.member_id)])
@@ -142,8 +146,12 @@ async def submit(
                 raise InvalidInput(
                     "the provider fetches files, and this hub has no address", field="files", reason="no_public_address"
                 )
-            content = compose(recipient.connector.capabilities, text, uploads, options, location)
-            message = _Written(message_id, content, split(recipient, content), client_key, reply_to_key, priority)
+            if template and kept:
+                content: OutboundContent = compose_template(kept, template.values, uploads)
+            else:
+                content = compose(recipient.connector.capabilities, text, uploads, options, location)
+            category = kept.category if kept else ""
+            message = _Written(message_id, content, split(recipient, content), client_key, reply_to_key, priority, category)
             await _write(unit, author, conversation, recipient, message, decision)
             await take_uploads(unit, message_id, files)
             await remove_draft(unit, author.member_id, conversation_id, "reply")
@@ -218,6 +226,15 @@ class _Written:
     client_key: str
     reply_to_key: str | None
     priority: int
+    category: str
+    """Of a template, in the provider's words; empty for everything else."""
+
+
+def request_for(category: str | None) -> gate.Request:
+    """What a person asks the gate for: an answer, or a template of this category."""
+    if category is None:
+        return gate.Request(purpose="reply")
+    return gate.Request(purpose="reply", form="template", marketing=category == MARKETING)
 
 
 async def _write(
@@ -228,6 +245,7 @@ async def _write(
     due_at = await due_after_earlier(unit, conversation["id"], seq, decision.until or now)
     stored = store(message.content)
     about = {"reply_to": message.reply_to_key} if message.reply_to_key else {}
+    kind = {"category": message.category} if message.category else {}
     await unit.sql.execute(
         """
         INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence, arrived_at,
@@ -240,7 +258,7 @@ async def _write(
         seq,
         stored.kind,
         stored.text,
-        json.dumps({**stored.content, **about}),
+        json.dumps({**stored.content, **about, **kind}),
         now,
         author.member_id,
         author.session_id,
@@ -264,7 +282,7 @@ async def _write(
         due_at,
         [ids.new_id() for _ in parts],
         [part.text for part in parts],
-        [json.dumps(part.content) for part in parts],
+        [json.dumps({**part.content, **kind}) for part in parts],
     )
     await unit.sql.execute(
         """
@@ -408,14 +426,9 @@ async def _candidates(unit: UnitOfWork, channel_id: UUID, now: datetime, lowest:
 
 def _request(row: Any) -> gate.Request:
     """What a part is to the gate. What a person asked for was written by them, however long it waited."""
-    content = row["content"]
-    is_template = row["action"] == "message" and "parameters" in content
-    return gate.Request(
-        purpose="reply",
-        form="template" if is_template else "free",
-        marketing=is_template and content["category"] == MARKETING,
-        by="person" if row["by_person"] else "program",
-    )
+    is_template = row["action"] == "message" and "parameters" in row["content"]
+    request = request_for(row["content"]["category"] if is_template else None)
+    return request if row["by_person"] else replace(request, by="program")
 
 
 def _action(
