@@ -169,9 +169,9 @@ async def test_the_composer_offers_what_may_go_with_its_words_and_blanks(hub: Hu
     conversation_id = await wrote(hub, channel)
     picture = ({"type": "HEADER", "format": "IMAGE"}, BODY)
     await keep(hub, channel, record("termin"), record("bild", components=picture), record("neu", status="pending"))
-    jonas = await visit(hub)
-    assert 'id="templates"' not in await jonas.page(f"/inbox/open/{conv(conversation_id)}")
+    assert 'id="templates"' not in await (await visit(hub, "Rita Roth")).page(f"/inbox/open/{conv(conversation_id)}")
     hub.clock.advance(hours=25)
+    jonas = await visit(hub)
     page = await jonas.page(f"/inbox/open/{conv(conversation_id)}")
     assert "Jetzt geht nur eine freigegebene Vorlage" in page
     picks = page.split('id="templates"')[1].split("</section>")[0]
