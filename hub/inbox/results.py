@@ -34,10 +34,10 @@ from hub.connectors.errors import (
 from hub.consent import ledger, locks
 from hub.core import clock
 from hub.core.db import UnitOfWork, text_array
+from hub.inbox.claiming import Claim
 from hub.inbox.content import store
 from hub.inbox.echoes import adopt_echoes
 from hub.inbox.effects import CONTENT_KEYS, apply_effects, note_messages_changed
-from hub.inbox.outbound import Claim
 from hub.inbox.preview import redraw_previews
 from hub.inbox.status import draw_messages, furthest, lock_messages
 from hub.inbox.waiting import hold_conversation, keep_waiting

@@ -299,7 +299,7 @@ async def test_the_customer_is_shown_that_we_read_and_that_we_write(hub: HubUnde
     conversation_id = await wrote(hub, channel)
     clients = dispatch.Clients(frozenset(), at_once=2)
     for sign in ("typing", "read", "typing"):  # the first one meets an empty bucket
-        await dispatch.show_sign(hub.runtime, clients, hub.organisation_id, conversation_id, sign)  # type: ignore[arg-type]
+        await dispatch.show_sign(hub.runtime, clients, hub.organisation_id, conversation_id, sign)
         await asyncio.sleep(0.1)
     await clients.close()
     assert [(type(action).__name__, getattr(action, "target_key", "")) for action in sent] == [
