@@ -31,7 +31,7 @@ from hub.connectors.errors import (
     SendError,
     Unavailable,
 )
-from hub.consent import ledger, locks
+from hub.consent import aliases, ledger, locks
 from hub.core import clock
 from hub.core.db import UnitOfWork, text_array
 from hub.inbox.claiming import Claim
@@ -274,7 +274,8 @@ async def _record_opt_outs(runtime: Runtime, unit: UnitOfWork, results: list[Res
     gone = [result.claim.recipient for result in results if isinstance(result.answer, RecipientOptedOut)]
     if not gone:
         return
-    await locks.lock_addresses(unit, [recipient.consent_key for recipient in gone])
+    people = await aliases.families(unit, {recipient.consent_key for recipient in gone})
+    await locks.lock_addresses(unit, set().union(*people.values()))
     await ledger.record(
         unit,
         runtime.vault,
