@@ -68,6 +68,7 @@ GET  /o/{slug}/deliveries/count                            read_operations
 POST /o/{slug}/deliveries/replay                           read_operations
 GET  /o/{slug}/deliveries/{delivery}                       read_operations
 POST /o/{slug}/deliveries/{delivery}/replay                read_operations
+POST /o/{slug}/deliveries/{delivery}/trust                 manage_channels
 
 GET  /o/{slug}/stream                                      read_inbox
 GET  /o/{slug}/changes                                     read_inbox

@@ -13,7 +13,9 @@ from hub.connectors.contract import Account, OutboundAction, Permit, RawRequest,
 from hub.connectors.errors import MalformedPayload, Rejected, SendError, Unavailable
 from hub.connectors.events import Event
 from hub.connectors.registry import Registry
+from hub.core import ids
 from hub.inbox import ingest, peers
+from tests.inbox.pages_support import PAGE, visit
 from tests.probe import Probe, ProbeSettings
 from tests.support import Connected, HubUnderTest
 
@@ -125,18 +127,19 @@ async def test_another_key_later_is_not_taken_over_and_somebody_is_told(hub: Hub
     assert await hub.value("SELECT warning_cause FROM channel") == ""
     directory.keys["ANNA0001"] = b"k2"
     await write(hub, channel, "m3", closed_with="k2")
-    assert (await results(hub))[2] == ("dead", "peer_key_changed")
+    assert (await results(hub))[2] == ("dead", "peer_key_changed: ANNA0001")
     row = (await hub.rows("SELECT health, warning_cause, warning_text FROM channel"))[0]
     assert tuple(row) == ("healthy", "peer_key_changed", "ANNA0001")
     assert await hub.value("SELECT key FROM peer_key") == b"k1"
 
-    await peers.forget_key(hub.runtime, hub.owner, channel.id, "ANNA0001")  # a person has made sure
-    await ingest.replay(hub.runtime, hub.organisation_id, delivery_ids=[await hub.value(
-        "SELECT delivery_id FROM delivery_result WHERE why = 'peer_key_changed'"
-    )])  # fmt: skip
+    boss = await visit(hub, "Rita Roth", role="admin")
+    letter = ids.show("dlv", await hub.value("SELECT delivery_id FROM delivery_result WHERE why LIKE 'peer_key_changed%'"))
+    assert "Neuen Schlüssel übernehmen" in await boss.page(f"/deliveries/{letter}")
+    assert (await boss.post(f"/deliveries/{letter}/trust", headers=PAGE)).status_code == 303  # she has asked on the phone
     await hub.settle()
     assert [row["text"] for row in await hub.rows("SELECT text FROM message ORDER BY text")] == ["Brief m1", "Brief m3"]
     assert await hub.value("SELECT key FROM peer_key") == b"k2"
+    assert (await boss.post(f"/deliveries/{letter}/trust", headers=PAGE)).status_code == 404
 
 
 @respx.mock
