@@ -210,9 +210,8 @@ async def _keep_receipts(unit: UnitOfWork, channel_id: UUID, results: list[Resul
         channel_id,
         *(list(column) for column in zip(*keys, strict=True)),
     )
-    if len(written) < len(keys):
-        new = {row["key"] for row in written}
-        await adopt_echoes(unit, channel_id, [one for one in keys if one[0] not in new])
+    new = {row["key"] for row in written}
+    await adopt_echoes(unit, channel_id, [one for one in keys if one[0] not in new])
     await unit.sql.execute(
         """
         UPDATE message AS m SET at = row.at, sequence = row.sequence
