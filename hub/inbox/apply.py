@@ -40,6 +40,7 @@ from hub.inbox.attachments import tell
 from hub.inbox.content import clean, store
 from hub.inbox.effects import Effect, apply_effects
 from hub.inbox.people import Link, names_of
+from hub.inbox.replays import find_replays
 from hub.inbox.reports import apply_reports, whisper_typing
 from hub.inbox.storing import Incoming, read_message, store_messages
 from hub.runtime import Runtime
@@ -129,10 +130,12 @@ def _key(channel: OpenChannel, address: str) -> Key:
 
 async def _fresh(unit: UnitOfWork, channel: OpenChannel, events: list[Event]) -> list[Any]:
     """Keep what was not seen before: the key goes in first, and only its first writer goes on."""
+    nonces = {clean(event.key): event.nonce for event in events if isinstance(event, MessageReceived) and event.nonce}
+    replays = await find_replays(unit, channel.channel_id, nonces)
     by_key: dict[str, Any] = {}
     for event in events:
         key = clean(event.key)
-        if key not in by_key:
+        if key not in by_key and key not in replays:
             by_key[key] = read_message(event) if isinstance(event, MessageReceived | MessageSent) else event
     await _join_albums(unit, channel, [item for item in by_key.values() if isinstance(item, Incoming)])
     rows = await unit.sql.fetch(

@@ -171,7 +171,7 @@ class FilesOfOurs:
 
 def outbound_action(row: dict[str, Any], files: FilesOfOurs | None = None) -> OutboundAction:
     """The action of a row: a message unless `action` names another one; `text` is the content of a plain one."""
-    names = ("content", "target_key", "emoji", "press", "reply_to_key")
+    names = ("content", "target_key", "emoji", "press", "reply_to_key", "tag")
     given: dict[str, Any] = {name: read_content(row[name]) for name in names if name in row}
     if "text" in row:
         given["content"] = Text(text=row["text"])
@@ -179,6 +179,8 @@ def outbound_action(row: dict[str, Any], files: FilesOfOurs | None = None) -> Ou
         given["target_keys"] = tuple(row["target_keys"])
     if files is not None and "files" in row:
         given["files"] = files.by_ref
+    if "peer_key" in row:
+        given["peer_key"] = bytes.fromhex(row["peer_key"])
     action: OutboundAction = getattr(contract, row.get("action", "OutboundMessage"))(
         part_id=PART, attempt_id=ATTEMPT, address=row["address"], **given
     )
@@ -276,6 +278,8 @@ def _answer(answer: dict[str, Any], request: httpx.Request) -> httpx.Response:
         raise failure(f"on the way to {request.url}", request=request)
     if "json" in answer:
         return httpx.Response(answer["status"], json=answer["json"], headers=answer.get("headers"))
+    if "hex" in answer:
+        return httpx.Response(answer["status"], content=bytes.fromhex(answer["hex"]), headers=answer.get("headers"))
     return httpx.Response(answer["status"], text=answer["text"], headers=answer.get("headers"))
 
 
