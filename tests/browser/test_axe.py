@@ -296,6 +296,7 @@ def test_vendored_axe_is_what_the_list_says() -> None:
     assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
 
 
+@pytest.mark.timeout(300)  # some fifty pages, each looked at twice: too much for the usual limit on a busy machine
 @pytest.mark.parametrize("way", WAYS)
 async def test_no_page_and_no_state_violates_a_rule(hub: HubUnderTest, site: Site, clock: FakeClock, way: str) -> None:
     """Look 13: no violation anywhere."""
