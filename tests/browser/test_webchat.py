@@ -354,4 +354,11 @@ async def test_accessible_in_both_themes(shop: Shop, width: int, height: int) ->
     hosted = await context.new_page()
     await hosted.goto(f"{shop.site.address}/webchat/{shop.key}")
     await look(hosted, "hosted")
+    owner = await visit(shop.hub, "Olga Chefin", role="owner")
+    desk = await (await shop.site.context(owner, reduced_motion="reduce")).new_page()
+    await desk.add_init_script(path=VENDOR / "axe.min.js")
+    await desk.set_viewport_size({"width": width, "height": height})
+    for path in (f"/webchat/{shop.key}", "/channels?connect=webchat", "/channels"):
+        await desk.goto(owner.base + path)
+        await look(desk, path)
     assert found == []
