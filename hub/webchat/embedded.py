@@ -50,8 +50,8 @@ class Chat:
 async def chat_of(request: Request, key: Annotated[str, Path()]) -> Chat:
     """The chat in the address. NotFound; OriginNotAllowed. Its answer may be read by the page that asks."""
     door: Door = request.app.state.door
-    channel = await door.channel(key)
-    if channel is None or not isinstance(channel.account.settings, WebchatSettings):
+    channel = await door.channel("webchat", key)
+    if channel is None:
         raise NotFound("no such chat")
     chat = Chat(channel, channel.account.settings, key, request.headers.get("host", ""))
     origin = request.headers.get("origin")

@@ -75,7 +75,7 @@ async def test_typing_that_was_let_through(hub: HubUnderTest) -> None:
         await live.event()
         await news(live)
         for _ in range(2):  # the first time the channel's bucket of tokens is still empty
-            await dispatch.show_typing(hub.runtime, clients, hub.organisation_id, conversation)
+            await dispatch.show_sign(hub.runtime, clients, hub.organisation_id, conversation, "typing")
             await asyncio.sleep(0.05)
         assert await live.event() == {"event": "typing", "data": "1"}
     await clients.close()
