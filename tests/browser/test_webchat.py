@@ -297,12 +297,15 @@ async def test_typing_both_ways(shop: Shop) -> None:
     await write(page, "Hallo")
     await shop.hub.settle()
     await expect(page.get_by_role("listitem").filter(has_text="Hallo")).to_contain_text("gesendet")
+    desk = await shop.site.open(await visit(shop.hub), f"/inbox/open/{conv(await shop.conversation())}")
     await shop.hub.runtime.live.whisper(shop.hub.organisation_id, {"shown_typing": conv(await shop.conversation())})
     await expect(page.locator(".types")).to_be_visible()
     await expect(page.get_by_role("status")).to_have_text("Jemand schreibt gerade eine Antwort.")
     async with page.expect_response(lambda one: one.url.endswith("/typing")) as told:
         await page.get_by_role("textbox", name="Nachricht schreiben").press_sequentially("ja")
     assert (await told.value).status == 204
+    await shop.hub.settle()
+    await expect(desk.locator("[data-customer]")).to_be_visible()
 
 
 async def test_question_with_answers(shop: Shop) -> None:
