@@ -13,7 +13,7 @@ from hub.connectors._meta.reading import moment
 from hub.connectors._meta.send import request_for
 from hub.connectors._meta.signature import app_secret_proof, handshake, verify_signature, verify_token
 from hub.connectors._meta.split import split_text
-from hub.connectors.contract import RawRequest, Reply
+from hub.connectors.contract import RawRequest, Reply, Share
 from hub.connectors.errors import MalformedPayload, RateLimited, SignatureInvalid
 from hub.connectors.http import Answer
 from hub.connectors.messenger.limits import LIMITS
@@ -105,7 +105,7 @@ def test_a_delivery_for_many_accounts_is_divided_each_element_once() -> None:
 
 def test_a_delivery_for_one_account_keeps_its_bytes() -> None:
     (share,) = envelope.shares(RawRequest("POST", {}, BODY))
-    assert share == envelope.Share(own_id="1", body=BODY)
+    assert share == Share(own_id="1", body=BODY)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"entry":1}', b"x"])

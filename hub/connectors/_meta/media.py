@@ -19,7 +19,8 @@ WAIT_SECONDS: Final = 60.0
 
 
 async def fetch_file(ref: str, base_url: str, http: AsyncClient, sink: FileSink, *, size: int | None) -> FileHead:
-    """As `FetchesMedia.fetch`. `base_url` is where the Graph API is asked: a server of one's own keeps its files itself."""
+    """As `FetchesMedia.fetch`. `base_url` is where the Graph API is asked: a server of one's own keeps its files itself. Only fetch
+    what may be kept: of stories there is nothing but their address (instagram.md, 7)."""
     if not _is_known(ref, base_url):
         raise Rejected("foreign_address")
     answer = await download(http, ref, secrets={}, sink=sink, seconds=whole_seconds(size or LARGEST))

@@ -28,7 +28,7 @@ from hub.sandbox._graph.delivering import Webhooks
 from hub.sandbox._graph.flavour import Flavour
 from hub.sandbox._graph.phone import GraphPhone
 from hub.sandbox._graph.wire import Asked, Refused, invalid, need_app, read
-from hub.sandbox._graph.world import APP_ID, APP_NAME, APP_SECRET, Page, Subscription, World
+from hub.sandbox._graph.world import APP_ID, APP_NAME, INSTAGRAM_APP_ID, INSTAGRAM_APP_SECRET, Page, Subscription, World
 from hub.sandbox.courier import Courier
 from hub.sandbox.faults import Faults
 from hub.sandbox.messengers import PhoneFile
@@ -37,6 +37,7 @@ SCOPES: Final = ["pages_messaging", "pages_manage_metadata", "pages_show_list", 
                  "instagram_basic", "instagram_manage_messages"]  # fmt: skip
 TOKEN_LASTS, TOKEN_RESTS = timedelta(days=60), timedelta(hours=24)
 """Of Instagram's own tokens: how long they are good, and how old they must be to be renewed (instagram.md, 1)."""
+VERSION: Final = "v26.0"
 HANG_SECONDS: Final = 60.0
 LARGEST: Final = 25_000_000
 """Bytes of a file."""
@@ -65,8 +66,6 @@ class GraphSimulator:
         self._http = http
         routes = [
             ("/{version}/debug_token", self._debug_token, ["GET"]),
-            ("/{version}/access_token", self._access_token, ["GET"]),
-            ("/{version}/refresh_access_token", self._refresh_token, ["GET"]),
             ("/{version}/{app}/subscriptions", self._subscriptions, ["GET", "POST"]),
             ("/{version}/{account}/subscribed_apps", self._subscribed_apps, ["GET", "POST", "DELETE"]),
             ("/{version}/{account}/message_attachments", self._attach, ["POST"]),
@@ -76,6 +75,8 @@ class GraphSimulator:
         self._app = Starlette(
             routes=[
                 Route("/files/{file}", self._file, methods=["GET"]),
+                Route("/access_token", self._answering(self._access_token), methods=["GET"]),
+                Route("/refresh_access_token", self._answering(self._refresh_token), methods=["GET"]),
                 *(Route(path, self._answering(handler), methods=methods) for path, handler, methods in routes),
             ]
         )
@@ -97,7 +98,7 @@ class GraphSimulator:
         async def answer(request: Request) -> Response:
             self.phone.origin = str(request.base_url)
             try:
-                version = request.path_params["version"]
+                version = request.path_params.get("version", VERSION)
                 if not (version.startswith("v") and version.removeprefix("v").replace(".", "").isdigit()):
                     raise Refused(2500, "Unknown path components", status=400)
                 asked = await read(request)
@@ -147,19 +148,16 @@ class GraphSimulator:
 
     async def _node(self, request: Request, asked: Asked) -> Response:
         page, node = self._page(request, asked), request.path_params["node"]
-        fields = asked.text("fields").split(",")
+        fields = asked.text("fields").partition("{")[0].split(",")
         if node in ("me", page.id):
-            known = self.account(page)
+            known = _account(page)
         elif node in page.threads:
             first, _, last = page.threads[node].person.name.partition(" ")
             known = {"id": node, "first_name": first, "last_name": last, "name": page.threads[node].person.name}
+            known["username"] = f"{first}.{last}".lower()
         else:
             raise invalid(f"Object with ID '{node}' does not exist", subcode=33)
         return JSONResponse({"id": known["id"]} | {name: known[name] for name in fields if name in known})
-
-    def account(self, page: Page) -> dict[str, Any]:
-        """What an account says of itself."""
-        return {"id": page.id, "name": page.title, "username": page.name}
 
     async def _subscriptions(self, request: Request, asked: Asked) -> Response:
         need_app(asked)
@@ -192,6 +190,8 @@ class GraphSimulator:
             return JSONResponse({"success": True})
         if request.method == "GET":
             told = {"id": APP_ID, "name": APP_NAME, "subscribed_fields": sorted(page.subscribed)}
+            if page.is_own_login:
+                told = {"app_id": INSTAGRAM_APP_ID, "subscribed_fields": sorted(page.subscribed)}
             return JSONResponse({"data": [told] if page.subscribed else []})
         page.subscribed = set(asked.names("subscribed_fields"))
         return JSONResponse({"success": True})
@@ -252,9 +252,12 @@ class GraphSimulator:
 
     async def _access_token(self, request: Request, asked: Asked) -> Response:
         """A short token for one that lasts 60 days."""
-        if asked.text("grant_type") != "ig_exchange_token" or asked.text("client_secret") != APP_SECRET:
-            raise Refused(190, "Error validating client secret.")
-        return self._renewed(self._page(request, asked))
+        if asked.text("grant_type") != "ig_exchange_token" or asked.text("client_secret") != INSTAGRAM_APP_SECRET:
+            raise Refused(1, "Error validating client secret.")
+        page = self._page(request, asked)
+        if page.token_ends is None or page.token_ends - clock.now() > timedelta(hours=1):
+            raise invalid("Session key invalid. This could be because the token lasts already.")
+        return self._renewed(page)
 
     async def _refresh_token(self, request: Request, asked: Asked) -> Response:
         """Allowed from a day after it was made, and until its end."""
@@ -262,7 +265,7 @@ class GraphSimulator:
         if asked.text("grant_type") != "ig_refresh_token":
             raise invalid("Param grant_type must be ig_refresh_token")
         if page.token_made is not None and clock.now() - page.token_made < TOKEN_RESTS:
-            raise Refused(10, "Session key is too young to be refreshed", subcode=2207000)
+            raise invalid("The token must be at least 24 hours old")
         return self._renewed(page)
 
     def _renewed(self, page: Page) -> Response:
@@ -276,3 +279,10 @@ class GraphSimulator:
         if found is None or self.faults.take("file_gone"):
             return Response("URL signature expired", 403)
         return Response(found[1], media_type=found[0].mime)
+
+
+def _account(page: Page) -> dict[str, Any]:
+    """What an account says of itself: a page, an Instagram account of its own login, or a page with the account it is linked to."""
+    known: dict[str, Any] = {"id": page.id, "name": page.title, "username": page.name}
+    linked = {"id": page.id, "name": page.title, "username": page.name}
+    return known | {"user_id": page.id, "instagram_business_account": linked}
