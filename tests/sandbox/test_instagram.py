@@ -68,7 +68,7 @@ async def test_an_account_is_connected_and_its_token_renewed(stage: GraphStage, 
     renewal = await connector.renew(stage.account, stage.http)
     assert renewal.lasts_seconds == 60 * 86_400
     assert renewal.lasts_seconds - connector.renew_seconds_before == 7 * 86_400
-    old, stage.account = stage.account, replace(stage.account, settings=renewal.settings)  # type: ignore[arg-type]
+    old, stage.account = stage.account, replace(stage.account, settings=renewal.settings)
     with pytest.raises(CredentialsRejected):
         await connector.renew(old, stage.http)
     time_.advance(days=61)
