@@ -25,13 +25,13 @@ from starlette.types import Receive, Scope, Send
 from hub.core import clock
 from hub.sandbox._graph import sending
 from hub.sandbox._graph.delivering import Webhooks
+from hub.sandbox._graph.files import fetch_link, keep_attachment
 from hub.sandbox._graph.flavour import Flavour
 from hub.sandbox._graph.phone import GraphPhone
 from hub.sandbox._graph.wire import Asked, Refused, invalid, need_app, read
 from hub.sandbox._graph.world import APP_ID, APP_NAME, INSTAGRAM_APP_ID, INSTAGRAM_APP_SECRET, Page, Subscription, World
 from hub.sandbox.courier import Courier
 from hub.sandbox.faults import Faults
-from hub.sandbox.messengers import PhoneFile
 
 SCOPES: Final = ["pages_messaging", "pages_manage_metadata", "pages_show_list", "pages_read_engagement",
                  "instagram_basic", "instagram_manage_messages"]  # fmt: skip
@@ -39,8 +39,6 @@ TOKEN_LASTS, TOKEN_RESTS = timedelta(days=60), timedelta(hours=24)
 """Of Instagram's own tokens: how long they are good, and how old they must be to be renewed (instagram.md, 1)."""
 VERSION: Final = "v26.0"
 HANG_SECONDS: Final = 60.0
-LARGEST: Final = 25_000_000
-"""Bytes of a file."""
 
 Handler = Callable[[Request, Asked], Awaitable[Response]]
 
@@ -114,7 +112,7 @@ class GraphSimulator:
         if self.faults.take("unauthorised"):
             raise Refused(190, "Error validating access token: The session has been invalidated.", subcode=460, status=401)
         if limited := self.faults.take("rate_limited"):
-            minutes = -(-int(limited.values.get("retry_after", 60)) // 60)
+            minutes = -(-limited.wait() // 60)
             used = f'{{"{self.world.flavour.account_id}":[{{"type":"messenger","estimated_time_to_regain_access":{minutes}}}]}}'
             raise Refused(
                 613, "(#613) Calls to this api have exceeded the rate limit.", headers={"x-business-use-case-usage": used}
@@ -201,11 +199,9 @@ class GraphSimulator:
         message, file = asked.values.get("message"), asked.files.get("filedata")
         given = message.get("attachment") if isinstance(message, dict) else None
         kind = given.get("type") if isinstance(given, dict) else None
-        if kind not in self.world.flavour.attachments or file is None:
+        if file is None:
             raise Refused(100, "(#100) Upload attachment failure.", subcode=2018047)
-        kept: dict[str, Any] = {}
-        self._keep_attachment(str(kind), file.name, file.mime, file.content, kept)
-        return JSONResponse(kept)
+        return JSONResponse({"attachment_id": keep_attachment(self.world, str(kind), file)})
 
     async def _send(self, request: Request, asked: Asked) -> Response:
         page = self._page(request, asked)
@@ -215,40 +211,12 @@ class GraphSimulator:
         if "sender_action" in asked.values:
             sending.act(self.world, page, thread, asked)
             return JSONResponse({"recipient_id": thread.person.id})
-        await self._fetch_link(asked.values.get("message"))
+        await fetch_link(self.world, self._http, asked.values.get("message"))
         line = sending.receive(self.world, page, thread, asked)
         self.phone.told(page, thread, line, APP_ID)
         if lost := self.faults.take("lost_answer"):
             raise Cut(float(lost.values.get("delay", HANG_SECONDS)))
         return JSONResponse({"recipient_id": thread.person.id, "message_id": line.id})
-
-    async def _fetch_link(self, message: object) -> None:
-        """A file that is sent by its address is fetched at once, and kept under an id. Raises Refused."""
-        attachment = message.get("attachment") if isinstance(message, dict) else None
-        payload = attachment.get("payload") if isinstance(attachment, dict) else None
-        kind = str(attachment.get("type")) if isinstance(attachment, dict) else ""
-        if not isinstance(payload, dict) or "url" not in payload or kind not in self.world.flavour.attachments:
-            return
-        try:
-            answer = await self._http.get(str(payload["url"]), follow_redirects=True)
-        except (httpx.HTTPError, httpx.InvalidURL):
-            answer = None
-        if answer is None or answer.status_code != 200:
-            raise Refused(100, "(#100) Failed to fetch the file from the url", subcode=2018008)
-        mime = answer.headers.get("content-type", "").partition(";")[0]
-        self._keep_attachment(kind, str(payload.pop("url")).rpartition("/")[2], mime, answer.content, payload)
-
-    def _keep_attachment(self, kind: str, name: str, mime: str, content: bytes, payload: dict[str, Any]) -> None:
-        """Put the id of a kept file in the place of what it came from. Raises Refused for one that is not taken."""
-        types = self.world.flavour.attachments[kind]
-        if not content or (types and mime not in types):
-            raise Refused(100, "(#100) Upload attachment failure.", subcode=2018047)
-        if len(content) > LARGEST:
-            raise Refused(100, "(#100) Attachment size exceeds allowable limit", subcode=2018109)
-        shown = PhoneFile(id="", kind=sending.kind_on_phone(kind), name=name, mime=mime, size=len(content))
-        kept = self.world.keep_file(shown, content)
-        self.world.attachments[kept.id] = (kind, kept)
-        payload["attachment_id"] = kept.id
 
     async def _access_token(self, request: Request, asked: Asked) -> Response:
         """A short token for one that lasts 60 days."""
