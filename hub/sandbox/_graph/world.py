@@ -13,6 +13,9 @@ from hub.sandbox.messengers import PhoneFile, PhoneLine, PhonePerson
 APP_ID = "990017744120055"
 APP_SECRET = "5f4dcc3b5aa765d61d8327deb882cf99"
 APP_NAME = "Radwerk Hub"
+INSTAGRAM_APP_ID = "990017744120777"
+INSTAGRAM_APP_SECRET = "9b74c9897bac770ffc029102a200c5de"
+"""Of the app's Instagram product, which Meta numbers apart."""
 
 
 @dataclass(slots=True)
@@ -55,6 +58,11 @@ class Page:
     subscribed: set[str] = field(default_factory=set)
     token_ends: datetime | None = None
     token_made: datetime | None = None
+
+    @property
+    def is_own_login(self) -> bool:
+        """Connected by Instagram's own login, without a page."""
+        return self.token.startswith("IG")
 
     def thread(self, person: str) -> Thread:
         """Raises NotFound."""
