@@ -8,9 +8,10 @@ import httpx
 import orjson
 import pytest
 
+from hub.core.clock import FakeClock
 from hub.core.i18n import LOCALES, Translator
 from hub.sandbox.app import create_sandbox_app
-from hub.sandbox.messengers import PhoneButton, Simulator
+from hub.sandbox.messengers import PhoneButton, PhoneDraft, Simulator
 from hub.sandbox.registry import Simulators, find_simulators
 from hub.sandbox.samples import SAMPLES
 from tests.sandbox.fake import ACCOUNT, AYLIN, FakeSimulator
@@ -79,6 +80,22 @@ async def test_simulators_are_found_by_their_folders(found: list[Simulator]) -> 
             t = Translator(locale)
             assert all(t(key) for key in one.phone.extras.values()), one.connector
             assert all(t(f"sandbox.fault.{kind}") for kind in one.faults.kinds), one.connector
+
+
+async def test_no_id_of_an_earlier_process_comes_again(clock: FakeClock) -> None:
+    """The hub would take what is new for a repetition (I2): a demo is started again and again on the same data."""
+    async with httpx.AsyncClient() as http:
+        seen = set()
+        for _ in range(2):
+            clock.advance(hours=1)
+            for one in find_simulators(http):
+                account = one.phone.accounts()[0].id
+                person = one.phone.people(account)[0].id
+                line = one.phone.write(account, person, PhoneDraft(text="Grüß Gott"))
+                assert (one.connector, line.id) not in seen, one.connector
+                seen.add((one.connector, line.id))
+                await one.stop()
+        assert len(seen) == 2 * len(find_simulators(http))
 
 
 async def test_a_simulator_is_mounted_under_its_name(played: Played) -> None:
