@@ -16,6 +16,7 @@ setup:
 
 test: setup      ## every test; without chromium the rest runs and the command that installs it is printed
 	@scripts/browser.sh
+	@scripts/sodium.sh
 	@if [ -x /usr/bin/chromium ]; then \
 	    $(PY) -m pytest -n 2 --dist loadgroup -m "not long"; \
 	else \
