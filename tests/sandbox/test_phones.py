@@ -8,8 +8,10 @@ import httpx
 import orjson
 import pytest
 
+from hub.connectors.registry import discover
 from hub.core.clock import FakeClock
 from hub.core.i18n import LOCALES, Translator
+from hub.core.pages import static_files
 from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.messengers import PhoneButton, PhoneDraft, Simulator
 from hub.sandbox.registry import Simulators, find_simulators
@@ -68,14 +70,18 @@ async def found() -> AsyncIterator[list[Simulator]]:
 
 
 async def test_simulators_are_found_by_their_folders(found: list[Simulator]) -> None:
-    """Each has an account, two people and settings that lead to the sandbox, and words for what only it has."""
+    """Each has a sign, an account, two people, settings that lead to the sandbox, and words for what only it has."""
     assert Simulators(found).all()
+    icons, tokens = (static_files()[name].body.decode() for name in ("icons.svg", "tokens.css"))
+    connectors = discover()
     for one in found:
         accounts = one.phone.accounts()
         assert accounts, one.connector
         assert all(len(one.phone.people(account.id)) >= 2 for account in accounts), one.connector
         assert "http://127.0.0.1:8001" in str(one.sample_settings("http://127.0.0.1:8001")), one.connector
         assert "write" in one.phone.can, one.connector
+        assert f'id="m-{one.mark}"' in icons and f"--m-{one.mark}:" in tokens, one.connector
+        assert one.mark == connectors.get(one.connector).mark, "as in the inbox"
         for locale in LOCALES:
             t = Translator(locale)
             assert all(t(key) for key in one.phone.extras.values()), one.connector
@@ -213,7 +219,7 @@ async def test_the_sample_shop_shows_the_chat_and_lets_nothing_else_in(played: P
     script = "http://127.0.0.1:8000/webchat/chn_1.js"
     assert (await played.http.put("/shop", json={"script": script})).status_code == 204
     page = await played.http.get("/shop")
-    assert page.text.count("<script") == 1 and f'<script src="{script}" async></script>' in page.text
+    assert page.text.count("<script") == 1 and f'<script type="module" src="{script}"></script>' in page.text
     assert "script-src 'self' http://127.0.0.1:8000; connect-src http://127.0.0.1:8000;" in page.headers["content-security-policy"]
     for bad in ("javascript:alert(1)", "http://x/;script-src *", 'http://x/" onload="'):
         assert (await played.http.put("/shop", json={"script": bad})).status_code == 422
