@@ -1,4 +1,5 @@
-"""Connect a messenger account, accept its provider's terms, renew its settings, switch it on and off, and the kill switch.
+"""Connect a messenger account, accept its provider's terms, renew its settings, switch it on and off, and the kill switch of one
+channel (`blocks.py` has the wider ones, `replacing.py` moves a channel to another account).
 
 Whatever the state, what a provider delivers is stored (I9, R-183); the gate alone decides what may leave.
 """
@@ -10,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from hub.billing import ports as billing
 from hub.channels.accounts import OpenChannel, read_channel
 from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.channels.models import Channel, ChannelTerms
@@ -19,7 +21,7 @@ from hub.connectors.contract import Settings, SetupResult
 from hub.connectors.http import connector_client
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
-from hub.core.errors import Conflict, InvalidInput, NotFound
+from hub.core.errors import Conflict, InvalidInput, NotFound, PaymentRequired
 from hub.core.feed import note_change
 from hub.core.lanes import DIRECTIONS, ChannelLane
 from hub.organisations import audit
@@ -35,12 +37,29 @@ class TermsNotAccepted(Conflict):
     code = "terms_not_accepted"
 
 
+class NotInTariff(PaymentRequired):
+    """The tariff has not got this messenger, or no room for another channel (R-182, R-043)."""
+
+    code = "not_in_tariff"
+
+
+class StillBlocked(Conflict):
+    """The kill switch is set: it has to be lifted, with a reason, before the channel can be switched on (R-183)."""
+
+    code = "still_blocked"
+
+
 async def connect_channel(runtime: Runtime, access: Access, *, connector: str, title: str, values: dict[str, Any]) -> UUID:
-    """Store a new account, switched off; its id. InvalidInput names the field of the set-up form that is wrong or missing."""
+    """Store a new account, switched off; its id. InvalidInput names the field of the set-up form that is wrong or missing;
+    NotInTariff."""
     kind = runtime.connectors.get(connector)
     settings = read_settings(kind.settings, values)
     channel_id = ids.new_id()
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        for what in ("channels", f"messenger.{connector}"):
+            entitlement = await billing.entitled(unit, what)
+            if not entitlement.allowed:
+                raise NotInTariff(f"{what}: {entitlement.reason}")
         unit.session.add(
             Channel(
                 organisation_id=access.organisation_id,
@@ -82,6 +101,9 @@ async def accept_terms(runtime: Runtime, access: Access, connector: str) -> None
                 accepted_at=clock.now(),
             )
         )
+        await unit.sql.execute(
+            "UPDATE channel SET terms_due_at = NULL WHERE organisation_id = $1 AND connector = $2", unit.tenant, connector
+        )
         await audit.record(unit, access, "terms.accepted", connector, {"version": provider.version})
 
 
@@ -99,14 +121,19 @@ async def _terms_accepted(unit: UnitOfWork, connector: str) -> bool:
 async def switch_on(runtime: Runtime, access: Access, channel_id: UUID) -> SetupResult:
     """Check the credentials, register the webhook, open the channel for sending.
 
-    Raises TermsNotAccepted, CredentialsRejected (names the field), Unavailable when the provider cannot be reached, or Rejected.
+    Raises TermsNotAccepted, StillBlocked, CredentialsRejected (names the field), Unavailable when the provider cannot be reached,
+    or Rejected.
     """
-    channel = await _open_accepted(runtime, access, channel_id)
+    channel = await open_accepted(runtime, access, channel_id)
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        state = await unit.sql.fetchval("SELECT state FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id)
+    if state == "blocked":
+        raise StillBlocked("the kill switch is set")
     result = await check_with_provider(runtime, channel)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         await _set_state(unit, channel_id, "on", "")
         await audit.record(unit, access, "channel.switched_on", ids.show("chn", channel_id), {"address": result.address})
-        await _take_over(runtime, unit, channel, result)
+        await take_over(runtime, unit, channel, result)
     return result
 
 
@@ -117,12 +144,12 @@ async def change_settings(runtime: Runtime, access: Access, channel_id: UUID, va
     after any error. What waited on an open channel goes; a channel that was switched off or blocked stays so.
     Raises InvalidInput (names the field) and what `switch_on` raises.
     """
-    channel = await _open_accepted(runtime, access, channel_id)
+    channel = await open_accepted(runtime, access, channel_id)
     settings = merge_settings(channel.account.settings, values)
     result = await check_with_provider(runtime, replace(channel, account=replace(channel.account, settings=settings)))
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         await store_settings(runtime, unit, access, channel, settings)
-        await _take_over(runtime, unit, channel, result)
+        await take_over(runtime, unit, channel, result)
     return result
 
 
@@ -151,7 +178,7 @@ def callback_url(runtime: Runtime, connector: str, channel_id: UUID) -> str:
     return "" if base is None else f"{base}/hooks/{connector}/{ids.show('chn', channel_id)}"
 
 
-async def _take_over(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, result: SetupResult) -> None:
+async def take_over(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, result: SetupResult) -> None:
     """Keep what the provider said of an account it accepts. If the channel is on, what waited for it goes now."""
     state = await unit.sql.fetchval(
         """
@@ -208,6 +235,21 @@ async def block_channel(runtime: Runtime, access: Access, channel_id: UUID, reas
         await runtime.hooks.publish(unit, ChannelBlocked(channel_id, reason.strip()))
 
 
+async def unblock_channel(runtime: Runtime, access: Access, channel_id: UUID, reason: str) -> None:
+    """Lift the kill switch. The channel stays off until somebody switches it on, which asks the provider. Conflict when none is
+    set."""
+    if not reason.strip():
+        raise InvalidInput("a reason is needed", field="reason")
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        state = await unit.sql.fetchval(
+            "SELECT state FROM channel WHERE organisation_id = $1 AND id = $2 FOR UPDATE", unit.tenant, channel_id
+        )
+        if state is not None and state != "blocked":
+            raise Conflict("the channel is not blocked")
+        await _set_state(unit, channel_id, "off", "")
+        await audit.record(unit, access, "channel.unblocked", ids.show("chn", channel_id), {"reason": reason.strip()})
+
+
 async def _set_state(unit: UnitOfWork, channel_id: UUID, state: str, reason: str) -> None:
     found = await unit.sql.fetchval(
         "UPDATE channel SET state = $3, block_reason = $4 WHERE organisation_id = $1 AND id = $2 RETURNING true",
@@ -229,7 +271,7 @@ async def shown_settings(runtime: Runtime, access: Access, channel_id: UUID) -> 
     return {name: str(getattr(settings, name) or "") for name, info in fields if not is_secret(info)}
 
 
-async def _open_accepted(runtime: Runtime, access: Access, channel_id: UUID) -> OpenChannel:
+async def open_accepted(runtime: Runtime, access: Access, channel_id: UUID) -> OpenChannel:
     """The opened channel; TermsNotAccepted unless its provider's present terms are accepted."""
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         channel = await read_channel(runtime, unit, channel_id)
