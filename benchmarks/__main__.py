@@ -1,6 +1,6 @@
 """`python -m benchmarks [--quick] [b1 b2 …]`: measure and write docs/performance.md. `--quick` only prints, from short runs.
 
-All of it takes about 35 minutes. Nothing else should run on the machine: the load average before each run is written down.
+All of it takes about 45 minutes. Nothing else should run on the machine: the load average before each run is written down.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from benchmarks import b1, b2, b3, b4, b19, b20, history, report
+from benchmarks import b1, b2, b3, b4, b19, b20, history, media, report
 from benchmarks.place import Place
 from benchmarks.report import Section
 
@@ -20,6 +20,7 @@ MEASUREMENTS: Final[dict[str, Callable[..., Awaitable[Section]]]] = {
     "b2": b2.measure,
     "b3": b3.measure,
     "history": history.measure,
+    "media": media.measure,
     "b4": b4.measure,
     "b19": b19.measure,
     "b20": b20.measure,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import httpx
 
-from benchmarks.load import FIRST_PERSON, Job
+from benchmarks.load import EVERY, FIRST_PERSON, Job
 from benchmarks.place import REPOSITORY, Place, Shop, load
 from benchmarks.posters import Job as PostersJob
 from benchmarks.report import Figure, Section
@@ -38,6 +38,8 @@ class Run:
         self.people = people
         self.conversations = conversations
         self.submitted = 0
+        self.document = b""
+        """What every tenth message brings, a PDF; nothing when empty."""
 
     async def post_plainly(self, count: int) -> float:
         """Messages a second without the hub."""
@@ -65,11 +67,17 @@ class Run:
 
     async def _queue(self, unit: UnitOfWork, first: int, count: int, priority: int, wait: timedelta) -> None:
         now = clock.now()
-        chosen = [self.conversations[number % len(self.conversations)] for number in range(first, first + count)]
+        numbers = range(first, first + count)
+        chosen = [self.conversations[number % len(self.conversations)] for number in numbers]
+        files = [ids.new_id() if self.document and number % EVERY == 0 else None for number in numbers]
+        for file_id in filter(None, files):
+            async with self.runtime.storage.writing(unit.tenant, file_id, limit=len(self.document)) as writing:
+                await writing.write(self.document)
         await unit.sql.execute(
             """
             WITH new AS (
-                SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int[]) AS row(conversation_id, message_id, part_id, no)
+                SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $11::uuid[])
+                    AS row(conversation_id, message_id, part_id, no, file_id)
             ), numbered AS (
                 SELECT new.*, c.channel_id,
                        c.last_seq + row_number() OVER (PARTITION BY new.conversation_id ORDER BY new.no) AS seq
@@ -77,14 +85,25 @@ class Run:
             ), messages AS (
                 INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence,
                                      arrived_at, author_id, session_id, client_key, state, failure, failure_text)
-                SELECT $1, message_id, conversation_id, seq, 'out', 'text', 'Guten Tag, Nachricht ' || no, '{}', $6, 0, $6, $7, $8,
+                SELECT $1, message_id, conversation_id, seq, 'out', CASE WHEN file_id IS NULL THEN 'text' ELSE 'media' END,
+                       'Guten Tag, Nachricht ' || no,
+                       CASE WHEN file_id IS NULL THEN '{}' ELSE '{"media": "document"}' END::jsonb, $6, 0, $6, $7, $8,
                        message_id::text, 'queued', '', ''
                 FROM numbered
+            ), files AS (
+                INSERT INTO attachment (organisation_id, id, conversation_id, channel_id, message_id, position, kind, ref, "unique",
+                                        event_key, name, mime, size, label, caption, state, reason, scanned, has_thumbnail, due_at,
+                                        tries, uploaded_by, created_at, stored_at)
+                SELECT $1, file_id, conversation_id, channel_id, message_id, 1, 'document', '', '', '', 'Rechnung.pdf',
+                       'application/pdf', $12, '', '', 'stored', '', 'unscanned', false, $6, 0, $7, $6, $6
+                FROM numbered WHERE file_id IS NOT NULL
             ), parts AS (
                 INSERT INTO message_part (organisation_id, id, message_id, part_no, conversation_id, channel_id, message_seq, text,
-                                          priority, state, due_at, tries)
-                SELECT $1, part_id, message_id, 0, conversation_id, channel_id, seq, 'Guten Tag, Nachricht ' || no, $9, 'queued',
-                       $10::timestamptz + no * interval '1 microsecond', 0
+                                          content, priority, state, due_at, tries)
+                SELECT $1, part_id, message_id, 0, conversation_id, channel_id, seq, 'Guten Tag, Nachricht ' || no,
+                       CASE WHEN file_id IS NULL THEN '{}'
+                            ELSE jsonb_build_object('media', 'document', 'files', ARRAY[replace(file_id::text, '-', '')]) END,
+                       $9, 'queued', $10::timestamptz + no * interval '1 microsecond', 0
                 FROM numbered
             )
             UPDATE conversation AS c SET last_seq = latest.seq
@@ -95,12 +114,14 @@ class Run:
             chosen,
             [ids.new_id() for _ in chosen],
             [ids.new_id() for _ in chosen],
-            list(range(first, first + count)),
+            list(numbers),
             now,
             self.shop.access.member_id,
             self.shop.access.session_id,
             priority,
             now + wait,
+            files,
+            len(self.document),
         )
 
     async def start(self) -> float:

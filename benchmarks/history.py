@@ -17,8 +17,7 @@ FIRST_OLD: Final = 500_000_000
 
 @dataclass(frozen=True)
 class History:
-    """What is there before anything is measured. Every further kind of row that old conversations have (media) belongs in here
-    and into `fill`."""
+    """What is there before anything is measured."""
 
     conversations: int
     messages_each: int
@@ -29,8 +28,9 @@ class History:
 
 
 async def fill(place: Place, history: History) -> None:
-    """Give each conversation so many older messages, one an hour, by turns from the customer and from us: with parts, attempts and
-    provider keys, as if all had gone the road. Written as the superuser with triggers off: everything fits by construction."""
+    """Give each conversation so many older messages, one an hour, by turns from the customer and from us, every tenth with a file:
+    with parts, attempts, provider keys and attachments, as if all had gone the road. Written as the superuser with triggers off:
+    everything fits by construction, but the files are not in the store, where none of the measured roads looks for them."""
     written = await place.value(
         """
         WITH off AS MATERIALIZED (
@@ -38,29 +38,45 @@ async def fill(place: Place, history: History) -> None:
         ), said AS (
             INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence,
                                  arrived_at, author_id, session_id, client_key, state, failure, failure_text)
-            SELECT c.organisation_id, uuidv7(-old.age), c.id, c.last_seq + old.no, old.direction, 'text',
-                   'Guten Tag, das ist die Nachricht ' || old.no || ' von früher, so lang wie eine gewöhnliche.', '{}',
+            SELECT c.organisation_id, uuidv7(-old.age), c.id, c.last_seq + old.no, old.direction, old.kind,
+                   'Guten Tag, das ist die Nachricht ' || old.no || ' von früher, so lang wie eine gewöhnliche.',
+                   CASE old.kind WHEN 'media' THEN '{"media": "document"}' ELSE '{}' END::jsonb,
                    c.created_at - old.age, $2 + old.no, c.created_at - old.age, NULL, NULL, NULL,
                    CASE old.direction WHEN 'out' THEN 'sent' END, '', ''
             FROM off
             CROSS JOIN LATERAL (
-                SELECT no, ($1 - no + 1) * interval '1 hour' AS age, CASE WHEN no % 2 = 0 THEN 'out' ELSE 'in' END AS direction
+                SELECT no, ($1 - no + 1) * interval '1 hour' AS age, CASE WHEN no % 2 = 0 THEN 'out' ELSE 'in' END AS direction,
+                       CASE WHEN no % 20 IN (0, 9) THEN 'media' ELSE 'text' END AS kind
                 FROM generate_series(1, $1) AS no
             ) AS old
             CROSS JOIN conversation c
             WHERE off.role = 'replica'
             ORDER BY old.no, c.id
-            RETURNING organisation_id, id, conversation_id, seq, direction, sequence, at, text
+            RETURNING organisation_id, id, conversation_id, seq, direction, kind, sequence, at, text
         ), placed AS (
-            SELECT said.*, c.channel_id, i.provider_user_id, uuidv7() AS part_id
+            SELECT said.*, c.channel_id, i.provider_user_id, 'm::' || i.provider_user_id || ':' || said.sequence AS key,
+                   uuidv7() AS part_id, CASE said.kind WHEN 'media' THEN uuidv7() END AS file_id
             FROM said
             JOIN conversation c ON c.organisation_id = said.organisation_id AND c.id = said.conversation_id
             JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
         ), parts AS (
             INSERT INTO message_part (organisation_id, id, message_id, part_no, conversation_id, channel_id, message_seq, text,
-                                      priority, state, due_at, tries)
-            SELECT organisation_id, part_id, id, 0, conversation_id, channel_id, seq, text, 0, 'sent', at, 1
+                                      content, priority, state, due_at, tries)
+            SELECT organisation_id, part_id, id, 0, conversation_id, channel_id, seq, text,
+                   CASE WHEN file_id IS NULL THEN '{}'
+                        ELSE jsonb_build_object('media', 'document', 'files', ARRAY[replace(file_id::text, '-', '')]) END,
+                   0, 'sent', at, 1
             FROM placed WHERE direction = 'out'
+        ), files AS (
+            INSERT INTO attachment (organisation_id, id, conversation_id, channel_id, message_id, position, kind, ref, "unique",
+                                    event_key, name, mime, size, label, caption, state, reason, scanned, sha256, has_thumbnail,
+                                    due_at, tries, created_at, stored_at)
+            SELECT organisation_id, file_id, conversation_id, channel_id, id, 1, 'document',
+                   CASE direction WHEN 'in' THEN 'BQACAgIAAxkB' || sequence ELSE '' END,
+                   CASE direction WHEN 'in' THEN 'AgAD' || sequence ELSE '' END, CASE direction WHEN 'in' THEN key ELSE '' END,
+                   'Rechnung.pdf', 'application/pdf', 809, '', CASE direction WHEN 'in' THEN text ELSE '' END, 'stored', '',
+                   'unscanned', sha256(file_id::text::bytea), false, at, CASE direction WHEN 'in' THEN 1 ELSE 0 END, at, at
+            FROM placed WHERE file_id IS NOT NULL
         ), attempts AS (
             INSERT INTO attempt (organisation_id, id, part_id, channel_id, no, permit_at, facts_version, fence, finished_at,
                                  outcome, error, provider_code, provider_text)
@@ -68,7 +84,7 @@ async def fill(place: Place, history: History) -> None:
             FROM placed WHERE direction = 'out'
         ), keys AS (
             INSERT INTO provider_key (organisation_id, channel_id, key, message_id, part_no)
-            SELECT organisation_id, channel_id, 'm::' || provider_user_id || ':' || sequence, id, 0 FROM placed
+            SELECT organisation_id, channel_id, key, id, 0 FROM placed
         ), moved AS (
             UPDATE conversation SET last_seq = last_seq + $1
         )
@@ -132,8 +148,8 @@ async def measure(place: Place, *, quick: bool) -> Section:
     ]
     section.notes = [
         f"{history.messages:,} messages in {history.conversations:,} conversations, half of them ours with part, attempt and "
-        "provider key; the empty hub knows the same people. Two installations, each with PostgreSQL, Valkey, web process, worker "
-        "and simulator of its own; the one that is not measured stands idle.",
+        "provider key, every tenth with a file; the empty hub knows the same people. Two installations, each with PostgreSQL, "
+        "Valkey, web process, worker and simulator of its own; the one that is not measured stands idle.",
         "Both were vacuumed and analysed once before, as autovacuum does.",
     ]
     return section

@@ -26,6 +26,8 @@ import uvloop
 FIRST_NUMBER = 1_000_000_000
 """Numbers have ten digits, so that every body has the same length."""
 FIRST_PERSON = 5_000_000_000
+EVERY = 10
+"""Where some messages bring a file, so many have one that does."""
 SLOW_SECONDS = 0.2
 PAUSE_SECONDS = 0.05
 """Before a refused or cut-off request is sent again."""
@@ -53,6 +55,8 @@ class Job:
     connections: int = 32
     rate: float = 0.0
     again: bool = False
+    document: str = ""
+    """What every tenth webhook brings, as Telegram shows a file (JSON); nothing when empty."""
 
 
 @dataclass
@@ -86,12 +90,13 @@ def outcome_of(text: str) -> Outcome:
     return Outcome(**values | {"answers": {int(status): count for status, count in values["answers"].items()}})
 
 
-def request_template(target: Target) -> bytes:
-    """A request with `%d` for update id, message id, person (twice), time and the number in the text."""
+def request_template(target: Target, document: str = "") -> bytes:
+    """A request with `%d` for update id, message id, person (twice), time and the number in the text or the document's caption."""
+    content = f'"document":{document},"caption"' if document else '"text"'
     person = '"id":%d,"first_name":"Jörg","last_name":"Özdemir","username":"joerg_oe"'
     body = (
         '{"update_id":%d,"message":{"message_id":%d,"from":{' + person + ',"is_bot":false,"language_code":"de"},"chat":{' + person
-        + ',"type":"private"},"date":%d,"text":"Guten Tag, ist meine Bestellung %d schon unterwegs?"}}'
+        + ',"type":"private"},"date":%d,' + content + ':"Guten Tag, ist meine Bestellung %d schon unterwegs?"}}'
     ).encode()  # fmt: skip
     length = len(body % ((FIRST_NUMBER,) * 6))
     head = (
@@ -145,6 +150,7 @@ class Load:
         self._job = job
         self._loop = asyncio.get_running_loop()
         self._templates = [request_template(target) for target in job.targets]
+        self._with_document = [request_template(target, job.document) for target in job.targets]
         self._idle: deque[Connection] = deque()
         self._due: deque[tuple[int, float]] = deque()
         self._next = job.first
@@ -160,7 +166,8 @@ class Load:
 
     def request(self, number: int) -> bytes:
         person = FIRST_PERSON + number % self._job.people
-        return self._templates[number % len(self._templates)] % (number, number, person, person, int(time.time()), number)
+        templates = self._templates if number % EVERY else self._with_document
+        return templates[number % len(templates)] % (number, number, person, person, int(time.time()), number)
 
     def answered(self, connection: Connection | None, status: int, number: int, due: float) -> None:
         """An answer has come on this connection, or its connection was cut off (None)."""

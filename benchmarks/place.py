@@ -26,7 +26,7 @@ from uuid import UUID
 import asyncpg
 
 from benchmarks.load import Job, Outcome, Target, outcome_of
-from hub.channels.service import connect_channel
+from hub.channels.service import callback_url, connect_channel
 from hub.core import ids
 from hub.core.hooks import Hooks
 from hub.core.services import EmbeddedServices
@@ -215,7 +215,10 @@ class Place:
         channel_id = await connect_channel(runtime, shop.access, connector="telegram", title="Telegram", values=values)
         async with runtime.database.unit_of_work(shop.organisation_id) as unit:
             await unit.sql.execute(
-                "UPDATE channel SET state = 'on', own_id = $2 WHERE id = $1", channel_id, token.partition(":")[0]
+                "UPDATE channel SET state = 'on', own_id = $2, callback_url = $3 WHERE id = $1",
+                channel_id,
+                token.partition(":")[0],
+                callback_url(runtime, "telegram", channel_id),
             )
         channel = await load_channel(runtime, shop.organisation_id, channel_id)
         shop.channels.append(channel_id)

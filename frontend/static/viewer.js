@@ -65,6 +65,7 @@ export class Viewer {
       node.autoplay = true;
       node.loop = node.muted = kind === "animation" || kind === "sticker";
       node.classList.toggle("round", kind === "video_note");
+      node.poster = link.querySelector("img")?.src ?? "";
     } else node.alt = name;
     node.src = `${file}?inline=1`;
     this.#stage.replaceChildren(node);

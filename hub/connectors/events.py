@@ -40,7 +40,8 @@ class Media:
 
     `mime`, `name` and `size` (bytes) are what the sender's side says and may be wrong or missing; what is in the file is found
     out when it is fetched; equal files have the same `unique`, where the provider names one. `label` says in words what is in it:
-    a sticker's emoji, performer and title of a piece of music. `duration` in seconds, `width` and `height` in pixels.
+    a sticker's emoji, performer and title of a piece of music. `duration` in seconds, `width` and `height` in pixels. `small_ref`:
+    the handle of the provider's own small picture of it, where there is one.
     """
 
     kind: MediaKind
@@ -53,6 +54,7 @@ class Media:
     duration: int | None = None
     width: int | None = None
     height: int | None = None
+    small_ref: str = ""
     caption: Text | None = None
 
 

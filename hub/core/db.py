@@ -46,6 +46,11 @@ DOOR_SECONDS = 5.0
 """How long the door waits for the database in one step; providers wait about ten seconds for its answer."""
 
 
+class DriverMisused(RuntimeError):
+    """A statement and the arguments it was given do not fit, or the like: a defect of ours, which fails again however often it is
+    tried. asyncpg says it in the same words as a connection that has gone, but this one lives."""
+
+
 class Role(StrEnum):
     APP = "hub_app"
     SYSTEM = "hub_system"
@@ -184,6 +189,10 @@ class Database:
                     await unit._closing[last](unit)
                 await unit._flush()
                 await driver.execute("COMMIT")
+            except asyncpg.InterfaceError as error:
+                if await _roll_back(connection, driver):
+                    raise DriverMisused(str(error)) from error
+                raise
             except BaseException:
                 await _roll_back(connection, driver)
                 raise
@@ -233,12 +242,14 @@ async def _living(connection: AsyncConnection) -> Any:
         await connection.invalidate()
 
 
-async def _roll_back(connection: AsyncConnection, driver: Any) -> None:
-    """End a failed transaction; a connection on which even that fails goes, and its transaction with it."""
+async def _roll_back(connection: AsyncConnection, driver: Any) -> bool:
+    """End a failed transaction; a connection on which even that fails goes, and its transaction with it. Whether it lives."""
     try:
         await driver.execute("ROLLBACK")
     except STORE_ERRORS:
         await connection.invalidate()
+        return False
+    return True
 
 
 def text_array(texts: Iterable[str]) -> str:

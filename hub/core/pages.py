@@ -34,6 +34,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.core import clock, i18n, ids
+from hub.core.bodies import Bodies, BodyTooLarge
 from hub.core.db import STORE_TROUBLE
 from hub.core.errors import Forbidden, HubError, InvalidInput, NotFound, Unavailable
 from hub.core.i18n import Translator
@@ -256,13 +257,14 @@ def _of_http(error: HTTPException) -> HubError | None:
     """The framework's own errors in our words; None for those that carry their answer in headers (redirects)."""
     if error.status_code < 400:
         return None
-    by_status: dict[int, type[HubError]] = {403: Forbidden, 404: NotFound, 405: MethodNotAllowed}
+    by_status: dict[int, type[HubError]] = {403: Forbidden, 404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge}
     return by_status.get(error.status_code, InvalidInput)(str(error.detail))
 
 
 def install(app: FastAPI, settings: Settings) -> None:
-    """Give an application static files, security headers and the looks of errors."""
+    """Give an application static files, security headers, a limit on bodies and the looks of errors."""
     app.mount("/static", Static(), name="static")
+    app.add_middleware(Bodies)
     app.add_middleware(SecurityHeaders, https=settings.base_url.startswith("https://"))
 
     @app.exception_handler(HubError)

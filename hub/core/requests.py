@@ -6,17 +6,20 @@ access log, a person's report and ours can be laid side by side. A trusted proxy
 Plain ASGI around the door and the pages. What a route is called is its template, never an address with somebody's id in it.
 """
 
+import logging
+import os
 import re
 import time
+from functools import cache
 from typing import Any, Final
 
 import structlog
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from hub.core import ids
+from hub.core.telemetry import is_told
 
 log = structlog.get_logger()
 
@@ -55,21 +58,23 @@ class Requests:
                 _tell(scope, message["status"], time.monotonic() - started)
             await send(message)
 
-        with bound_contextvars(request=request_id):
-            try:
-                await self._app(scope, receive, answer)
-            except Exception:
-                log.error("crashed", route=route_of(scope), exc_info=True)
-                raise
+        bound = bind_contextvars(request=request_id)
+        try:
+            await self._app(scope, receive, answer)
+        except Exception:
+            log.error("crashed", route=route_of(scope), exc_info=True)
+            raise
+        finally:
+            reset_contextvars(**bound)
 
     def _request_id(self, scope: Scope) -> str:
         """The proxy's, if it is one of ours and the id is sane; else a new one."""
-        peer = scope.get("client")
-        if peer is not None and peer[0] in self._trusted:
-            for name, value in scope["headers"]:
-                if name == HEADER and FIT.fullmatch(value.decode("latin-1")):
-                    return str(value.decode("latin-1"))
-        return ids.show("req", ids.new_id())
+        for name, value in scope["headers"]:
+            if name == HEADER:
+                peer, given = scope.get("client"), value.decode("latin-1")
+                if peer is not None and peer[0] in self._trusted and FIT.fullmatch(given):
+                    return str(given)
+        return f"req_{os.urandom(10).hex()}"
 
 
 def route_of(scope: Scope) -> str:
@@ -85,6 +90,13 @@ def _tell(scope: Scope, status: int, seconds: float) -> None:
     """A stream lasts for hours: what is measured and written down of any request is the time until its answer begins."""
     route = route_of(scope)
     method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
-    taken.labels(method, route, f"{status // 100}xx").observe(seconds)
-    note = log.debug if route in QUIET and status < 500 else log.info
-    note("request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 1))
+    _taken(method, route, status // 100).observe(seconds)
+    level = logging.DEBUG if route in QUIET and status < 500 else logging.INFO
+    if is_told(level):
+        log.log(level, "request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 1))
+
+
+@cache
+def _taken(method: str, route: str, hundreds: int) -> Any:
+    """The histogram of one kind of answer; there are few."""
+    return taken.labels(method, route, f"{hundreds}xx")

@@ -19,6 +19,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from hub.core.settings import Settings
 
+_level = logging.NOTSET
+"""From which level on this process tells."""
+
 _WITHHELD: Final = "…"
 _FRAMES: Final = 20
 """How many places of a trace are shown, the innermost ones."""
@@ -26,7 +29,8 @@ _FRAMES: Final = 20
 
 def set_up_logging(settings: Settings) -> None:
     """Logs of this process from now on. Libraries speak from level warning on, whatever HUB_LOG_LEVEL says."""
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    global _level
+    level = _level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     ours: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -51,6 +55,11 @@ def set_up_logging(settings: Settings) -> None:
     root.handlers = [one for one in root.handlers if not isinstance(one, _Library)] + [handler]
     root.setLevel(max(level, logging.WARNING))
     logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+def is_told(level: int) -> bool:
+    """Whether a line of this level is read by anybody: asked where it is made for every request or delivery, and costs nothing."""
+    return level >= _level
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -5,6 +5,7 @@ An item of a message has a caption of its own; the message's text is what the ca
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -26,6 +27,15 @@ class Item:
     position: int
     media: Media
     event_key: str
+    edited_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """What an edit did to a file: its caption is another one, or another file took its place, which has to be fetched."""
+
+    conversation_id: UUID
+    is_other_file: bool
 
 
 def tell(media: Media) -> dict[str, Any]:
@@ -49,13 +59,14 @@ async def add_items(unit: UnitOfWork, channel_id: UUID, items: Collection[Item])
         """
         INSERT INTO attachment (organisation_id, id, conversation_id, channel_id, message_id, position, kind, ref, "unique",
                                 event_key, name, mime, size, label, caption, duration, width, height, state, reason, scanned,
-                                has_thumbnail, due_at, tries, created_at)
+                                has_thumbnail, due_at, tries, created_at, edited_at, small_ref)
         SELECT $1, id, conversation_id, $2, message_id, position, kind, ref, "unique", event_key, name, mime, size, label, caption,
-               duration, width, height, 'waiting', '', '', false, $3, 0, $3
+               duration, width, height, 'waiting', '', '', false, $3, 0, $3, edited_at, small_ref
         FROM unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-                    $13::text[], $14::bigint[], $15::text[], $16::text[], $17::int[], $18::int[], $19::int[])
+                    $13::text[], $14::bigint[], $15::text[], $16::text[], $17::int[], $18::int[], $19::int[],
+                    $20::timestamptz[], $21::text[])
              AS row(id, conversation_id, message_id, position, kind, ref, "unique", event_key, name, mime, size, label, caption,
-                    duration, width, height)
+                    duration, width, height, edited_at, small_ref)
         """,
         unit.tenant,
         channel_id,
@@ -76,32 +87,43 @@ async def add_items(unit: UnitOfWork, channel_id: UUID, items: Collection[Item])
         [one["duration"] for one in told],
         [one["width"] for one in told],
         [one["height"] for one in told],
+        [item.edited_at for item in items],
+        [one["small_ref"] for one in told],
     )
 
 
-async def change_item(unit: UnitOfWork, channel_id: UUID, message_id: UUID, event_key: str, told: Mapping[str, Any]) -> bool:
-    """An edited file: the same one has another caption at most; another one takes its place and is fetched. Whether it has to
-    be."""
+async def change_item(
+    unit: UnitOfWork, channel_id: UUID, message_id: UUID, event_key: str, at: datetime, told: Mapping[str, Any]
+) -> ItemChange | None:
+    """An edited file of a customer's message: the same one has another caption at most; another one takes its place. None when a
+    newer edit of this file, or of a message that had none, came before."""
     known = await unit.sql.fetchrow(
         """
-        SELECT m.conversation_id, COALESCE(a.position, m.sequence) AS position, a.id, a."unique"
+        SELECT m.conversation_id, COALESCE(a.position, m.sequence) AS position, a.id, a."unique",
+               CASE WHEN a.id IS NULL THEN m.edited_at ELSE a.edited_at END AS edited_at
         FROM message m
         LEFT JOIN attachment a ON a.organisation_id = m.organisation_id AND a.message_id = m.id AND a.event_key = $3
-        WHERE m.organisation_id = $1 AND m.id = $2
+        WHERE m.organisation_id = $1 AND m.id = $2 AND m.direction = 'in'
         """,
         unit.tenant,
         message_id,
         event_key,
     )
-    media = read_told(told)
+    if known is None or (known["edited_at"] is not None and known["edited_at"] > at):
+        return None
+    media, conversation_id = read_told(told), known["conversation_id"]
     if known["id"] is not None and media.unique and known["unique"] == media.unique:
         await unit.sql.execute(
-            "UPDATE attachment SET caption = $3 WHERE organisation_id = $1 AND id = $2", unit.tenant, known["id"], told["caption"]
+            "UPDATE attachment SET caption = $3, edited_at = $4 WHERE organisation_id = $1 AND id = $2",
+            unit.tenant,
+            known["id"],
+            told["caption"],
+            at,
         )
-        return False
+        return ItemChange(conversation_id, is_other_file=False)
     await unit.sql.execute("DELETE FROM attachment WHERE organisation_id = $1 AND id = $2", unit.tenant, known["id"])
-    await add_items(unit, channel_id, [Item(message_id, known["conversation_id"], known["position"], media, event_key)])
-    return True
+    await add_items(unit, channel_id, [Item(message_id, conversation_id, known["position"], media, event_key, edited_at=at)])
+    return ItemChange(conversation_id, is_other_file=True)
 
 
 async def draw_captions(unit: UnitOfWork, message_ids: Collection[UUID]) -> None:

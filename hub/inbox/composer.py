@@ -13,6 +13,8 @@ from hub.core.i18n import Translator, catalogue
 
 ABOUT_PERSON: Final = frozenset({"opted_out", "person_blocked"})
 """Rules that speak of this person alone: the list shows them as the conversation's state."""
+OTHER_WAYS: Final = {"window_closed": "template", "opted_out": "opt_in"}
+"""Rules that something else than a free reply is lawful under, and what: the composer says where that stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,11 @@ class Permission:
     @property
     def about_person(self) -> bool:
         return self.state == "no" and self.rule in ABOUT_PERSON
+
+    @property
+    def other_way(self) -> str:
+        """template, opt_in or, where there is none, empty."""
+        return OTHER_WAYS.get(self.rule, "")
 
 
 def read_decision(decision: Decision, t: Translator, zone: ZoneInfo) -> Permission:

@@ -32,6 +32,7 @@ from hub.connectors.errors import SignatureInvalid
 from hub.core import clock, ids
 from hub.core.db import STORE_ERRORS, Database
 from hub.core.errors import NotFound
+from hub.core.telemetry import is_told
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -90,7 +91,7 @@ async def append(database: Database, arrivals: Sequence[Arrival]) -> None:
 
 def note_stored(arrivals: Sequence[Arrival]) -> None:
     """A line for each delivery that is on disk; its id leads on to what became of it (`ingest.py`)."""
-    if not log.is_enabled_for(logging.INFO):
+    if not is_told(logging.INFO):
         return
     for one in arrivals:
         log.info("stored", delivery=ids.show("dlv", one.id), channel=ids.show("chn", one.channel_id))

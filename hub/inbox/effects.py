@@ -15,7 +15,7 @@ from uuid import UUID
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.feed import note_change
-from hub.inbox.attachments import change_item, draw_captions, nudge_fetching
+from hub.inbox.attachments import ItemChange, change_item, draw_captions, nudge_fetching
 from hub.inbox.preview import redraw_previews
 from hub.inbox.status import draw_messages, furthest, lock_messages
 from hub.runtime import Runtime
@@ -153,7 +153,8 @@ CONTENT_KEYS = [
 
 
 async def _apply_edits(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, edits: dict[tuple[UUID, str], Effect]) -> None:
-    """The newest edit of each thing by provider time wins, in whatever order they come. Items of an album are edited one by one."""
+    """The newest edit of each thing by provider time wins, in whatever order they come. Items of an album are edited one by one: an
+    item is as its own newest edit says, however late that comes, and the rest of the message as the newest of all."""
     rows = await unit.sql.fetch(
         """
         UPDATE message AS m SET
@@ -173,14 +174,18 @@ async def _apply_edits(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, edi
         [effect.at for effect in edits.values()],
         ["file" in effect.content for effect in edits.values()],  # the items of an album share its time
     )
-    edited = {row["id"] for row in rows}
-    files = [(key, effect.content["file"]) for key, effect in edits.items() if key[0] in edited and "file" in effect.content]
-    fetching = [await change_item(unit, channel_id, message_id, event_key, file) for (message_id, event_key), file in files]
-    await draw_captions(unit, {message_id for (message_id, _), _ in files})
-    await redraw_previews(unit, {row["conversation_id"] for row in rows})
-    if any(fetching):
+    files: dict[UUID, list[ItemChange]] = defaultdict(list)
+    for (message_id, event_key), effect in edits.items():
+        told = effect.content.get("file")
+        if told and (change := await change_item(unit, channel_id, message_id, event_key, effect.at, told)):
+            files[message_id].append(change)
+    await draw_captions(unit, files)
+    changed = {row["id"]: row["conversation_id"] for row in rows}
+    changed |= {message_id: changes[0].conversation_id for message_id, changes in files.items()}
+    await redraw_previews(unit, set(changed.values()))
+    if any(change.is_other_file for changes in files.values() for change in changes):
         nudge_fetching(runtime, unit, channel_id)
-    note_messages_changed(unit, [(row["id"], row["conversation_id"]) for row in rows])
+    note_messages_changed(unit, changed.items())
 
 
 def note_messages_changed(unit: UnitOfWork, messages: Iterable[tuple[UUID, UUID]]) -> None:

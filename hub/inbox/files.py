@@ -21,6 +21,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Resp
 from starlette.requests import ClientDisconnect
 
 from hub.core import ids
+from hub.core.bodies import takes_file
 from hub.core.errors import InvalidInput, NotFound
 from hub.core.media import INLINE_TYPES, content_disposition
 from hub.core.pages import page_values, wants_page
@@ -104,6 +105,7 @@ async def _hand_out(request: Request, linked: Linked, *, inline: bool, form: For
 
 
 @router.post("/o/{slug}/conversations/{conversation}/files")
+@takes_file
 async def upload(request: Request, access: Writer, conversation: ConversationId) -> Response:
     """Attach a file. Refused: 422 with `reason` and the words for it, and nothing is kept."""
     content_type = request.headers.get("content-type", "")

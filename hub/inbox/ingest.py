@@ -31,6 +31,7 @@ from hub.connectors.events import Unrecognised
 from hub.core import clock, ids, lanes
 from hub.core.db import Database, UnitOfWork, text_array
 from hub.core.lanes import LANE_TROUBLE, Lane, LeaseLost
+from hub.core.telemetry import is_told
 from hub.inbox.apply import Delivery, apply_events
 from hub.organisations import audit
 from hub.organisations.actor import Access
@@ -127,7 +128,7 @@ async def _apply_one(runtime: Runtime, lane: Lane, channel: OpenChannel) -> int:
 
 def _tell(deliveries: Sequence[Delivery]) -> None:
     """A line for each delivery that is finished: its id is the door's, the messages' go on to the pages. `why` may quote a body."""
-    if not log.is_enabled_for(logging.INFO):
+    if not is_told(logging.INFO):
         return
     for one in deliveries:
         messages = [ids.show("msg", message_id) for message_id in one.message_ids]

@@ -119,9 +119,13 @@ async def _keep(runtime: Runtime, lane: Lane, channel: OpenChannel, polled: Poll
 
 
 async def _note_trouble(runtime: Runtime, lane: Lane, error: SendError) -> None:
-    """What a failed poll says about the channel; the sweeper comes back when it is time."""
+    """What a failed poll says about the channel; the sweeper comes back when it is time. Nothing, if meanwhile the provider was
+    told to deliver to us: that is what ended the poll."""
     async with runtime.database.unit_of_work(lane.organisation_id) as unit:
         await lane.hold(unit)
+        callback_url = "SELECT callback_url FROM channel WHERE organisation_id = $1 AND id = $2"
+        if await unit.sql.fetchval(callback_url, unit.tenant, lane.channel_id):
+            return
         if isinstance(error, AuthFailed):
             await mark_attention(unit, lane.channel_id, "auth_failed")
         else:

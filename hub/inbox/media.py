@@ -2,7 +2,8 @@
 
     claim      due attachments, a few at once; each claim is counted and moves `due_at`, so a file that kills its worker waits
     fetch      the connector streams it into the store, with no transaction open and at most HUB_MEDIA_LIMIT
-    examine    scanned (`core/scanner.py`), type by its content (`core/media.py`), a small picture (`core/picture.py`)
+    examine    scanned (`core/scanner.py`), type by its content (`core/media.py`), a small picture (`core/picture.py`); films
+               are not decoded here: the provider's own small picture of one is fetched and drawn anew
     record     stored, refused, quarantined, gone or failed, with the reason; or waiting for another try
 
 Dying anywhere in between leaves a row that is due again and, at most, an object that the next try replaces. An object that no row
@@ -10,6 +11,7 @@ keeps goes with `sweep`. Uploads pass the same `examine` (`uploads.py`).
 """
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -26,11 +28,13 @@ from hub.channels.health import mark_attention
 from hub.connectors.contract import FetchesMedia, FileHead
 from hub.connectors.errors import (
     AuthFailed,
+    FetchError,
     FileGone,
     FileTooLarge,
     OutcomeUnknown,
     RateLimited,
     Rejected,
+    SendError,
     Unavailable,
 )
 from hub.connectors.http import connector_client
@@ -62,6 +66,7 @@ MOST_TRIES: Final = 300
 SMALL_PIXELS: Final = 640
 """Longest side of a small picture: 320 CSS pixels on a screen of double density."""
 SMALL_BYTES: Final = 2_000_000
+"""Of one that we draw, and of one that a provider has of a film (Telegram's have less than 200 kB)."""
 KEPT_UNSENT: Final = timedelta(days=1)
 """How long an upload waits to be sent."""
 ORPHAN_SECONDS: Final = 86_400.0
@@ -81,7 +86,8 @@ fetched = Counter("hub_files_total", "Fetched files by what became of them", ["c
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a stored object turned out to be. `state` is stored, refused or quarantined; `found` the scanner's word."""
+    """What a stored object turned out to be. `state` is stored, refused or quarantined; `found` the scanner's word. `width` and
+    `height` in pixels where we decoded it."""
 
     state: str
     name: str
@@ -89,7 +95,9 @@ class Examined:
     scanned: str
     reason: str = ""
     found: str = ""
-    small: picture.Thumbnail | None = None
+    has_small: bool = False
+    width: int | None = None
+    height: int | None = None
 
 
 async def examine(runtime: Runtime, organisation_id: UUID, object_id: UUID, *, name: str, size: int) -> Examined:
@@ -124,9 +132,13 @@ async def _with_small_picture(
         return replace(examined, state="refused", reason="bomb")
     except picture.Unreadable:
         return examined
+    await _store_small_picture(runtime, organisation_id, object_id, small)
+    return replace(examined, has_small=True, width=small.image_width, height=small.image_height)
+
+
+async def _store_small_picture(runtime: Runtime, organisation_id: UUID, object_id: UUID, small: picture.Thumbnail) -> None:
     async with runtime.storage.writing(organisation_id, object_id, limit=SMALL_BYTES, form=Form.SMALL) as writing:
         await writing.write(small.body)
-    return replace(examined, small=small)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +152,7 @@ class _Due:
     ref: str
     name: str
     size: int | None
+    small_ref: str
     tries: int
 
 
@@ -183,6 +196,20 @@ class _Sink:
             await self._writing.write(piece)
         except TooLarge:
             raise FileTooLarge from None
+
+
+class _SmallSink:
+    """Where a small picture goes before it is drawn anew."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = 0
+
+    async def write(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.size > SMALL_BYTES:
+            raise FileTooLarge
+        self._file.write(piece)
 
 
 async def drain(runtime: Runtime, organisation_id: UUID, channel_id: UUID, worker_id: UUID) -> None:
@@ -239,7 +266,7 @@ async def _claim(runtime: Runtime, lane: Lane, limit: int) -> tuple[OpenChannel,
                 ORDER BY due_at, id LIMIT $5
             ) AS due
             WHERE a.organisation_id = $1 AND a.id = due.id
-            RETURNING a.id, a.conversation_id, a.message_id, a.kind, a.ref, a.name, a.size, a.tries
+            RETURNING a.id, a.conversation_id, a.message_id, a.kind, a.ref, a.name, a.size, a.small_ref, a.tries
             """,
             unit.tenant,
             lane.channel_id,
@@ -294,7 +321,28 @@ async def _fetch_and_examine(runtime: Runtime, channel: OpenChannel, http: Async
         head: FileHead = await connector.fetch(due.ref, channel.account, http, _Sink(writing), size=due.size)
     name = due.name or head.name or due.kind
     examined = await examine(runtime, channel.organisation_id, due.id, name=name, size=writing.size)
+    if examined.state == "stored" and examined.mime.startswith("video/") and due.small_ref:
+        examined = replace(examined, has_small=await _fetch_small_picture(runtime, connector, channel, http, due))
     return _Kept(examined, writing.size, writing.sha256)
+
+
+async def _fetch_small_picture(
+    runtime: Runtime, connector: FetchesMedia[Any], channel: OpenChannel, http: AsyncClient, due: _Due
+) -> bool:
+    """The provider's small picture of a film. Whether it came, once tried: a film without has a plain ground."""
+    with tempfile.TemporaryFile() as file:
+        sink = _SmallSink(file)
+        try:
+            await connector.fetch(due.small_ref, channel.account, http, sink)
+            mime = (await asyncio.to_thread(inspect, file, sink.size, "")).mime
+            if mime not in picture.FORMATS:
+                return False
+            small = await picture.thumbnail(file, mime, SMALL_PIXELS)
+        except (FetchError, SendError, picture.PictureRefused) as error:
+            log.info("no_small_picture", error=type(error).__name__)
+            return False
+    await _store_small_picture(runtime, channel.organisation_id, due.id, small)
+    return True
 
 
 async def _record(unit: UnitOfWork, channel: OpenChannel, due: _Due, outcome: _Outcome) -> None:
@@ -317,7 +365,7 @@ async def _record(unit: UnitOfWork, channel: OpenChannel, due: _Due, outcome: _O
 
 
 async def _record_kept(unit: UnitOfWork, due: _Due, kept: _Kept) -> bool:
-    examined, small = kept.examined, kept.examined.small
+    examined = kept.examined
     row = await unit.sql.fetchval(
         """
         UPDATE attachment SET state = $3, reason = $4, name = $5, mime = $6, size = $7, sha256 = $8, scanned = $9,
@@ -333,9 +381,9 @@ async def _record_kept(unit: UnitOfWork, due: _Due, kept: _Kept) -> bool:
         kept.size,
         kept.sha256,
         examined.scanned,
-        small is not None,
-        small.image_width if small else None,
-        small.image_height if small else None,
+        examined.has_small,
+        examined.width,
+        examined.height,
         clock.now(),
     )
     return bool(row)

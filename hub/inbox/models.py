@@ -321,10 +321,11 @@ class MessagePart(TenantRow, table=True):
 class Attachment(TenantRow, table=True):
     """A file of a message. Its bytes lie in the media store under its id; here stands what we know about it.
 
-    `ref` is the provider's handle of an inbound one, `unique` names equal files, `event_key` the event that brought it. `name`,
+    `ref` is the provider's handle of an inbound one, `unique` names equal files, `event_key` the event that brought it, `edited_at`
+    (provider's time) says when it or its caption was last changed. `name`,
     `mime` and `size` are what the sender's side said until the file is stored, then what we found; they may be wrong before.
     `position` orders the files of one message. An uploaded file has `uploaded_by` and no message until it is sent. `reason` says
-    why it is not stored.
+    why it is not stored. `small_ref` is the handle of the provider's own small picture, for a film, of which we draw none.
     """
 
     __table_args__ = (
@@ -354,6 +355,7 @@ class Attachment(TenantRow, table=True):
     duration: int | None = None
     width: int | None = None
     height: int | None = None
+    small_ref: str = Field(default="", sa_column_kwargs={"server_default": ""})
     state: str = "waiting"
     reason: str = ""
     scanned: str = ""
@@ -364,6 +366,7 @@ class Attachment(TenantRow, table=True):
     uploaded_by: UUID | None = None
     created_at: datetime = when()
     stored_at: datetime | None = when(default=None, nullable=True)
+    edited_at: datetime | None = when(default=None, nullable=True)
 
 
 class Attempt(TenantRow, table=True):

@@ -85,7 +85,7 @@ async def add_upload(
             await _note_refusal(runtime, access, conversation_id, examined, writing.sha256)
             raise FileRefused(examined.reason, found=examined.found)
         kind = choose_kind(media, examined.mime, writing.size)
-        upload = Upload(object_id, examined.name, writing.size, kind, examined.mime, examined.small is not None)
+        upload = Upload(object_id, examined.name, writing.size, kind, examined.mime, examined.has_small)
         await _insert(runtime, access, conversation_id, upload, examined, writing.sha256)
     except BaseException:
         runtime.storage.delete(organisation_id, object_id)
@@ -143,8 +143,8 @@ async def _insert(
             upload.name,
             upload.mime,
             upload.size,
-            examined.small.image_width if examined.small else None,
-            examined.small.image_height if examined.small else None,
+            examined.width,
+            examined.height,
             examined.scanned,
             sha256,
             upload.has_thumbnail,

@@ -157,5 +157,9 @@ class Simulator(Protocol):
         """What a business types into the set-up form to connect the sample account that this simulator has from its start; `origin`
         is where the sandbox is reached (`http://127.0.0.1:8765`)."""
 
+    def point_to(self, callback_url: str) -> None:
+        """Deliver to this address from now on, where a provider's customers enter it by hand in its console (SMS gateways, Apple,
+        Google). One that is told by request ignores it. The demo calls it once the sample account is connected."""
+
     async def stop(self) -> None:
         """End all deliveries."""

@@ -1,7 +1,8 @@
 """Every page and state is accessible as far as a machine can tell (look.md, 13): WCAG 2.2 A and AA and the best practices of axe,
 in both themes, wide in German and narrow in English. A new page or state is a line in `SCENES`.
 
-A scene opens a path as one of the people below and perhaps does something there; `{name}` in a path is a thing of `Things`.
+A scene opens a path as one of the people below and perhaps does something there; `{name}` in a path is a thing of `Things`. Paths
+are below the organisation, those with `//` below the hub; `{phone}` is the page of the sandbox, which has an address of its own.
 """
 
 import hashlib
@@ -11,21 +12,28 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
+import httpx
 import pytest
 from playwright.async_api import Page
 
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import alarm, service
+from hub.inbox import actions, alarm, service
 from hub.inbox.service import Charge
 from hub.organisations import service as organisations
 from hub.organisations import team, teams
+from hub.sandbox.app import create_sandbox_app
+from hub.sandbox.telegram import samples
 from tests.browser.conftest import Site
 from tests.inbox.pages_support import Visitor, conv, receive, visit
+from tests.inbox.thread_support import NOW, customer, receive_everything
+from tests.sandbox.support import TOKEN, Simulated, serve_app
 from tests.support import HubUnderTest
 
 VENDOR: Final = Path(__file__).parent / "vendor"
+DAY: Final = 86_400
 TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WAYS: Final = {"wide-de": ("de", 1440, 900), "narrow-en": ("en", 390, 844)}
 """Language and size of the window; each in light and dark."""
@@ -40,6 +48,8 @@ class Scene:
     """What is new here and looked at alone, such as a menu that covers others; else the whole page."""
     wide_only: bool = False
     """What is done is not on a small screen."""
+    colleague: str = ""
+    """What a colleague does in this conversation meanwhile: reply or note."""
 
 
 def click(*selectors: str) -> Callable[[Page], Awaitable[None]]:
@@ -64,6 +74,13 @@ async def wrong_password(page: Page) -> None:
     await page.wait_for_selector("[role=alert], [aria-invalid]")
 
 
+def see(selector: str) -> Callable[[Page], Awaitable[None]]:
+    async def act(page: Page) -> None:
+        await page.locator(selector).first.wait_for()
+
+    return act
+
+
 async def two_drafts(page: Page) -> None:
     other = await page.context.new_page()
     await other.goto(page.url)
@@ -74,7 +91,14 @@ async def two_drafts(page: Page) -> None:
     await page.wait_for_selector("[data-moved]")
 
 
-EMPTY: Final = (Scene("/inbox/open"), Scene("/channels"), Scene("/deliveries"), Scene("/team"))
+MORE: Final = "#reply .tools > .pop > summary"
+EMPTY: Final = (
+    Scene("/inbox/open"),
+    Scene("/channels"),
+    Scene("/deliveries"),
+    Scene("/team"),
+    Scene("{phone}", "nobody", see("#no-bot")),
+)
 """Before there is anything."""
 SCENES: Final = (
     Scene("//login", "nobody"),
@@ -101,7 +125,15 @@ SCENES: Final = (
     Scene("/inbox/open/{failed}"),
     Scene("/inbox/open/{unclear}", act=click("details[id^=tries] summary")),
     Scene("/inbox/open/{refused}"),
+    Scene("/inbox/open/{closed}"),
     Scene("/inbox/open/{waits}"),
+    Scene("/inbox/open/{plain}", act=click("#reply .split summary"), part="#reply .split"),
+    Scene("/inbox/open/{plain}", act=click(MORE, "[data-tool=place]"), part="#place"),
+    Scene("/inbox/open/{plain}", act=click(MORE, "[data-tool=choice]"), part="#composer"),
+    Scene("/inbox/open/{plain}", act=see("#soft"), colleague="reply"),
+    Scene("/inbox/open/{plain}", act=see("[data-present]"), colleague="note"),
+    Scene("/inbox/open/{everything}"),
+    Scene("/inbox/open/{everything}", act=click("[data-look=video]"), part="#viewer"),
     Scene("/inbox/snoozed/{snoozed}", act=click("#contact details summary"), part="details[open]", wide_only=True),
     Scene("/inbox/open/{plain}", act=two_drafts),
     Scene("/conversations/{late}/protocol"),
@@ -111,6 +143,9 @@ SCENES: Final = (
     Scene("/deliveries/{dead}"),
     Scene("/inbox/open/{nothing}"),
     Scene("/deliveries", "readonly"),
+    Scene("{phone}", "nobody", see(".talk .msg")),
+    Scene("{phone}", "nobody", click("#attach summary"), part="#attach"),
+    Scene("{phone}", "nobody", click("[data-do=block]")),
 )
 
 
@@ -122,9 +157,11 @@ class Things:
     failed: str
     unclear: str
     refused: str
+    closed: str
     waits: str
     snoozed: str
     plain: str
+    everything: str
     channel: str
     dead: str
     invitation: str
@@ -188,6 +225,8 @@ async def things(hub: HubUnderTest, clock: FakeClock, owner: Visitor) -> Things:
             channel.id,
             clock() - timedelta(days=2),
         )
+    talks["closed"] = await customer(hub, await hub.connect("probe"), {"key": "old", "text": "Noch da?", "at": NOW - 2 * DAY})
+    talks["everything"] = await everything(hub)
     link = await team.invite(hub.runtime, hub.owner, name="Nora Neu", email="nora@radwerk.example", role="agent")
     dead = await hub.value("SELECT id FROM webhook_delivery WHERE state = 'dead'")
     return Things(
@@ -197,6 +236,41 @@ async def things(hub: HubUnderTest, clock: FakeClock, owner: Visitor) -> Things:
         invitation=link.token,
         nothing=conv(channel.id),
     )
+
+
+async def everything(hub: HubUnderTest) -> UUID:
+    """A thread with each kind of content and each state of a file, and with what is done to messages."""
+    channel = await hub.connect("probe")
+    talk = await receive_everything(hub, channel)
+    question = await hub.reply(talk, "Passt Ihnen Freitag?", options=["Ja", "Nein"])
+    gone = await hub.reply(talk, "Das war falsch")
+    first = await hub.value("SELECT id FROM message WHERE conversation_id = $1 ORDER BY seq LIMIT 1", talk)
+    await actions.react(hub.runtime, hub.owner, first, "👍")
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await unit.sql.execute("UPDATE message SET state = 'read' WHERE id = ANY($1)", [question, gone])
+        await unit.sql.execute("UPDATE message SET deleted_at = at WHERE id = $1", gone)
+        await unit.sql.execute("UPDATE message_part SET state = 'sent' WHERE conversation_id = $1", talk)
+        await unit.sql.execute("UPDATE message_part SET keys = '{q1}' WHERE message_id = $1", question)
+    pressed = {"key": "i1", "option": "1", "text": "Ja", "reply_to": "q1"}
+    edited = {"type": "edit", "key": "c1", "target": "e1", "text": "Guten Tag! Ich habe *heute* das Lastenrad angeschaut."}
+    return await customer(hub, channel, {**pressed, "at": NOW + DAY // 2}, {**edited, "at": NOW + DAY // 2})
+
+
+async def fill_phone(simulated: Simulated) -> None:
+    """A person who sent one of everything, and a bot that asks."""
+    await simulated.control("POST", "/bots", {"token": TOKEN, "name": "Muster Optik", "username": "muster_optik_bot"})
+    person = await simulated.person(501, "Aylin")
+    await simulated.send(person, start="")
+    for name in samples.NAMES:
+        await simulated.send(person, sample=name)
+    buttons = {"inline_keyboard": [[{"text": "Passt", "callback_data": "ok"}]]}
+    await simulated.call("sendMessage", chat_id=person, text="<b>Termin</b> um 10?", parse_mode="HTML", reply_markup=buttons)
+
+
+def address(path: str, owner: Visitor) -> str:
+    if path.startswith("//"):
+        return path[1:]
+    return owner.base + path if path.startswith("/") else path
 
 
 async def second_organisation(hub: HubUnderTest, owner: Visitor) -> None:
@@ -227,6 +301,7 @@ async def test_no_page_and_no_state_violates_a_rule(hub: HubUnderTest, site: Sit
     """Look 13: no violation anywhere."""
     locale, width, height = WAYS[way]
     owner = await visit(hub, "Olga Chefin", role="owner", locale=locale)
+    colleague = await visit(hub, "Sara Lang", locale=locale)
     readonly = await visit(hub, "Leo Lesend", role="readonly", locale=locale)
     pages: dict[str, Page] = {}
     for name, who in (("owner", owner), ("readonly", readonly), ("nobody", owner)):
@@ -243,8 +318,11 @@ async def test_no_page_and_no_state_violates_a_rule(hub: HubUnderTest, site: Sit
             if scene.wide_only and width < 768:
                 continue
             page = pages[scene.who]
-            path = scene.path.format(**named)
-            await page.goto(path[1:] if path.startswith("//") else owner.base + path, wait_until="load")
+            path = scene.path.format(phone=phone, **named)
+            if scene.colleague:
+                here = f"/conversations/{path.rpartition('/')[2]}/presence"
+                assert (await colleague.post(here, state=scene.colleague, tab="0" * 16)).status_code == 200
+            await page.goto(address(path, owner), wait_until="load")
             await page.emulate_media(color_scheme="light")
             if scene.act:
                 await scene.act(page)
@@ -253,7 +331,11 @@ async def test_no_page_and_no_state_violates_a_rule(hub: HubUnderTest, site: Sit
                     await page.emulate_media(color_scheme="dark")
                 found.extend(f"{number} {scene.path} {theme}: {one}" for one in await violations(page, scene.part, tags))
 
-    await walk(EMPTY, {})
-    await second_organisation(hub, owner)
-    await walk(SCENES, vars(await things(hub, clock, owner)))
+    sandbox = create_sandbox_app()
+    async with serve_app(sandbox) as phone, httpx.AsyncClient(trust_env=False) as http:
+        await walk(EMPTY, {})
+        await second_organisation(hub, owner)
+        await fill_phone(Simulated(sandbox, phone, http))
+        await walk(SCENES, vars(await things(hub, clock, owner)))
+        await sandbox.stop()
     assert found == []

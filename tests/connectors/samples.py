@@ -16,6 +16,7 @@ from uuid import UUID
 import httpx
 import pytest
 import respx
+from pydantic import SecretStr
 
 from hub.connectors import contract, errors, events, http
 from hub.connectors.contract import Account, AnyConnector, OutboundAction, OutboundFile, OutboundMessage, Permit, RawRequest
@@ -80,10 +81,9 @@ class Samples:
     def account(self, *, own_id: str | None = None, secrets: tuple[str, ...] | None = None) -> Account[Any]:
         """`secrets` replace those of the webhook. Where the provider signs with a secret of the set-up form (`SIGNED_WITH`), the
         first of them stands there."""
-        values = self.module.SETTINGS
+        settings = self.connector.settings.model_validate(self.module.SETTINGS)
         if secrets is not None and (field := getattr(self.module, "SIGNED_WITH", "")):
-            values = {**values, field: secrets[0] if secrets else ""}
-        settings = self.connector.settings.model_validate(values)
+            settings = settings.model_copy(update={field: SecretStr(secrets[0] if secrets else "")})
         return Account(
             channel_id=CHANNEL,
             settings=settings,

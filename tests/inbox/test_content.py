@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -88,6 +89,21 @@ async def test_the_caption_of_one_item_is_edited(hub: HubUnderTest, probe: Conne
     assert await hub.rows("SELECT id FROM attachment ORDER BY id") == before
     assert await hub.value("SELECT count(*) FROM attachment WHERE state = 'waiting'") == 0
     assert await hub.value("SELECT last_text FROM conversation") == "Zwei Ansichten\nVon hinten"
+
+
+async def test_edits_of_two_items_in_the_wrong_order(hub: HubUnderTest, probe: Connected) -> None:
+    """Each item keeps its own newest edit: one that comes late counts for its item, and an older one of the same item does not."""
+    await customer(hub, probe, *copies(*ALBUM))
+    edits = (
+        ("e1", "a2", 60, {"media": picture("p2"), "text": "Von hinten"}),
+        ("e2", "a3", 30, {"media": picture("neu"), "text": "Die richtige Rechnung"}),
+        ("e3", "a2", 45, {"media": picture("alt"), "text": "Zu alt"}),
+    )
+    for key, target, at, content in edits:
+        await customer(hub, probe, {"key": key, "type": "edit", "target": target, "at": NOW + at, **content})
+    assert await thread(hub) == [("Zwei Ansichten\nVon hinten\nDie richtige Rechnung", ["p1", "p2", "neu"])]
+    assert await hub.value("SELECT last_text FROM conversation") == "Zwei Ansichten\nVon hinten\nDie richtige Rechnung"
+    assert await hub.value("SELECT edited_at FROM message") == datetime.fromtimestamp(NOW + 60, UTC)
 
 
 async def test_another_file_takes_the_place_of_the_first(hub: HubUnderTest, probe: Connected) -> None:

@@ -200,6 +200,19 @@ async def test_one_bad_delivery_costs_the_others_nothing(hub: HubUnderTest, monk
     assert await thread(hub) == ["Nr. 1", "Nr. 2", "Nr. 3", "Nr. 4", "Nr. 5"]
 
 
+async def test_a_statement_that_is_wrong_is_not_tried_for_ever(hub: HubUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I1: a defect of ours is no trouble of the store, although the driver uses the same word for both: a dead letter at once."""
+    channel = await hub.connect()
+    await hub.deliver(channel, telegram_text(1, "Nr. 1"))
+
+    async def wrong(*arguments: Any) -> None:
+        await arguments[1].sql.fetchval("SELECT $1::int")
+
+    monkeypatch.setattr(ingest, "apply_events", wrong)
+    await hub.settle()
+    assert await hub.value("SELECT why FROM delivery_result WHERE state = 'dead'") == "apply: DriverMisused"
+
+
 async def test_a_defect_of_a_connector_stops_no_lane(hub: HubUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """I1: whatever goes wrong with one delivery, it ends as a dead letter with its cause, and the others are applied."""
     channel = await hub.connect()

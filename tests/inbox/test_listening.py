@@ -191,6 +191,22 @@ async def test_trouble_shows_at_the_channel(hub: HubUnderTest, error: SendError,
         assert await hub.value("SELECT health FROM channel") == "healthy"
 
 
+@pytest.mark.parametrize("error", [TakenElsewhere("409"), Unavailable("ReadError"), AuthFailed("409")])
+async def test_a_poll_that_ends_because_the_webhook_was_set_is_no_trouble(
+    hub: HubUnderTest, settings: Settings, error: SendError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub gets a public address while a poll is under way: its provider breaks it off, and nothing waits for a person."""
+    channel = await polled(hub)
+
+    async def broken_off(*_: Any) -> Polled:
+        assert await register_moved(at_address(hub.runtime, settings, "https://hub.example")) == 1
+        raise error
+
+    monkeypatch.setattr(Polling, "poll", broken_off)
+    await listen(hub, channel, turns=1)
+    assert await hub.value("SELECT health FROM channel") == "healthy"
+
+
 async def test_connecting_without_an_address_registers_none(hub: HubUnderTest) -> None:
     with pytest.raises(HubError):  # no provider record for the test's messenger
         await service.accept_terms(hub.runtime, hub.owner, "polling")

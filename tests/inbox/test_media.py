@@ -18,7 +18,7 @@ from hub.core import ids
 from hub.core.errors import Conflict, NotFound
 from hub.core.i18n import LOCALES, catalogue
 from hub.core.settings import Settings
-from hub.core.storage import PARTS
+from hub.core.storage import PARTS, Form
 from hub.inbox import media, uploads
 from tests.core.test_scanner import answers, clamd
 from tests.files import EICAR, EXE, HTML, MP4, OGG_VOICE, PDF, archive, image, nested_archive, overlapping_archive, png_bomb
@@ -73,6 +73,33 @@ async def test_names_come_from_the_message_then_from_the_provider_then_from_the_
     desk.probe.head = FileHead()
     assert (await desk.sends(OGG_VOICE, kind="voice", duration=3))["name"] == "voice.ogg"
     assert (await desk.sends(MP4, kind="video_note", width=240, height=240))["width"] == 240
+
+
+async def test_a_film_is_shown_by_the_small_picture_of_its_messenger(desk: Desk) -> None:
+    """It is drawn anew like every picture; the film keeps the measures that the message names."""
+    desk.probe.files["small"] = image("JPEG")
+    row = await desk.sends(MP4, kind="video", width=1280, height=720, small_ref="small")
+    assert (row["state"], row["has_thumbnail"], row["width"], row["height"]) == ("stored", True, 1280, 720)
+    assert desk.hub.runtime.storage.path(desk.hub.organisation_id, row["id"], Form.SMALL).read_bytes()[8:12] == b"WEBP"
+
+
+@pytest.mark.parametrize(
+    "small",
+    [FileGone(), Unavailable("503"), HTML, PDF, png_bomb(60_000, 60_000), bytes(3_000_001)],
+    ids=["gone", "away", "page", "document", "bomb", "larger than any"],
+)
+async def test_a_film_stays_when_its_small_picture_does_not_come(desk: Desk, small: bytes | Exception) -> None:
+    """It is asked for once; nothing that was sent in its place is kept."""
+    desk.probe.files["small"] = small
+    row = await desk.sends(MP4, kind="video", small_ref="small")
+    assert (row["state"], row["has_thumbnail"]) == ("stored", False)
+    assert (desk.probe.asked.count("small"), desk.objects()) == (1, 1)
+
+
+async def test_a_picture_needs_no_second_one(desk: Desk) -> None:
+    """What we draw ourselves is better than what the messenger made of it."""
+    row = await desk.sends(image("JPEG"), kind="image", small_ref="small")
+    assert row["has_thumbnail"] and "small" not in desk.probe.asked
 
 
 @pytest.mark.parametrize(

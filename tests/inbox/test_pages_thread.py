@@ -8,6 +8,7 @@ import pytest
 from hub.core import ids
 from hub.core.clock import FakeClock
 from tests.inbox.pages_support import PAGE, conv, receive, visit
+from tests.inbox.thread_support import customer
 from tests.support import HubUnderTest, telegram_text
 
 
@@ -144,8 +145,58 @@ async def test_channel_down_lets_write_and_says_that_it_waits(hub: HubUnderTest,
             "UPDATE channel SET health = 'failing', health_cause = 'provider_unavailable', health_until = $1",
             clock() + timedelta(minutes=5),
         )
-    assert "In die Warteschlange" in await jonas.page(f"/inbox/open/{conversation}")
+    html = await jonas.page(f"/inbox/open/{conversation}")
+    assert "In die Warteschlange" in html and "Später senden" in html
     assert (await jonas.post(f"/conversations/{conversation}/messages", text="Später", client_key="k")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("locale", "tab", "told"),
+    [
+        ("de", "Einwilligung</button>", "Von sich aus schreiben Sie erst wieder mit einer neuen Einwilligung."),
+        ("en", "Opt-in</button>", "Writing first again needs a new opt-in."),
+    ],
+)
+async def test_after_a_stop_the_composer_names_the_opt_in(hub: HubUnderTest, locale: str, tab: str, told: str) -> None:
+    """Issue 3: the state "ask for an opt-in" says what is needed, and that asking from here is still to come."""
+    jonas, channel = await visit(hub, locale=locale), await hub.connect()
+    html = await jonas.page(f"/inbox/open/{conv(await receive(hub, channel, 'Hallo', 'STOPP'))}")
+    assert tab in html and told in html
+    assert 'id="send"' not in html
+
+
+@pytest.mark.parametrize(
+    ("locale", "tab", "told"),
+    [
+        ("de", "Vorlage</button>", "Außerhalb des Fensters geht nur eine freigegebene Vorlage."),
+        ("en", "Template</button>", "Outside the window only an approved template may go."),
+    ],
+)
+async def test_after_the_window_the_composer_names_the_template(
+    hub: HubUnderTest, clock: FakeClock, locale: str, tab: str, told: str
+) -> None:
+    """Issue 3: the state "template only" says so, and that templates are still to come."""
+    jonas, channel = await visit(hub, locale=locale), await hub.connect("probe")
+    conversation = conv(await customer(hub, channel, {"key": "k1", "text": "Hallo"}))
+    assert tab not in await jonas.page(f"/inbox/open/{conversation}")
+    clock.advance(hours=25)
+    html = await jonas.page(f"/inbox/open/{conversation}")
+    assert tab in html and told in html
+    assert 'id="send"' not in html
+
+
+@pytest.mark.parametrize(
+    ("locale", "name", "told"),
+    [
+        ("de", "Später senden", "Ein späterer Teil des Hubs sendet zu der Zeit, die Sie wählen."),
+        ("en", "Send later", "A later part of Hub sends at the time you choose."),
+    ],
+)
+async def test_sending_later_is_explained_beside_send(hub: HubUnderTest, locale: str, name: str, told: str) -> None:
+    """Issue 3: the state "scheduled" arrives later and says so, with what to do until then."""
+    jonas, channel = await visit(hub, locale=locale), await hub.connect()
+    html = await jonas.page(f"/inbox/open/{conv(await receive(hub, channel, 'Hallo'))}")
+    assert f'aria-label="{name}"' in html and told in html
 
 
 async def test_updates_redraw_what_changed(hub: HubUnderTest) -> None:

@@ -35,6 +35,7 @@ from hub.connectors.errors import (
     Rejected,
     SendError,
     SignatureInvalid,
+    TakenElsewhere,
     Unavailable,
 )
 from hub.connectors.events import Event, OutboundContent
@@ -127,7 +128,12 @@ class Telegram:
         asked = {"timeout": POLL_SECONDS, "limit": POLL_LIMIT, "allowed_updates": list(UPDATES)}
         if cursor:
             asked["offset"] = int(cursor)
-        updates = await ask(account, http, "getUpdates", asked, largest=LARGEST_POLL)
+        try:
+            updates = await ask(account, http, "getUpdates", asked, largest=LARGEST_POLL)
+        except AuthFailed as error:
+            if error.provider_code == "409":  # another poll of this bot, or a webhook, took over (3)
+                raise TakenElsewhere(error.provider_code, error.provider_text) from None
+            raise
         if not isinstance(updates, list) or not all(type(_update_id(one)) is int for one in updates):
             raise Unavailable("unreadable_answer")
         bodies = (json.dumps(update, separators=(",", ":")).encode() for update in updates)

@@ -91,6 +91,7 @@ def _media(message: Json, kind: MediaKind, file: Json, *, label: str = "") -> Co
         duration=a_count(file, "duration"),
         width=a_count(file, "width"),
         height=a_count(file, "height"),
+        small_ref=a_text(an_object(file, "thumbnail"), "file_id"),
         caption=read_text(caption, message.get("caption_entities")) if caption else None,
     )
 
