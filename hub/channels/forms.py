@@ -8,6 +8,7 @@ from fastapi import Request
 from pydantic.fields import FieldInfo
 
 from hub.channels.catalogue import Messenger
+from hub.channels.conditions import ConditionNotMet
 from hub.channels.settings import is_secret
 from hub.connectors.contract import AnyConnector
 from hub.connectors.errors import CredentialsRejected
@@ -80,6 +81,11 @@ class Problem:
         """Why we refused the credentials by ourselves: the end of a key of the connector's catalogue."""
         return self.error.reason if isinstance(self.error, CredentialsRejected) else ""
 
+    @property
+    def condition(self) -> str:
+        """Which condition of the contract is not met."""
+        return self.error.reason if isinstance(self.error, ConditionNotMet) else ""
+
 
 def fields_of(kind: AnyConnector, typed: Mapping[str, str]) -> list[FormField]:
     """The fields of a connector's settings, filled with what was typed."""
@@ -104,4 +110,6 @@ def problem_of(error: HubError, about: str, values: Mapping[str, str]) -> Proble
     if isinstance(error, InvalidInput):
         field = str(error.values["field"])
         return Problem(error, about, field, field not in values)
+    if isinstance(error, ConditionNotMet):
+        return Problem(error, about, error.field)
     return Problem(error, about, error.field if isinstance(error, CredentialsRejected) else "")

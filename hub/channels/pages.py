@@ -5,7 +5,7 @@ POST /o/{slug}/channels                          connect an account; on to its l
 GET  /o/{slug}/channels/red                      how many open channels do not work, for the mark on every page
 POST /o/{slug}/channels/stop, …/channels/go      the kill switch of a messenger or of all, and lifting it
 GET  /o/{slug}/channels/{channel}                one channel; with `form` the form that changes its settings or its account
-POST /o/{slug}/channels/{channel}/…              settings, account, on, off, block, unblock, reach
+POST /o/{slug}/channels/{channel}/…              settings, account, declare, on, off, block, unblock, reach
 GET  /o/{slug}/channels/{channel}/test           the live test; its answer is sent by `hub/inbox/live_test.py`
 """
 
@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from hub.channels import blocks, catalogue, live_test, queries, replacing, self_test, service
+from hub.channels import blocks, catalogue, conditions, live_test, queries, replacing, self_test, service
 from hub.channels.catalogue import Messenger
 from hub.channels.causes import cause_words
 from hub.channels.endings import read_endings
@@ -62,6 +62,7 @@ class Said(StrEnum):
     OFF = "off"
     UNBLOCKED = "unblocked"
     BLOCKED = "blocked"
+    DECLARED = "declared"
     STOPPED = "stopped"
     GOES = "goes"
 
@@ -97,21 +98,25 @@ async def _page(
     said: Said | None = None,
 ) -> Response:
     runtime = _runtime(request)
+    messengers = catalogue.messengers(runtime.connectors)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         channels = await queries.list_channels(unit, runtime.connectors)
         stopped = await blocks.read_blocks(unit)
         endings = await read_endings(unit)
-    messengers = catalogue.messengers(runtime.connectors)
+        set_up = _set_up(messengers, typed or {})
+        asked = await conditions.conditions_of(unit, set_up.messenger.name) if set_up else conditions.Conditions()
     return render(
         request,
         "channels/page.html",
         status=problem.error.http_status if problem else 200,
         channels=channels,
+        asked=asked,
         messengers=messengers,
         labels={one.name: one.label for one in messengers},
         blocks=stopped,
         endings=endings,
-        set_up=_set_up(messengers, typed or {}),
+        set_up=set_up,
+        typed=typed or {},
         problem=problem,
         said=said,
         **_words(request, access, runtime),
@@ -141,6 +146,8 @@ def _words(request: Request, access: Access, runtime: Runtime) -> dict[str, Any]
         "cause": cause,
         "happened": happened,
         "sends_mail": can_send(runtime.settings),
+        "countries": lambda: conditions.countries(t.locale),
+        "industries": (conditions.NONE, *conditions.INDUSTRIES),
     }
 
 
@@ -165,9 +172,9 @@ async def connect_channel(request: Request, access: Manager) -> Response:
     provider_of(connector)  # NotFound here, before an account is stored that could never be switched on
     try:
         channel_id = await service.connect_channel(
-            runtime, access, connector=connector, title=typed.get("title", ""), values=values
+            runtime, access, connector=connector, title=typed.get("title", ""), values=values, answers=_answers(typed)
         )
-    except (InvalidInput, service.NotInTariff) as error:
+    except (InvalidInput, service.NotInTariff, conditions.ConditionNotMet) as error:
         return await _page(request, access, problem=problem_of(error, connector, values), typed=typed)
     await service.accept_terms(runtime, access, connector)
     try:
@@ -176,6 +183,11 @@ async def connect_channel(request: Request, access: Manager) -> Response:
         await service.discard_channel(runtime, access, channel_id)
         return await _page(request, access, problem=problem_of(error, connector, values), typed=typed)
     return RedirectResponse(_address(access, ids.show("chn", channel_id), "/test", notes=result.notes), 303)
+
+
+def _answers(typed: dict[str, str]) -> dict[str, str]:
+    """What a business declares, by the names of `conditions.py`."""
+    return {name.removeprefix("says_"): value for name, value in typed.items() if name.startswith("says_")}
 
 
 @router.get("/o/{slug}/channels/red")
@@ -253,6 +265,8 @@ async def _channel_page(
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         await live_test.settle(unit, channel_id)
         row = await queries.get_channel(unit, runtime.connectors, channel_id)
+        asked = await conditions.conditions_of(unit, row.connector.connector)
+        said_before = await conditions.read_answers(unit, row.connector.connector)
         history = await queries.list_history(unit, row)
     manages = access.may(Right.MANAGE_CHANNELS)
     stored = await service.shown_settings(runtime, access, channel_id)
@@ -261,6 +275,8 @@ async def _channel_page(
         "channels/channel.html",
         status=problem.error.http_status if problem else 200,
         row=row,
+        asked=asked,
+        typed={f"says_{name}": value for name, value in said_before.items()} | (typed or {}),
         stored=fields_of(row.connector, {f"set_{name}": value for name, value in stored.items()}),
         history=history,
         set_up=_change(row, form, stored, typed or {}) if manages and form in (Purpose.SETTINGS, Purpose.ACCOUNT) else None,
@@ -307,6 +323,20 @@ async def replace_account(request: Request, access: Manager, channel: ChannelId)
     return _back(access, channel, Said.REPLACED if is_other else Said.SAME, result.notes)
 
 
+@router.post("/o/{slug}/channels/{channel}/declare")
+async def declare(request: Request, access: Manager, channel: ChannelId) -> Response:
+    """Say again what the contract asks of a business that uses this messenger."""
+    runtime = _runtime(request)
+    typed, _ = await read_form(request)
+    try:
+        async with runtime.database.unit_of_work(access.organisation_id) as unit:
+            row = await queries.get_channel(unit, runtime.connectors, channel)
+            await conditions.declare(unit, access, row.connector.connector, _answers(typed))
+    except conditions.ConditionNotMet as error:
+        return await _channel_page(request, access, channel, typed=typed, problem=Problem(error, "declare", error.field))
+    return _back(access, channel, Said.DECLARED)
+
+
 @router.post("/o/{slug}/channels/{channel}/on")
 async def switch_on(request: Request, access: Manager, channel: ChannelId, accept: Annotated[str, Form()] = "") -> Response:
     """Open the channel for sending after checking it with the provider. `accept` names the messenger whose present terms are
@@ -316,7 +346,7 @@ async def switch_on(request: Request, access: Manager, channel: ChannelId, accep
         if accept:
             await service.accept_terms(runtime, access, accept)
         result = await service.switch_on(runtime, access, channel)
-    except (ConnectorError, service.TermsNotAccepted, service.StillBlocked) as error:
+    except (ConnectorError, service.TermsNotAccepted, service.StillBlocked, conditions.ConditionNotMet) as error:
         return await _channel_page(request, access, channel, problem=Problem(error, "check"))
     return _back(access, channel, Said.ON, result.notes)
 

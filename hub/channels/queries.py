@@ -36,7 +36,14 @@ OF_CHANNEL: Final = (
     *(f"channel.{word}" for word in APPROVALS),
 )
 """What is recorded of a channel, with words in `channels.history.<action>`."""
-OF_MESSENGER: Final = ("messenger.blocked", "messenger.unblocked", "messenger.ended", "terms.accepted", "terms.asked")
+OF_MESSENGER: Final = (
+    "messenger.blocked",
+    "messenger.unblocked",
+    "messenger.ended",
+    "messenger.declared",
+    "terms.accepted",
+    "terms.asked",
+)
 """What is recorded of a messenger, or of all of them."""
 
 

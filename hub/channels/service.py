@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from hub.billing import ports as billing
+from hub.channels import conditions
 from hub.channels.accounts import OpenChannel, read_channel
 from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.channels.models import Channel, ChannelTerms
@@ -49,9 +50,19 @@ class StillBlocked(Conflict):
     code = "still_blocked"
 
 
-async def connect_channel(runtime: Runtime, access: Access, *, connector: str, title: str, values: dict[str, Any]) -> UUID:
-    """Store a new account, switched off; its id. InvalidInput names the field of the set-up form that is wrong or missing;
-    NotInTariff."""
+async def connect_channel(
+    runtime: Runtime,
+    access: Access,
+    *,
+    connector: str,
+    title: str,
+    values: dict[str, Any],
+    answers: Mapping[str, str] | None = None,
+) -> UUID:
+    """Store a new account, switched off; its id. `answers` are what the business declares (`conditions.py`), where it is asked.
+
+    InvalidInput names the field of the set-up form that is wrong or missing; NotInTariff; ConditionNotMet.
+    """
     kind = runtime.connectors.get(connector)
     settings = read_settings(kind.settings, values)
     channel_id = ids.new_id()
@@ -60,6 +71,8 @@ async def connect_channel(runtime: Runtime, access: Access, *, connector: str, t
             entitlement = await billing.entitled(unit, what)
             if not entitlement.allowed:
                 raise NotInTariff(f"{what}: {entitlement.reason}")
+        if answers is not None:
+            await conditions.declare(unit, access, connector, answers)
         unit.session.add(
             Channel(
                 organisation_id=access.organisation_id,
@@ -75,6 +88,7 @@ async def connect_channel(runtime: Runtime, access: Access, *, connector: str, t
                     row_id=channel_id,
                 ),
                 created_at=clock.now(),
+                approval="applied" if connector in conditions.NEEDS_APPROVAL else "",
             )
         )
         await unit.session.flush()
@@ -121,12 +135,14 @@ async def _terms_accepted(unit: UnitOfWork, connector: str) -> bool:
 async def switch_on(runtime: Runtime, access: Access, channel_id: UUID) -> SetupResult:
     """Check the credentials, register the webhook, open the channel for sending.
 
-    Raises TermsNotAccepted, StillBlocked, CredentialsRejected (names the field), Unavailable when the provider cannot be reached,
+    Raises TermsNotAccepted, StillBlocked, ConditionNotMet, CredentialsRejected (names the field), Unavailable when the provider
+    cannot be reached,
     or Rejected.
     """
     channel = await open_accepted(runtime, access, channel_id)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         state = await unit.sql.fetchval("SELECT state FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id)
+        await conditions.require(unit, channel.connector.connector)
     if state == "blocked":
         raise StillBlocked("the kill switch is set")
     result = await check_with_provider(runtime, channel)

@@ -36,6 +36,11 @@ async def connect(hub: HubUnderTest, who: Visitor, simulated: Simulated) -> Conn
     return Connected(channel_id, "telegram", channel.account.webhook_secrets[0])
 
 
+async def card(who: Visitor, channel: Connected, query: str = "") -> str:
+    """The page of one channel."""
+    return await who.page(f"/channels/{ids.show('chn', channel.id)}{query}")
+
+
 async def act(who: Visitor, channel: Connected, what: str, **fields: str) -> httpx2.Response:
     return await who.post(f"/channels/{ids.show('chn', channel.id)}/{what}", headers=PAGE, **fields)
 
