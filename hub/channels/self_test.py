@@ -69,9 +69,16 @@ def _failure(error: Exception) -> str:
     """Which step of the way broke."""
     if isinstance(error, httpx.TimeoutException):
         return "slow"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return "certificate"
-        cause = cause.__cause__ or cause.__context__
+    if any(isinstance(one, ssl.SSLError) for one in _causes(error)):
+        return "certificate"
     return "no_address" if isinstance(error, httpx.ConnectError) else "something_else"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error with what led to it. The chain may be a ring where an error was raised anew."""
+    found: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in found:
+        found.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return found

@@ -131,9 +131,7 @@ async def test_replacing_anothers_webhook_is_told(hub: HubUnderTest, simulated: 
     page = await ada.client.get(answer.headers["location"], headers=PAGE)
     assert "das andere System nicht mehr" in page.text
     channel_page = str(answer.headers["location"]).partition("?")[0].removeprefix(ada.base).removesuffix("/test")
-    both = words(
-        await ada.page(f"{channel_page}?note=channel.telegram.note.polling&note=channel.telegram.note.updates_missing")
-    )
+    both = words(await ada.page(f"{channel_page}?note=channel.telegram.note.polling&note=channel.telegram.note.updates_missing"))
     assert "keine öffentliche Adresse" in both and "nicht alle Arten von Meldungen" in both
     foreign = await ada.page(f"{channel_page}?note=shell.logout")
     assert "Abmelden" not in re.sub(r"<nav.*?</nav>", "", foreign, flags=re.S)
@@ -207,7 +205,7 @@ async def test_kill_switch_needs_a_reason(hub: HubUnderTest, simulated: Simulate
     channel = await connect(hub, ada, simulated)
     await hub.reply(await receive(hub, channel, "Hallo"), "wartet")
     answer = await act(ada, channel, "block", reason="  ")
-    assert answer.status_code == 422 and "Zum Sperren ist ein Grund nötig." in answer.text
+    assert answer.status_code == 422 and "Dazu ist ein Grund nötig. Der Kanal ist unverändert." in answer.text
     assert await hub.value("SELECT state FROM channel") == "on"
     assert " required" in field(answer.text, "reason")
     assert "1 wartende Nachricht scheitert endgültig" in answer.text

@@ -81,7 +81,7 @@ async def test_new_credentials_let_go_what_waited(hub: HubUnderTest, simulated: 
     assert f'action="/o/radwerk/channels/{shown}/settings"' in page
 
     answer = await renew(ada, channel, simulated)
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/o/radwerk/channels?renewed={shown}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/o/radwerk/channels/{shown}?said=renewed")
     said = words((await ada.client.get(answer.headers["location"], headers=PAGE)).text)
     assert "Die Zugangsdaten von „Werkstatt“ sind erneuert." in said and "Was gewartet hat, geht jetzt hinaus." in said
     assert "Läuft" in said
