@@ -22,14 +22,9 @@ async def test_each_card_says_whose_it_is_and_what_it_means(hub: HubUnderTest) -
     ada = await visit(hub, "Ada Admin", role="admin")
     page = words(await ada.page("/channels"))
     for name, connector in INSTALLED.items():
-        provider = provider_of(name)
-        told = about(Translator("de"), name)
-        for shown in (
-            connector.label,
-            f"Betreiber {provider.operator}",
-            *told.values(),
-            can_do(Translator("de"), connector.capabilities),
-        ):
+        provider, told = provider_of(name), about(Translator("de"), name)
+        can = can_do(Translator("de"), connector.capabilities)
+        for shown in (connector.label, f"Betreiber {provider.operator}", can, *told.values()):
             assert shown in page, name
         assert all(document["title"] in page for document in provider.documents)
 
