@@ -12,7 +12,7 @@ from benchmarks import b1, b3
 from benchmarks.load import EVERY, FIRST_NUMBER, FIRST_PERSON
 from benchmarks.place import DRAIN_SECONDS, Place
 from benchmarks.report import Figure, Section
-from hub.sandbox.telegram.files import sample
+from hub.sandbox.samples import read as sample
 
 GOAL: Final = 0.9
 """At most 10 % less than with text only."""
@@ -24,7 +24,8 @@ async def known_document(place: Place, content: bytes) -> str:
     bot = b3.TOKEN.partition(":")[0]
     query = {"kind": "document", "name": NAME, "media_type": "application/pdf"}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{place.sandbox_port}/control", trust_env=False) as control:
-        answer = (await control.post(f"/bots/{bot}/files", params=query, content=content)).raise_for_status()
+        raw = {"content-type": "application/octet-stream"}
+        answer = (await control.post(f"/bots/{bot}/files", params=query, content=content, headers=raw)).raise_for_status()
     return json.dumps(answer.json()["document"])
 
 

@@ -6,6 +6,7 @@ applied -> approved | refused; approved -> revoked; any of them again as the pro
 
 from uuid import UUID
 
+from hub.channels import history
 from hub.channels.models import APPROVALS
 from hub.core import ids
 from hub.core.errors import InvalidInput, NotFound
@@ -31,4 +32,5 @@ async def set_approval(runtime: Runtime, channel_id: UUID, word: str, reason: st
         )
         detail = {"word": word, "reason": reason.strip()}
         await audit.record(unit, None, f"channel.{word}", ids.show("chn", channel_id), detail)
+        await history.note(unit, channel_id, "change", f"approval_{word}", reason.strip())
         note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})

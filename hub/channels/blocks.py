@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from hub.channels import history
 from hub.channels.hooks import ChannelBlocked
 from hub.core import clock
 from hub.core.db import UnitOfWork
@@ -85,6 +86,7 @@ async def block_messenger(runtime: Runtime, access: Access, connector: str, reas
         if not is_new:
             raise AlreadyBlocked(connector)
         await audit.record(unit, access, "messenger.blocked", connector or "all", {"reason": reason.strip()})
+        await history.note_messenger(unit, connector, f"{_what(connector)}_blocked", reason.strip(), by=access)
         for row in channels:
             await runtime.hooks.publish(unit, ChannelBlocked(row["id"], reason.strip()))
         note_change(unit, "channel", {})
@@ -100,7 +102,12 @@ async def lift_block(runtime: Runtime, access: Access, connector: str, reason: s
         if not was_set:
             raise Conflict("no such kill switch is set")
         await audit.record(unit, access, "messenger.unblocked", connector or "all", {"reason": reason.strip()})
+        await history.note_messenger(unit, connector, f"{_what(connector)}_unblocked", reason.strip(), by=access)
         note_change(unit, "channel", {})
+
+
+def _what(connector: str) -> str:
+    return "all" if connector == ALL else "messenger"
 
 
 def _check(runtime: Runtime, connector: str, reason: str) -> None:

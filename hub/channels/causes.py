@@ -21,5 +21,6 @@ def cause_words(t: Translator, connector: str, label: str, cause: str, since: da
     if since is not None:
         day, time = i18n.format_date(since, t.locale, zone), i18n.format_time(since, t.locale, zone)
         when = t("channels.since", day=day, time=time)
-    what = t(own, messenger=label) if own in texts else t(f"channels.cause.{known}", messenger=label, since=when)
+    key = next((one for one in (own, f"channels.why.{cause}") if one in texts), f"channels.cause.{known}")
+    what = t(key, messenger=label, since=when)
     return what, t(f"{own}.next", messenger=label) if f"{own}.next" in texts else t(f"channels.next.{known}", messenger=label)

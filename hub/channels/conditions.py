@@ -17,6 +17,7 @@ from typing import Final
 
 from babel import Locale
 
+from hub.channels import history
 from hub.channels.providers import Provider, provider_of
 from hub.core import clock
 from hub.core.db import UnitOfWork
@@ -86,7 +87,7 @@ class Conditions:
 
 TERRITORY: Final = {"threema": "threema.territory"}
 """The policy parameter that holds a messenger's territory (whappodo III.7.2)."""
-CONSENT_OF: Final = {"rcs": "Google"}
+CONSENT_OF: Final = {"google": "Google"}
 """Whose consent a messenger needs (whappodo III.4.2)."""
 ASKS_INDUSTRY: Final = frozenset({"viber"})
 """Messengers with banned industries (whappodo III.9.5)."""
@@ -147,6 +148,7 @@ async def declare(unit: UnitOfWork, access: Access, connector: str, answers: Map
         access.member_id,
     )
     await audit.record(unit, access, "messenger.declared", connector, kept)
+    await history.note_messenger(unit, connector, "declared", by=access)
 
 
 async def read_answers(unit: UnitOfWork, connector: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from hub.channels import history
 from hub.channels.owners import owners_of, send_letters, write_letter
 from hub.core import clock, i18n
 from hub.core.calendar import end_of_day
@@ -64,6 +65,7 @@ async def end_messenger(runtime: Runtime, connector: str, from_day: date, reason
         async with runtime.database.unit_of_work(row["id"]) as unit:
             detail = {"from_day": from_day.isoformat(), "reason": reason.strip()}
             await audit.record(unit, None, "messenger.ended", connector, detail)
+            await history.note_messenger(unit, connector, "messenger_ended", reason.strip())
             note_change(unit, "channel", {})
             owners = await owners_of(unit)
         letters = [

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, get_args, get_origin
 
 from fastapi import Request
 from pydantic.fields import FieldInfo
@@ -28,7 +29,8 @@ class Purpose(StrEnum):
 @dataclass(frozen=True, slots=True)
 class FormField:
     """One field of a connector's settings. `label` and `hint` are catalogue keys; an optional field has its `usual` value filled
-    in; what was typed into a secret one is never shown again."""
+    in; what was typed into a secret one is never shown again. One with `choices` takes one of them, whose words are
+    `<label>.<choice>`; one that `has_lines` takes several lines."""
 
     name: str
     label: str
@@ -37,6 +39,8 @@ class FormField:
     is_optional: bool
     usual: str
     value: str
+    choices: tuple[str, ...] = ()
+    has_lines: bool = False
 
     @property
     def is_changed(self) -> bool:
@@ -89,13 +93,26 @@ class Problem:
 
 def fields_of(kind: AnyConnector, typed: Mapping[str, str]) -> list[FormField]:
     """The fields of a connector's settings, filled with what was typed."""
-    return [_field(name, info, typed) for name, info in kind.settings.model_fields.items()]
+    fields = kind.settings.model_fields.items()
+    return [_field(name, info, typed) for name, info in fields if name not in kind.settings.given]
 
 
 def _field(name: str, info: FieldInfo, typed: Mapping[str, str]) -> FormField:
     usual = "" if info.is_required() or info.default is None else str(info.default)
     value = "" if is_secret(info) else typed.get(f"set_{name}", usual)
-    return FormField(name, info.title or name, info.description or "", is_secret(info), not info.is_required(), usual, value)
+    choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    return FormField(
+        name,
+        info.title or name,
+        info.description or "",
+        is_secret(info),
+        not info.is_required(),
+        usual,
+        value,
+        choices,
+        has_lines="lines" in extra,
+    )
 
 
 async def read_form(request: Request) -> tuple[dict[str, str], dict[str, str]]:

@@ -10,12 +10,12 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from hub.channels import history
 from hub.channels.causes import cause_words
 from hub.channels.owners import Letter, Owner, owners_of, send_letters, write_letter
-from hub.core import clock, ids
+from hub.core import clock
 from hub.core.i18n import Translator
 from hub.core.mail import can_send
-from hub.organisations import audit
 from hub.runtime import Runtime
 
 PATIENCE: Final = timedelta(minutes=10)
@@ -73,9 +73,7 @@ async def _take(runtime: Runtime, organisation_id: UUID, channel_id: UUID) -> _N
         if is_over and row["state"] != "on":
             return None
         letters = [_write(runtime, owner, row) for owner in await owners_of(unit)]
-        action = "channel.owners_told_well" if is_over else "channel.owners_told"
-        detail = {"cause": row["health_cause"], "owners": len(letters)}
-        await audit.record(unit, None, action, ids.show("chn", channel_id), detail)
+        await history.note(unit, channel_id, "change", "owners_told_well" if is_over else "owners_told")
     return _News(organisation_id, channel_id, is_over, letters)
 
 

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from hub.channels import history
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.feed import note_change
-from hub.organisations import audit
 
 LEFT: Final = ("accepted", "sent", "delivered", "read")
 """States of an outgoing message that the provider has taken."""
@@ -73,6 +73,6 @@ async def settle(unit: UnitOfWork, channel_id: UUID) -> LiveTest:
             clock.now(),
         )
         if is_new:
-            await audit.record(unit, None, "channel.tested", ids.show("chn", channel_id), {})
+            await history.note(unit, channel_id, "change", "tested")
             note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})
     return seen

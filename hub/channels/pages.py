@@ -11,7 +11,6 @@ GET  /o/{slug}/channels/{channel}/test           the live test; its answer is se
 
 import re
 from collections.abc import Sequence
-from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -21,18 +20,19 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from hub.channels import blocks, catalogue, conditions, live_test, queries, replacing, self_test, service
+from hub.channels import blocks, catalogue, conditions, history, live_test, queries, replacing, self_test, service
 from hub.channels.catalogue import Messenger
 from hub.channels.causes import cause_words
 from hub.channels.endings import read_endings
 from hub.channels.forms import Problem, Purpose, SetUp, fields_of, problem_of, read_form
+from hub.channels.history import Happened
 from hub.channels.providers import provider_of
 from hub.channels.qr import qr_svg
-from hub.channels.queries import ChannelRow, Happening
+from hub.channels.queries import ChannelRow
 from hub.connectors.errors import ConnectorError
 from hub.core import ids
 from hub.core.errors import Conflict, InvalidInput
-from hub.core.i18n import Translator, format_date
+from hub.core.i18n import Translator
 from hub.core.mail import can_send
 from hub.core.pages import locale_of, render
 from hub.organisations.access import requires
@@ -131,20 +131,21 @@ def _words(request: Request, access: Access, runtime: Runtime) -> dict[str, Any]
     def cause(row: ChannelRow) -> tuple[str, str]:
         return cause_words(t, row.connector.connector, row.connector.label, row.health_cause, row.health_since, zone)
 
-    def happened(one: Happening) -> str:
-        values = dict(one.detail)
-        for name in ("from_day", "last_day"):
-            if name in values:
-                values[name] = format_date(date.fromisoformat(values[name]), t.locale, zone)
-        if "result" in values:
-            values["result"] = t(f"channels.reach.{values['result']}")
-        return t(f"channels.history.{one.action}" + (".all" if one.target == "all" else ""), **values)
+    def happened(one: Happened, row: ChannelRow) -> str:
+        if one.level == "change":
+            text = t(f"channels.reach.{one.text}") if one.cause == "self_tested" else one.text
+            return t(f"channels.history.{one.cause}", text=text)
+        if one.level == "ok":
+            return t("channels.history.ok")
+        what, _ = cause_words(t, row.connector.connector, row.connector.label, one.cause, None, zone)
+        return f"{what} {one.text}".strip()
 
     return {
         "about": lambda name: catalogue.about(t, name),
         "can_do": lambda kind: catalogue.can_do(t, kind.capabilities),
         "cause": cause,
         "happened": happened,
+        "warning": lambda row: cause_words(t, row.connector.connector, row.connector.label, row.warning_cause, None, zone)[0],
         "sends_mail": can_send(runtime.settings),
         "countries": lambda: conditions.countries(t.locale),
         "industries": (conditions.NONE, *conditions.INDUSTRIES),
@@ -267,7 +268,7 @@ async def _channel_page(
         row = await queries.get_channel(unit, runtime.connectors, channel_id)
         asked = await conditions.conditions_of(unit, row.connector.connector)
         said_before = await conditions.read_answers(unit, row.connector.connector)
-        history = await queries.list_history(unit, row)
+        happenings = await history.list_history(unit, channel_id, queries.HISTORY)
     manages = access.may(Right.MANAGE_CHANNELS)
     stored = await service.shown_settings(runtime, access, channel_id)
     return render(
@@ -278,13 +279,13 @@ async def _channel_page(
         asked=asked,
         typed={f"says_{name}": value for name, value in said_before.items()} | (typed or {}),
         stored=fields_of(row.connector, {f"set_{name}": value for name, value in stored.items()}),
-        history=history,
+        happenings=happenings,
         set_up=_change(row, form, stored, typed or {}) if manages and form in (Purpose.SETTINGS, Purpose.ACCOUNT) else None,
         problem=problem,
         said=said,
         reached=reached if reached in self_test.RESULTS else "",
         notes=[note for note in notes if NOTE.fullmatch(note)],
-        webhook=service.callback_url(runtime, row.connector.connector, row.id),
+        webhook=service.callback_url(runtime, row.connector.connector, row.id, row.endpoint),
         **_words(request, access, runtime),
     )
 

@@ -1,15 +1,14 @@
 """What the channels page shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from hub.channels import live_test
 from hub.channels.blocks import Block, block_of, read_blocks
 from hub.channels.endings import Ending, read_endings
-from hub.channels.models import APPROVALS
 from hub.channels.providers import Provider, provider_of
 from hub.connectors.contract import AnyConnector
 from hub.connectors.registry import Registry
@@ -21,30 +20,6 @@ LOOKED_THROUGH: Final = 50
 """Conversations, the ones that moved last, among which the newest answer of a channel is looked for."""
 HISTORY: Final = 50
 """Entries of a channel's history that the page shows, the newest."""
-OF_CHANNEL: Final = (
-    "channel.connected",
-    "channel.switched_on",
-    "channel.switched_off",
-    "channel.settings_changed",
-    "channel.account_replaced",
-    "channel.blocked",
-    "channel.unblocked",
-    "channel.self_tested",
-    "channel.tested",
-    "channel.owners_told",
-    "channel.owners_told_well",
-    *(f"channel.{word}" for word in APPROVALS),
-)
-"""What is recorded of a channel, with words in `channels.history.<action>`."""
-OF_MESSENGER: Final = (
-    "messenger.blocked",
-    "messenger.unblocked",
-    "messenger.ended",
-    "messenger.declared",
-    "terms.accepted",
-    "terms.asked",
-)
-"""What is recorded of a messenger, or of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +40,13 @@ class ChannelRow:
     health: str
     health_cause: str
     health_since: datetime | None
+    health_text: str
+    warning_cause: str
+    warning_text: str
+    warning_since: datetime | None
+    endpoint: str
+    credentials_expire_at: datetime | None
+    welcome: str
     tested_at: datetime | None
     terms_due_at: datetime | None
     approval: str
@@ -109,17 +91,6 @@ class ChannelRow:
         return self.provider.link_to(self.own_id, self.address)
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """One entry of a channel's history. `by` is empty for what nobody did."""
-
-    at: datetime
-    action: str
-    target: str
-    detail: Mapping[str, Any]
-    by: str
-
-
 async def list_channels(unit: UnitOfWork, connectors: Registry) -> list[ChannelRow]:
     """All channels of the organisation, oldest first. What has worked both ways meanwhile counts as tested from now on."""
     await _settle_tests(unit)
@@ -144,6 +115,7 @@ async def _read(unit: UnitOfWork, connectors: Registry, channel_id: UUID | None)
     rows = await unit.sql.fetch(
         """
         SELECT h.id, h.connector, h.title, h.address, h.own_id, h.state, h.block_reason, h.health, h.health_cause, h.health_since,
+               h.health_text, h.warning_cause, h.warning_text, h.warning_since, h.endpoint, h.credentials_expire_at, h.welcome,
                h.tested_at, h.terms_due_at, h.approval, h.callback_url, h.per_second, h.created_at,
                (SELECT max(c.last_inbound_at) FROM conversation c
                 WHERE c.organisation_id = h.organisation_id AND c.channel_id = h.id) AS last_in_at,
@@ -204,25 +176,3 @@ async def list_red(unit: UnitOfWork) -> Sequence[tuple[UUID, str]]:
         unit.tenant,
     )
     return [(row["id"], row["name"]) for row in rows]
-
-
-async def list_history(unit: UnitOfWork, row: ChannelRow) -> list[Happening]:
-    """What happened to a channel, its messenger and all messengers together, the newest first."""
-    rows = await unit.sql.fetch(
-        """
-        SELECT e.at, e.action, e.target, e.detail, COALESCE(p.name, '') AS by
-        FROM audit_entry e
-        LEFT JOIN member m ON m.organisation_id = e.organisation_id AND m.id = e.member_id
-        LEFT JOIN person p ON p.id = m.person_id
-        WHERE e.organisation_id = $1
-          AND (e.target = $2 AND e.action = ANY($3::text[]) OR e.target IN ($4, 'all') AND e.action = ANY($5::text[]))
-        ORDER BY e.at DESC, e.id DESC LIMIT $6
-        """,
-        unit.tenant,
-        row.shown,
-        OF_CHANNEL,
-        row.connector.connector,
-        OF_MESSENGER,
-        HISTORY,
-    )
-    return [Happening(**one) for one in rows]

@@ -13,9 +13,10 @@ from uuid import UUID
 
 import structlog
 
+from hub.channels import history
 from hub.channels.accounts import OpenChannel
 from hub.channels.hooks import AccountReplaced
-from hub.channels.service import check_with_provider, open_accepted, store_settings, take_over
+from hub.channels.service import check_with_provider, endpoint_of, open_accepted, store_settings, take_over
 from hub.channels.settings import read_settings
 from hub.connectors.contract import SetupResult
 from hub.connectors.errors import ConnectorError
@@ -45,7 +46,8 @@ async def replace_account(
     settings = read_settings(channel.connector.settings, values)
     lane = await _stop(runtime, channel)
     try:
-        fresh = replace(channel, account=replace(channel.account, settings=settings, own_id=""))
+        account = replace(channel.account, settings=settings, own_id="")
+        fresh = replace(channel, account=account, endpoint=endpoint_of(channel.connector, account))
         result = await check_with_provider(runtime, fresh)
         async with runtime.database.unit_of_work(access.organisation_id) as unit:
             await lane.hold(unit)
@@ -53,13 +55,14 @@ async def replace_account(
                 "SELECT address FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id
             )
             await store_settings(runtime, unit, access, channel, settings)
-            await take_over(runtime, unit, channel, result)
+            await take_over(runtime, unit, fresh, result)
             is_other = result.own_id != channel.account.own_id
             if is_other:
                 await runtime.hooks.publish(unit, AccountReplaced(channel_id))
                 await _poll_anew(unit, channel_id)
                 detail = {"former": former, "now": result.address}
                 await audit.record(unit, access, "channel.account_replaced", ids.show("chn", channel_id), detail)
+                await history.note(unit, channel_id, "change", "account_replaced", f"{former} → {result.address}", by=access)
     finally:
         while not await lane.let_go():
             pass  # whoever asked for a look gets it from the nudge below

@@ -10,11 +10,11 @@ from uuid import UUID
 
 import httpx
 
+from hub.channels import history
 from hub.channels.service import callback_url
 from hub.core import ids
 from hub.core.errors import Conflict, NotFound
 from hub.core.http import AddressDenied, outbound_client
-from hub.organisations import audit
 from hub.organisations.actor import Access
 from hub.runtime import Runtime
 
@@ -34,17 +34,17 @@ class NoPublicAddress(Conflict):
 async def try_callback(runtime: Runtime, access: Access, channel_id: UUID) -> str:
     """Call the channel's own address; one of RESULTS, also kept in its history. NoPublicAddress; NotFound."""
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        connector = await unit.sql.fetchval(
-            "SELECT connector FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id
+        row = await unit.sql.fetchrow(
+            "SELECT connector, endpoint FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id
         )
-    if connector is None:
+    if row is None:
         raise NotFound("no such channel")
-    url = callback_url(runtime, connector, channel_id)
+    url = callback_url(runtime, row["connector"], channel_id, row["endpoint"])
     if not url:
-        raise NoPublicAddress("HUB_PUBLIC_URL is not set")
-    result = await _probe(runtime, url, callback_url(runtime, connector, ids.new_id()))
+        raise NoPublicAddress("nobody delivers to this channel, or HUB_PUBLIC_URL is not set")
+    result = await _probe(runtime, url, callback_url(runtime, row["connector"], ids.new_id()))
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        await audit.record(unit, access, "channel.self_tested", ids.show("chn", channel_id), {"result": result})
+        await history.note(unit, channel_id, "change", "self_tested", result, by=access)
     return result
 
 

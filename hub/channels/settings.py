@@ -31,14 +31,15 @@ def merge_settings(stored: Settings, values: Mapping[str, Any]) -> Settings:
     """The new settings of an account: as typed, while a secret left empty keeps the stored one.
 
     It is kept only if everything that is no secret stays as it is. Otherwise somebody who was never told the secret could
-    have it sent to a server of their choice. InvalidInput names the field that is wrong, missing, or has to be typed again.
+    have it sent to a server of their choice. InvalidInput names the field that is wrong, missing, or has to be typed again. What
+    the provider gave us for the old settings (`Settings.given`) goes with them: set-up gets it anew.
     """
-    fields = type(stored).model_fields
+    fields, given = type(stored).model_fields, type(stored).given
     secrets = [name for name, info in fields.items() if is_secret(info)]
-    kept = {name: getattr(stored, name) for name in secrets if not str(values.get(name, "")).strip()}
+    kept = {name: getattr(stored, name) for name in secrets if name not in given and not str(values.get(name, "")).strip()}
     settings = read_settings(type(stored), {**values, **kept})
     again = [name for name, secret in kept.items() if secret is not None]
-    if again and any(getattr(settings, name) != getattr(stored, name) for name in fields if name not in secrets):
+    if again and any(getattr(settings, name) != getattr(stored, name) for name in fields if name not in (*secrets, *given)):
         raise InvalidInput(f"{again[0]}: to be typed again, since other settings change", field=again[0])
     return settings
 

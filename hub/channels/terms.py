@@ -7,6 +7,7 @@ receives (the gate's rule `terms_overdue`) until somebody accepts them on the ch
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from hub.channels import history
 from hub.channels.owners import Letter, owners_of, send_letters, write_letter
 from hub.channels.providers import Provider, provider_of
 from hub.core import clock, i18n
@@ -73,6 +74,7 @@ async def _ask(runtime: Runtime, organisation_id: UUID, present: dict[str, Provi
             provider = present[connector]
             detail = {"version": provider.version, "last_day": last_day.isoformat()}
             await audit.record(unit, None, "terms.asked", connector, detail)
+            await history.note_messenger(unit, connector, "terms_asked", provider.version)
             letters += [
                 write_letter(
                     runtime.settings,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, Generic, Literal, NoReturn, Protocol, TypeVar, runtime_checkable
+from typing import Any, BinaryIO, ClassVar, Generic, Literal, NoReturn, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 from httpx import AsyncClient
@@ -21,8 +21,11 @@ class Settings(BaseModel):
     """Base of a connector's settings: what a business types into the set-up form. Secrets are `SecretStr`.
 
     Field titles and descriptions are catalogue keys (`channel.telegram.bot_token`). A refused value is not quoted in the
-    text of pydantic's error: it may be a secret (I10).
+    text of pydantic's error: it may be a secret (I10). `given` names fields that the provider gives us at set-up or renewal (an
+    access token): they are no part of the form.
     """
+
+    given: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -109,6 +112,9 @@ class Capabilities:
     templates           messages the provider has approved before are needed outside the reply window, and can be sent
     human_agent_days    a person (no program) may still answer so many days after the customer's last message, marked as such
     media_by_link       the provider fetches files itself: `OutboundFile.link` is filled
+    webhook             the provider delivers to our address; False: we ask, whatever address we have (`Polls`)
+    media_at_hand       files that come in were set aside in our own store before their message (the hub's own chat): `Media.ref` is
+                        their id there, and nothing is fetched
     """
 
     max_text: int
@@ -133,6 +139,8 @@ class Capabilities:
     templates: bool = False
     human_agent_days: int = 0
     media_by_link: bool = False
+    webhook: bool = True
+    media_at_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -404,7 +412,11 @@ class Handshakes(Protocol[S_contra]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """The part of a shared delivery that speaks of one account: its `own_id`, and a body with only its elements."""
+    """The part of a shared delivery that speaks of one account: its `own_id`, and a body with only its elements.
+
+    No `own_id`: it speaks of what accounts have in common (templates, the business itself). Every account behind the endpoint gets
+    it, and `parse` reads of it what is its own.
+    """
 
     own_id: str
     body: bytes
@@ -497,8 +509,8 @@ class Renewal:
 class Renews(Protocol[S_contra]):
     """A connector whose credentials end and can be renewed without a person."""
 
-    renew_days_before: int
-    """So many days before their end they are renewed."""
+    renew_seconds_before: int
+    """So long before their end they are renewed."""
 
     async def renew(self, account: Account[S_contra], http: AsyncClient) -> Renewal:
         """New credentials for old ones, which may be worthless afterwards. Raises CredentialsRejected (a person has to log in

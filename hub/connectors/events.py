@@ -250,7 +250,8 @@ class MessageReceived:
 
     `quote` is the part of the answered message that the customer marked. `forwarded_from` names who wrote it first, where it was
     passed on. Items with the same `album` are one message, whose files stand in the order of `sequence`. `press` is the provider's
-    handle of a pressed button that waits to be answered.
+    handle of a pressed button that waits to be answered. `nonce` is what the sender's encryption uses for this message alone: one
+    that comes again under another key is a replay, and is dropped.
     """
 
     key: str
@@ -265,6 +266,7 @@ class MessageReceived:
     press: str = ""
     start_payload: str | None = None
     referral: Referral | None = None
+    nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

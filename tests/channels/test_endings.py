@@ -28,7 +28,7 @@ async def test_after_the_last_day_the_channel_only_receives(hub: HubUnderTest, s
     assert "Telegram stellt Bots ein" in smtp.inbox.mails[0].get_content()
     for page in (await ada.page("/channels"), await ada.page(f"/channels/{ids.show('chn', channel.id)}")):
         assert "Telegram endet. Ab dem 01.12.2026 geht darüber nichts mehr hinaus. Grund: Telegram stellt Bots ein." in words(page)
-    assert "Der Anbieter beendet den Messenger ab 01.12.2026" in words(page)
+    assert "Der Anbieter beendet den Messenger. Grund: Telegram stellt Bots ein" in words(page)
 
     clock.set(datetime(2026, 11, 30, 22, 59, 59, tzinfo=UTC))
     waiting = await hub.reply(talk, "Am letzten Tag")

@@ -47,8 +47,8 @@ async def test_once_for_each_incident_and_once_when_it_is_over(hub: HubUnderTest
     clock.advance(hours=1)
     await mark(hub, channel, "auth_failed")
     assert await tell_owners(runtime) == 2, "another incident"
-    actions = await hub.rows("SELECT action FROM audit_entry WHERE action LIKE 'channel.owners%' ORDER BY at, id")
-    assert [row["action"] for row in actions] == ["channel.owners_told", "channel.owners_told_well", "channel.owners_told"]
+    told = await hub.rows("SELECT cause FROM channel_event WHERE cause LIKE 'owners%' ORDER BY at")
+    assert [row["cause"] for row in told] == ["owners_told", "owners_told_well", "owners_told"]
 
 
 async def test_a_short_outage_wakes_nobody(hub: HubUnderTest, smtp: MailServer, clock: FakeClock) -> None:

@@ -47,7 +47,7 @@ async def test_connected_only_after_both_ways_worked(hub: HubUnderTest, simulate
     ]
     page = words(await card(ada, channel))
     assert "Läuft" in page and "Live-Test bestanden am 24.11.2026" in page
-    assert await hub.value("SELECT count(*) FROM audit_entry WHERE action = 'channel.tested'") == 1
+    assert await hub.value("SELECT count(*) FROM channel_event WHERE cause = 'tested'") == 1
 
 
 async def test_a_failed_answer_is_told_and_can_be_sent_again(hub: HubUnderTest, simulated: Simulated) -> None:

@@ -74,7 +74,7 @@ async def test_each_result_in_words(
     assert told.status_code == 303 and told.headers["location"].endswith(f"?reached={result}")
     assert said in words((await ada.client.get(told.headers["location"], headers=PAGE)).text)
     assert "Erreichbarkeit geprüft:" in words(await card(ada, channel))
-    assert await hub.value("SELECT detail FROM audit_entry WHERE action = 'channel.self_tested'") == {"result": result}
+    assert await hub.value("SELECT text FROM channel_event WHERE cause = 'self_tested'") == result
 
 
 async def test_another_organisations_channel_is_not_tested(hub: HubUnderTest) -> None:

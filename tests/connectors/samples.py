@@ -138,13 +138,16 @@ def _plain(value: Any) -> Any:
 
 
 def read_content(value: Any) -> Any:
-    """The reverse of `plain` for a content: an object that names its `content` becomes that, one with `start` and `end` a span."""
+    """The reverse of `plain` for a content: an object that names its `content` becomes that, one with `start` and `end` a span, any
+    other a mapping (the places of a template)."""
     if isinstance(value, list):
         return tuple(read_content(one) for one in value)
     if not isinstance(value, dict):
         return value
     read = {name: read_content(one) for name, one in value.items() if name != "content"}
-    return getattr(events, value["content"])(**read) if "content" in value else Span(**read)
+    if "content" in value:
+        return getattr(events, value["content"])(**read)
+    return Span(**read) if {"start", "end"} <= read.keys() else read
 
 
 class FilesOfOurs:
@@ -154,7 +157,7 @@ class FilesOfOurs:
         self.opened: dict[str, list[BytesIO]] = {ref: [] for ref in described}
         self.by_ref = {ref: self._file(ref, **one) for ref, one in described.items()}
 
-    def _file(self, ref: str, name: str, mime: str, holds: str | None, size: int | None = None) -> OutboundFile:
+    def _file(self, ref: str, name: str, mime: str, holds: str | None, size: int | None = None, link: str = "") -> OutboundFile:
         """One that `holds` nothing cannot be opened; `size` is said where it is another than that."""
 
         def open_() -> BinaryIO:
@@ -163,12 +166,12 @@ class FilesOfOurs:
             self.opened[ref].append(BytesIO(holds.encode()))
             return self.opened[ref][-1]
 
-        return OutboundFile(name=name, mime=mime, size=len((holds or "").encode()) if size is None else size, open=open_)
+        return OutboundFile(name=name, mime=mime, size=len((holds or "").encode()) if size is None else size, open=open_, link=link)
 
 
 def outbound_action(row: dict[str, Any], files: FilesOfOurs | None = None) -> OutboundAction:
     """The action of a row: a message unless `action` names another one; `text` is the content of a plain one."""
-    names = ("content", "target_key", "emoji", "press", "reply_to_key")
+    names = ("content", "target_key", "emoji", "press", "reply_to_key", "tag")
     given: dict[str, Any] = {name: read_content(row[name]) for name in names if name in row}
     if "text" in row:
         given["content"] = Text(text=row["text"])
@@ -176,6 +179,8 @@ def outbound_action(row: dict[str, Any], files: FilesOfOurs | None = None) -> Ou
         given["target_keys"] = tuple(row["target_keys"])
     if files is not None and "files" in row:
         given["files"] = files.by_ref
+    if "peer_key" in row:
+        given["peer_key"] = bytes.fromhex(row["peer_key"])
     action: OutboundAction = getattr(contract, row.get("action", "OutboundMessage"))(
         part_id=PART, attempt_id=ATTEMPT, address=row["address"], **given
     )
@@ -196,7 +201,9 @@ def said(row: dict[str, Any]) -> list[str]:
     while open_:
         node = open_.pop()
         if isinstance(node, dict):
-            open_ += [one for name, one in node.items() if name not in ("content", "kind", "style", "id", "ref", "mime")]
+            open_ += [
+                one for name, one in node.items() if name not in ("content", "kind", "style", "id", "ref", "mime", "language")
+            ]
             open_ += [node["content"]] if isinstance(node.get("content"), dict) else []
         elif isinstance(node, list):
             open_ += node
@@ -225,7 +232,8 @@ def provider(samples: Samples, calls: list[dict[str, Any]]) -> Iterator[respx.Mo
         def answer(request: httpx.Request) -> httpx.Response:
             assert left, f"an unexpected {request.method} {request.url.path}"
             call = left.pop(0)
-            assert (request.method, str(request.url)) == (call["method"], call["url"])
+            assert request.method == call["method"]
+            assert str(request.url) == call["url"] if "url" in call else str(request.url).startswith(call["url_begins"])
             if "json" in call:
                 assert json.loads(request.content) == call["json"]
             if "form" in call:
@@ -270,6 +278,8 @@ def _answer(answer: dict[str, Any], request: httpx.Request) -> httpx.Response:
         raise failure(f"on the way to {request.url}", request=request)
     if "json" in answer:
         return httpx.Response(answer["status"], json=answer["json"], headers=answer.get("headers"))
+    if "hex" in answer:
+        return httpx.Response(answer["status"], content=bytes.fromhex(answer["hex"]), headers=answer.get("headers"))
     return httpx.Response(answer["status"], text=answer["text"], headers=answer.get("headers"))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -152,6 +153,27 @@ async def test_an_update_that_is_no_message_is_parked_with_its_reason(hub: HubUn
     assert row["state"] == "ignored"
     assert row["why"].startswith("poll_answer: ")
     assert await hub.value("SELECT count(*) FROM webhook_delivery WHERE state = 'ignored'") == 1
+
+
+async def test_a_nonce_serves_one_message(hub: HubUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """threema.md, 3: a sealed message that comes again under another id is dropped, in one batch as in two."""
+    channel = await hub.connect()
+    kind = hub.runtime.connectors.get("telegram")
+    real = kind.parse
+
+    def sealed(self: object, request: RawRequest, account: Account[Any]) -> list[Event]:
+        events: list[Any] = list(real(request, account))
+        return [replace(event, nonce=event.content.text[0]) for event in events]
+
+    monkeypatch.setattr(type(kind), "parse", sealed)
+    for number, text in enumerate(("a eins", "a eins", "b zwei"), start=1):
+        await hub.deliver(channel, telegram_text(number, text))
+    await hub.settle()
+    for number, text in ((3, "b zwei"), (4, "b zwei"), (5, "c drei")):
+        await hub.deliver(channel, telegram_text(number, text))
+    await hub.settle()
+    assert await thread(hub) == ["a eins", "b zwei", "c drei"]
+    assert await hub.value("SELECT count(*) FROM delivery_result WHERE state = 'applied'") == 6
 
 
 async def test_a_start_carries_its_payload(hub: HubUnderTest) -> None:

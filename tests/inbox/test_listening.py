@@ -17,7 +17,7 @@ from hub.core import ids, lanes
 from hub.core.errors import HubError
 from hub.core.settings import Settings
 from hub.inbox import ingest, listening, sweeper
-from hub.inbox.door import append
+from hub.inbox.arrivals import append
 from hub.runtime import Runtime
 from tests.probe import Probe, ProbeSettings
 from tests.support import Connected, HubUnderTest
@@ -157,7 +157,7 @@ async def test_a_long_poll_keeps_its_lane(hub: HubUnderTest, monkeypatch: pytest
     channel = await polled(hub)
     lane = await lanes.take(hub.runtime.database, hub.organisation_id, channel.id, "listen", hub.worker_id)
     assert lane is not None
-    monkeypatch.setattr(listening, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(lanes, "RENEW_SECONDS", 0.01)
     renewed = asyncio.Event()
     hold = lane.hold
 
@@ -171,7 +171,7 @@ async def test_a_long_poll_keeps_its_lane(hub: HubUnderTest, monkeypatch: pytest
         await renewed.wait()
         return Polled(requests=(), cursor="")
 
-    assert await listening._hold_while(hub.runtime, lane, slow()) == Polled(requests=(), cursor="")
+    assert await lanes.hold_while(hub.runtime.database, lane, slow()) == Polled(requests=(), cursor="")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0007"
 
 _GUARD = """
 DO $$
@@ -43,7 +43,7 @@ ALTER TABLE message FORCE ROW LEVEL SECURITY;
 
 
 def upgrade() -> None:
-    for name in ("tested_at", "told_at", "terms_due_at"):
+    for name in ("tested_at", "terms_due_at"):
         op.add_column("channel", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     op.add_column("channel", sa.Column("approval", sqlmodel.sql.sqltypes.AutoString(), nullable=False, server_default=""))
     op.create_check_constraint("approval_known", "channel", "approval IN ('', 'applied', 'approved', 'refused', 'revoked')")

@@ -1,0 +1,1 @@
+"""Threema, by Gateway. Start with `connector.py`; what works and what does not stands in `README.md`."""

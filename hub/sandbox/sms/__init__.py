@@ -1,0 +1,1 @@
+"""An SMS gateway that exists only here, in the words of `hub/connectors/sms/README.md`, and the phones behind it."""
