@@ -23,6 +23,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from hub.core import ids
+from hub.core.bodies import takes_file
 from hub.core.errors import InvalidInput, NotFound, NotSignedIn, TooMany
 from hub.core.pages import page_values
 from hub.core.storage import Form
@@ -147,6 +148,7 @@ async def press(request: Request, chat: OfChat, visitor: OfVisitor) -> Response:
 
 
 @router.post("/webchat/{key}/files")
+@takes_file
 async def file(request: Request, chat: OfChat, visitor: OfVisitor, id_: Annotated[schemas.ClientId, Query(alias="id")]) -> Response:
     """A file. Refused: 422 with the words for it, and nothing is kept."""
     await _count(request, limits.FILES, visitor.address)

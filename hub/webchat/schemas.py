@@ -7,7 +7,8 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from hub.connectors.webchat.split import CHOICE, LONGEST_TEXT
-from hub.core.errors import HubError, InvalidInput
+from hub.core.bodies import BodyTooLarge
+from hub.core.errors import InvalidInput
 
 LARGEST_BODY: Final = 64_000
 """Bytes: LONGEST_TEXT in the widest script, and the page it is written on."""
@@ -58,11 +59,6 @@ class Marks(Said):
 
 class Typing(Said):
     is_typing: bool
-
-
-class BodyTooLarge(HubError):
-    code = "body_too_large"
-    http_status = 413
 
 
 S = TypeVar("S", bound=Said)
