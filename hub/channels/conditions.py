@@ -27,6 +27,8 @@ from hub.organisations.actor import Access
 
 ANY: Final = "any"
 """In `allowed_regions`: wherever it is."""
+HERE: Final = "here"
+"""The region of a messenger whose messages never leave this hub."""
 NONE: Final = "none"
 """The answer of a business that belongs to no banned industry."""
 INDUSTRIES: Final = (
@@ -107,7 +109,7 @@ async def conditions_of(unit: UnitOfWork, connector: str) -> Conditions:
 
 def _outside(provider: Provider, allowed: list[str]) -> tuple[str, ...]:
     """Where a messenger goes beyond the allowed regions; one that says nothing may be anywhere."""
-    return tuple(region for region in provider.regions or ("world",) if region not in allowed)
+    return tuple(region for region in provider.regions or ("world",) if region not in (*allowed, HERE))
 
 
 def check(conditions: Conditions, answers: Mapping[str, str]) -> None:

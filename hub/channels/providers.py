@@ -16,7 +16,8 @@ from hub.core.errors import NotFound
 class Provider:
     """`operator` is the contracting party named in the terms; `version` changes whenever the documents do.
 
-    `regions` are where the messenger keeps or reads messages: country codes or `EU`, `world` for what nobody can name (R-262).
+    `regions` are where the messenger keeps or reads messages: country codes or `EU`, `here` for this hub alone, `world` for what
+    nobody can name (R-262).
     `link` is the form of an address by which a customer begins to write, with `{name}` (the address without its @), `{digits}`,
     `{address}` or `{own_id}` in it; empty: there is none.
     """

@@ -34,7 +34,7 @@ async def test_google_business_messages_has_ended(hub: HubUnderTest) -> None:
     ada = await visit(hub, "Ada Admin", role="admin")
     page = await ada.page("/channels")
     assert "Google hat Google Business Messages am 31.07.2024 eingestellt." in words(page)
-    assert "Nachfolger: RCS for Business" in words(page) and "connect=gbm" not in page
+    assert "Nachfolger: Google RCS verbinden" in words(page) and "connect=gbm" not in page
     assert 'id="set-up"' not in await ada.page("/channels?connect=gbm")
 
 
@@ -56,7 +56,7 @@ def test_a_messenger_that_is_not_listed_comes_last() -> None:
 def test_every_connector_says_what_it_is_about(name: str) -> None:
     """R-291: the publisher is never empty; every card has its four lines in both languages."""
     provider = provider_of(name)
-    assert provider.provider and provider.operator and provider.version and provider.documents
+    assert provider.provider and provider.operator and provider.version and provider.regions
     for locale in LOCALES:
         assert set(about(Translator(locale), name)) == set(ABOUT), locale
     assert (Path(hub.connectors.__path__[0]) / name / "provider.json").is_file()
