@@ -58,9 +58,19 @@ POST /o/{slug}/team/teams/{team}/remove                    manage_members
 
 GET  /o/{slug}/channels                                    read_channels
 POST /o/{slug}/channels                                    manage_channels
+GET  /o/{slug}/channels/red                                read_channels
+POST /o/{slug}/channels/stop                               manage_channels
+POST /o/{slug}/channels/go                                 manage_channels
+GET  /o/{slug}/channels/{channel}                          read_channels
+GET  /o/{slug}/channels/{channel}/test                     manage_channels
+POST /o/{slug}/channels/{channel}/test                     manage_channels
+POST /o/{slug}/channels/{channel}/account                  manage_channels
+POST /o/{slug}/channels/{channel}/declare                  manage_channels
+POST /o/{slug}/channels/{channel}/reach                    manage_channels
 POST /o/{slug}/channels/{channel}/on                       manage_channels
 POST /o/{slug}/channels/{channel}/off                      manage_channels
 POST /o/{slug}/channels/{channel}/block                    manage_channels
+POST /o/{slug}/channels/{channel}/unblock                  manage_channels
 POST /o/{slug}/channels/{channel}/settings                 manage_channels
 
 GET  /o/{slug}/deliveries                                  read_operations

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from structlog.contextvars import bound_contextvars
 
 from hub.channels.accounts import OpenChannel, read_channel
-from hub.connectors.contract import KnowsPeers, OutboundAction, Permit, PermitInvalid, Receipt, SharesBudget
+from hub.connectors.contract import KnowsPeers, OutboundAction, Permit, PermitInvalid, Receipt, SharesBudget, ShowTyping
 from hub.connectors.errors import OutcomeUnknown, SendError
 from hub.connectors.http import connector_client
 from hub.core import ids, lanes
@@ -217,7 +217,7 @@ async def show_sign(runtime: Runtime, clients: Clients, organisation_id: UUID, c
         return
     await clients.free.acquire()
     answer = await clients.attempt(channel, permit, action)
-    if isinstance(answer, Receipt):  # a widget of our own chat shows it (`hub/webchat/stream.py`)
+    if isinstance(answer, Receipt) and isinstance(action, ShowTyping):  # a widget of our own chat shows it (`webchat/stream.py`)
         await runtime.live.whisper(organisation_id, {"shown_typing": ids.show("conv", conversation_id)})
 
 
