@@ -13,7 +13,6 @@ from hub.connectors._meta.reading import EPOCH, Json, an_id, moment, objects, re
 from hub.connectors.contract import RawRequest, Share
 from hub.connectors.errors import MalformedPayload
 
-
 NOBODY: Final = "0"
 """The account of an entry that names none, as in tests from Meta's dashboard. Never an empty one: that would be all accounts."""
 
