@@ -193,12 +193,19 @@ async def test_the_composer_offers_what_may_go_with_its_words_and_blanks(hub: Hu
     assert "Guten Tag Frau Bach" in page and "Vorlage termin" in page
 
 
-async def test_a_channel_without_templates_says_so(hub: HubUnderTest) -> None:
+@pytest.mark.parametrize(
+    ("locale", "tab", "told"),
+    [
+        ("de", "Vorlage</button>", "hat der Messenger noch keine Vorlage freigegeben"),
+        ("en", "Template</button>", "has not approved a template for this channel yet"),
+    ],
+)
+async def test_a_channel_without_templates_says_so(hub: HubUnderTest, locale: str, tab: str, told: str) -> None:
     channel = await hub.connect("able", token="t")
     conversation_id = await wrote(hub, channel)
     hub.clock.advance(hours=25)
-    page = await (await visit(hub)).page(f"/inbox/open/{conv(conversation_id)}")
-    assert "noch keine Vorlage freigegeben" in page and 'id="templates"' not in page
+    page = await (await visit(hub, locale=locale)).page(f"/inbox/open/{conv(conversation_id)}")
+    assert tab in page and told in page and 'id="templates"' not in page and 'id="send"' not in page
 
 
 # people's extra days
