@@ -23,8 +23,8 @@ from hub.connectors.http import connector_client
 from hub.core import ids, lanes
 from hub.core.db import STORE_TROUBLE
 from hub.core.lanes import LANE_TROUBLE, Lane
+from hub.inbox.claiming import Claim, Sign, claim, permit_sign
 from hub.inbox.ingest import load_channel
-from hub.inbox.outbound import Claim, Sign, claim, permit_sign
 from hub.inbox.peers import keys_for_waiting
 from hub.inbox.rate import Rate, SharedBudget, Tokens
 from hub.inbox.results import NotSent, Result, abandon_open_attempts, record_results
