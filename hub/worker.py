@@ -10,12 +10,14 @@ from arq.worker import Worker, func
 from prometheus_client import start_http_server
 from structlog.contextvars import bound_contextvars
 
+from hub.channels import care
 from hub.core import ids
 from hub.core.hooks import Hooks
 from hub.core.queue import QUEUE
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
 from hub.inbox import dispatch, ingest, listening, media, sweeper
+from hub.inbox.outbound import Sign
 from hub.listeners import subscribe
 from hub.runtime import Runtime, open_runtime, settle_memory
 
@@ -37,11 +39,13 @@ async def drain_lane(context: dict[str, Any], organisation: str, channel: str, d
                 await listening.drain(runtime, organisation_id, channel_id, worker_id)
             case "media":
                 await media.drain(runtime, organisation_id, channel_id, worker_id)
+            case "care":
+                await care.drain(runtime, organisation_id, channel_id, worker_id)
 
 
-async def show_typing(context: dict[str, Any], organisation: str, conversation: str) -> None:
-    """Show a customer that somebody writes. Lossy by nature."""
-    await dispatch.show_typing(context["runtime"], context["clients"], UUID(hex=organisation), UUID(hex=conversation))
+async def show_sign(context: dict[str, Any], organisation: str, conversation: str, sign: Sign) -> None:
+    """Show a customer that somebody writes or has read. Lossy by nature."""
+    await dispatch.show_sign(context["runtime"], context["clients"], UUID(hex=organisation), UUID(hex=conversation), sign)
 
 
 async def run_worker(settings: Settings) -> None:
@@ -56,7 +60,7 @@ async def run_worker(settings: Settings) -> None:
             functions=[
                 # arq types a job as taking any arguments
                 func(drain_lane, name="drain_lane", keep_result=0, max_tries=1, timeout=JOB_SECONDS),  # type: ignore[arg-type]
-                func(show_typing, name="show_typing", keep_result=0, max_tries=1, timeout=JOB_SECONDS),  # type: ignore[arg-type]
+                func(show_sign, name="show_sign", keep_result=0, max_tries=1, timeout=JOB_SECONDS),  # type: ignore[arg-type]
             ],
             queue_name=QUEUE,
             redis_settings=RedisSettings.from_dsn(settings.redis_url.get_secret_value()),

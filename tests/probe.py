@@ -34,21 +34,33 @@ from hub.connectors.contract import (
 from hub.connectors.errors import MalformedPayload, Rejected, SignatureInvalid, UnsupportedContent
 from hub.connectors.events import (
     Album,
+    ChannelHealth,
     Choice,
     ConsentChanged,
     ContactCard,
     Content,
+    Detail,
     Event,
+    IdentityChanged,
     Interactive,
     Location,
     Media,
+    MessageDeleted,
     MessageEdited,
     MessageReceived,
+    MessageSent,
     OutboundContent,
+    Price,
+    ReactionChanged,
+    Referral,
     Sender,
+    Sheet,
     Span,
     StatusChanged,
+    StatusUpTo,
+    TemplateChanged,
     Text,
+    Typing,
     Unrecognised,
     Unsupported,
 )
@@ -169,28 +181,60 @@ def _content(content: OutboundContent) -> dict[str, Any]:
             raise UnsupportedContent("not_for_the_probe")
 
 
+def _person(raw: dict[str, Any], name: str = "from") -> Sender:
+    return Sender(
+        provider_user_id=raw[name],
+        display_name=raw.get("name", ""),
+        phone=raw.get("phone", ""),
+        aliases=tuple(raw.get("aliases", ())),
+    )
+
+
 def _event(raw: dict[str, Any]) -> Event:
+    """An event out of its own words: `type`, `key`, `at`, and the fields of `hub/connectors/events.py`, shorter."""
     at = datetime.fromtimestamp(raw["at"], UTC)
     kind, key = raw["type"], raw["key"]
-    if kind == "status":
-        return StatusChanged(key=key, at=at, target_key=raw["target"], status=raw["status"], provider_text=raw.get("text", ""))
-    if kind == "edit":
-        return MessageEdited(key=key, at=at, target_key=raw["target"], content=_read(raw))
-    if kind == "message":
-        return MessageReceived(
-            key=key,
-            at=at,
-            sender=Sender(provider_user_id=raw["from"], display_name=raw.get("name", "")),
-            content=_read(raw),
-            sequence=raw.get("sequence", 0),
-            reply_to_key=raw.get("reply_to"),
-            quote=raw.get("quote", ""),
-            forwarded_from=raw.get("forwarded_from", ""),
-            album=raw.get("album", ""),
-            press=raw.get("press", ""),
-        )
-    if kind in ("blocked", "unblocked"):
-        return ConsentChanged(key=key, at=at, sender=Sender(provider_user_id=raw["from"]), change=kind)
+    match kind:
+        case "message":
+            referral = Referral(**raw["referral"]) if "referral" in raw else None
+            return MessageReceived(
+                key=key,
+                at=at,
+                sender=_person(raw),
+                content=_read(raw),
+                sequence=raw.get("sequence", 0),
+                reply_to_key=raw.get("reply_to"),
+                quote=raw.get("quote", ""),
+                forwarded_from=raw.get("forwarded_from", ""),
+                album=raw.get("album", ""),
+                press=raw.get("press", ""),
+                referral=referral,
+            )
+        case "echo":
+            return MessageSent(key=key, at=at, recipient=_person(raw, "to"), content=_read(raw), by=raw.get("by", ""))
+        case "status":
+            text, price = raw.get("text", ""), Price(**raw["price"]) if "price" in raw else None
+            return StatusChanged(key=key, at=at, target_key=raw["target"], status=raw["status"], provider_text=text, price=price)
+        case "up_to":
+            up_to = datetime.fromtimestamp(raw["up_to"], UTC)
+            return StatusUpTo(key=key, at=at, sender=_person(raw), up_to=up_to, status=raw["status"])
+        case "edit":
+            return MessageEdited(key=key, at=at, target_key=raw["target"], content=_read(raw))
+        case "delete":
+            return MessageDeleted(key=key, at=at, target_key=raw["target"])
+        case "reaction":
+            return ReactionChanged(key=key, at=at, target_key=raw["target"], emoji=raw["emoji"])
+        case "blocked" | "unblocked" | "opted_out" | "opted_in" | "marketing_stopped" | "marketing_resumed":
+            return ConsentChanged(key=key, at=at, sender=_person(raw), change=kind, text=raw.get("text", ""))
+        case "moved":
+            return IdentityChanged(key=key, at=at, sender=_person(raw), now=_person(raw, "now"))
+        case "typing":
+            return Typing(key=key, at=at, sender=_person(raw), is_typing=raw.get("is_typing", True))
+        case "health":
+            return ChannelHealth(key=key, at=at, level=raw["level"], cause=raw.get("cause", ""), text=raw.get("text", ""))
+        case "template":
+            told = {name: raw[name] for name in ("provider_id", "name", "language", "status", "category", "reason") if name in raw}
+            return TemplateChanged(key=key, at=at, **told)
     return Unrecognised(key=key, at=at, kind=kind, why="not known to the probe")
 
 
@@ -205,6 +249,9 @@ def _read(raw: dict[str, Any]) -> Content:
         return ContactCard(**raw["card"])
     if "option" in raw:
         return Interactive(option=raw["option"], label=words.text)
+    if "sheet" in raw:
+        details = tuple(Detail(label=label, value=value) for label, value in raw.get("details", ()))
+        return Sheet(kind=raw["sheet"], title=raw["title"], details=details, text=words.text, url=raw.get("url", ""))
     if "unsupported" in raw:
         return Unsupported(kind=raw["unsupported"], summary=words.text)
     return words

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from hub import cli
 from hub.app import Hub
+from hub.channels import care
 from hub.channels import service as channels
 from hub.core import ids
 from hub.core.clock import FakeClock
@@ -137,6 +138,7 @@ class HubUnderTest:
                 await ingest.drain(self.runtime, lane["organisation_id"], lane["channel_id"], self.worker_id)
                 await media.drain(self.runtime, lane["organisation_id"], lane["channel_id"], self.worker_id)
                 await dispatch.drain(self.runtime, self._clients, lane["organisation_id"], lane["channel_id"], self.worker_id)
+                await care.drain(self.runtime, lane["organisation_id"], lane["channel_id"], self.worker_id)
         raise AssertionError("the hub does not come to rest")
 
     async def rows(self, statement: str, *values: Any, organisation_id: UUID | None = None) -> list[Any]:

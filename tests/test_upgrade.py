@@ -52,7 +52,7 @@ async def test_a_hub_of_the_first_version_is_brought_up_to_date(servers: Servers
         await _hand_over(connection, organisation, channel)
         await to_thread(migrate, url, url)
         lanes = await connection.fetch("SELECT direction FROM channel_lane WHERE channel_id = $1 ORDER BY 1", channel)
-        assert [lane["direction"] for lane in lanes] == ["in", "listen", "media", "out"]
+        assert [lane["direction"] for lane in lanes] == ["care", "in", "listen", "media", "out"]
         assert await connection.fetchval("SELECT callback_url FROM channel") == ""  # registered anew at the next start
         old = json.loads(await connection.fetchval("SELECT content::text FROM message"))
         assert old["to"] == {"member": "mem_1", "team": None} and old["from"] == {"member": None, "team": None}

@@ -1,5 +1,5 @@
-// Who else looks at the open conversation, and who writes there. This page says what its person does: at once when it changes, again
-// every 20 s; the answer and the whispers of the hub say who else is there.
+// Who else looks at the open conversation, and who writes there, the customer too. This page says what its person does: at once when
+// it changes, again every 20 s; the answer and the whispers of the hub say who else is there.
 
 import { ask } from "./http.js";
 import { clockTime, word } from "./words.js";
@@ -19,6 +19,7 @@ export class Presence {
   #beat;
   #idle = 0;
   #fade = 0;
+  #customer = 0;
   #since = ""; // when somebody else began to write
 
   // `show(colleague, since)`: who writes a reply there now, or null.
@@ -58,12 +59,22 @@ export class Presence {
     clearInterval(this.#beat);
     clearTimeout(this.#idle);
     clearTimeout(this.#fade);
+    clearTimeout(this.#customer);
     if (this.#conversation) this.#post("gone");
     this.#conversation = "";
   }
 
-  heard({ conversation, here }) {
-    if (conversation && conversation === this.#conversation) this.#draw(here);
+  heard({ conversation, here, customer_writes: writes }) {
+    if (!conversation || conversation !== this.#conversation) return;
+    if (here) this.#draw(here);
+    else this.#drawCustomer(writes);
+  }
+
+  // Messengers say again and again that somebody writes, and not all of them that they stopped.
+  #drawCustomer(writes) {
+    clearTimeout(this.#customer);
+    document.querySelector("[data-customer]").hidden = !writes;
+    if (writes) this.#customer = setTimeout(() => this.#drawCustomer(false), IDLE);
   }
 
   async #say() {

@@ -23,6 +23,8 @@ class OpenChannel:
     account: Account[Any]
     per_second: float
     """Messages per second that may leave: agreed for this account, else the messenger's usual limit."""
+    endpoint: str = ""
+    """The name of the address that it shares with other accounts; empty: it has one of its own."""
 
     @property
     def scope(self) -> str:
@@ -31,7 +33,7 @@ class OpenChannel:
 
 
 def open_channel(vault: Vault, registry: Registry, row: Any) -> OpenChannel:
-    """Open the sealed settings of a channel row (organisation_id, id, connector, own_id, settings_sealed, secrets_sealed)."""
+    """Open the sealed settings of a channel row (`ACCOUNT_COLUMNS`)."""
     connector = registry.get(row["connector"])
     place = {"organisation_id": row["organisation_id"], "table": "channel", "row_id": row["id"]}
     settings = vault.open(row["settings_sealed"], column="settings_sealed", **place)
@@ -43,10 +45,10 @@ def open_channel(vault: Vault, registry: Registry, row: Any) -> OpenChannel:
         webhook_secrets=tuple(json.loads(secrets)),
     )
     per_second = row["per_second"] or connector.capabilities.per_second
-    return OpenChannel(row["organisation_id"], row["id"], connector, account, per_second)
+    return OpenChannel(row["organisation_id"], row["id"], connector, account, per_second, row["endpoint"])
 
 
-ACCOUNT_COLUMNS = "organisation_id, id, connector, own_id, settings_sealed, secrets_sealed, per_second"
+ACCOUNT_COLUMNS = "organisation_id, id, connector, own_id, settings_sealed, secrets_sealed, per_second, endpoint"
 
 
 async def read_channel(runtime: Runtime, unit: UnitOfWork, channel_id: UUID) -> OpenChannel:

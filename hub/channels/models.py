@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Index, UniqueConstraint
+from sqlalchemy import Column, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -16,13 +16,21 @@ class Channel(TenantRow, table=True):
 
     `state`: `on` sends and receives; `off` was switched off by the business; `blocked` by the kill switch (R-183, `block_reason`
     says why). Whatever the state, what a provider delivers is stored (I9). `health` is our view of the provider side: `failing`
-    has a cause and an end time after which we try again; `attention` waits for a person (credentials).
+    has a cause and an end time after which we try again; `attention` waits for a person (credentials, a ban). A warning says that
+    the account works and somebody should know (a bad rating). `health_text` and `warning_text` are the provider's own words.
+    `told_at`: when those who can mend it had a mail.
+
+    `endpoint` names the address that it shares with the other accounts of one app (`SharesEndpoint`). `credentials_expire_at`: they
+    are renewed before. `care_at`: when the account is looked after next (`care.py`). `welcome` is what somebody who opens the chat
+    is told first, where the messenger asks for it (`AnswersInline`); empty: nothing.
     """
 
     __table_args__ = (
         UniqueConstraint("id"),
         one_of("state", "on", "off", "blocked"),
         one_of("health", "healthy", "failing", "attention"),
+        Index("channel_endpoint", "connector", "endpoint", postgresql_where=text("endpoint <> ''")),
+        Index("channel_care", "care_at", "organisation_id", "id", postgresql_where=text("care_at IS NOT NULL")),
     )
     connector: str
     title: str
@@ -34,6 +42,11 @@ class Channel(TenantRow, table=True):
     health_cause: str = ""
     health_since: datetime | None = when(default=None, nullable=True)
     health_until: datetime | None = when(default=None, nullable=True)
+    health_text: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    warning_cause: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    warning_text: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    warning_since: datetime | None = when(default=None, nullable=True)
+    told_at: datetime | None = when(default=None, nullable=True)
     settings_sealed: bytes
     """The connector's settings as JSON, sealed by the vault."""
     secrets_sealed: bytes
@@ -42,6 +55,10 @@ class Channel(TenantRow, table=True):
     """Messages per second agreed with the provider for this account; None: the messenger's usual limit."""
     callback_url: str = Field(default="", sa_column_kwargs={"server_default": ""})
     """Where the provider was told to deliver; empty: we ask for what came in, or the account was never set up."""
+    endpoint: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    credentials_expire_at: datetime | None = when(default=None, nullable=True)
+    care_at: datetime | None = when(default=None, nullable=True)
+    welcome: str = Field(default="", sa_column_kwargs={"server_default": ""})
     created_at: datetime = when()
 
 
@@ -55,3 +72,65 @@ class ChannelTerms(Tenant, table=True):
     documents: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
     accepted_by: UUID
     accepted_at: datetime = when()
+
+
+class ChannelEvent(TenantRow, table=True):
+    """A line in a channel's history. `level`: how the account is from then on, or `change`: somebody did something with it.
+
+    `source` says who told us: the provider (then `at` is its time), the hub itself, or a member. `cause` is the reason's short
+    name, of a change what was done (`switched_on`); `text` the provider's words, or what was given as reason.
+    """
+
+    __tablename__ = "channel_event"
+    __table_args__ = (
+        Index("channel_event_list", "organisation_id", "channel_id", "at", "id"),
+        refers("channel_id", "channel"),
+        refers("member_id", "member"),
+        one_of("level", "ok", "warning", "failing", "attention", "change"),
+        one_of("source", "provider", "hub", "member"),
+    )
+    channel_id: UUID
+    at: datetime = when()
+    source: str
+    level: str
+    cause: str = ""
+    text: str = ""
+    member_id: UUID | None = None
+
+
+class Template(TenantRow, table=True):
+    """A message whose words the provider has approved, as it keeps it: `category`, `status` and `components` are its own, the first
+    two in lower case. `gone_at`: the provider has it no more."""
+
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "channel_id", "name", "language"),
+        refers("channel_id", "channel"),
+    )
+    channel_id: UUID
+    provider_id: str
+    name: str
+    language: str
+    category: str
+    status: str
+    components: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    reason: str = ""
+    updated_at: datetime = when()
+    gone_at: datetime | None = when(default=None, nullable=True)
+
+
+class TemplateEvent(TenantRow, table=True):
+    """A line in a template's history: what it became. `status` `gone`: the provider has it no more. `member_id`: whose act it
+    was."""
+
+    __tablename__ = "template_event"
+    __table_args__ = (
+        Index("template_event_list", "organisation_id", "template_id", "at", "id"),
+        refers("template_id", "template"),
+        refers("member_id", "member"),
+    )
+    template_id: UUID
+    at: datetime = when()
+    status: str
+    category: str
+    reason: str = ""
+    member_id: UUID | None = None

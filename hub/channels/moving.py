@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from hub.channels.accounts import read_channel
-from hub.channels.service import callback_url, check_with_provider
+from hub.channels.service import callback_url, check_with_provider, take_over
 from hub.connectors.errors import ConnectorError
 from hub.core import ids
 from hub.core.feed import note_change
@@ -23,9 +23,12 @@ async def register_moved(runtime: Runtime) -> int:
     next call."""
     async with runtime.database.system() as unit:
         rows = await unit.sql.fetch(
-            "SELECT organisation_id, id, connector, callback_url FROM channel WHERE own_id <> '' AND health <> 'attention'"
+            """
+            SELECT organisation_id, id, connector, callback_url, endpoint FROM channel
+            WHERE own_id <> '' AND health <> 'attention'
+            """
         )
-    moved = [row for row in rows if row["callback_url"] != callback_url(runtime, row["connector"], row["id"])]
+    moved = [row for row in rows if row["callback_url"] != callback_url(runtime, row["connector"], row["id"], row["endpoint"])]
     return sum([await _register(runtime, row["organisation_id"], row["id"]) for row in moved])
 
 
@@ -33,17 +36,12 @@ async def _register(runtime: Runtime, organisation_id: UUID, channel_id: UUID) -
     async with runtime.database.unit_of_work(organisation_id) as unit:
         channel = await read_channel(runtime, unit, channel_id)
     try:
-        await check_with_provider(runtime, channel)
+        result = await check_with_provider(runtime, channel)
     except ConnectorError as error:
         log.warning("channel_not_registered", channel=ids.show("chn", channel_id), error=type(error).__name__)
         return False
     async with runtime.database.unit_of_work(organisation_id) as unit:
-        await unit.sql.execute(
-            "UPDATE channel SET callback_url = $3 WHERE organisation_id = $1 AND id = $2",
-            organisation_id,
-            channel_id,
-            callback_url(runtime, channel.connector.connector, channel_id),
-        )
+        await take_over(runtime, unit, channel, result)
         note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})
     log.info("channel_registered", channel=ids.show("chn", channel_id), connector=channel.connector.connector)
     return True

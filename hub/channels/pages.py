@@ -131,7 +131,7 @@ async def _page(
         problem=problem,
         renewed=by_id.get(renewed),
         notes=[note for note in notes if NOTE.fullmatch(note)],
-        webhook=lambda row: service.callback_url(runtime, row.connector.connector, row.id),
+        webhook=lambda row: service.callback_url(runtime, row.connector.connector, row.id, row.endpoint),
     )
 
 

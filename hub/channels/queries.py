@@ -23,6 +23,12 @@ class ChannelRow:
     health: str
     health_cause: str
     health_since: datetime | None
+    health_text: str
+    warning_cause: str
+    warning_text: str
+    warning_since: datetime | None
+    endpoint: str
+    credentials_expire_at: datetime | None
     provider: Provider
     terms_accepted_at: datetime | None
     last_in_at: datetime | None
@@ -34,6 +40,7 @@ async def list_channels(unit: UnitOfWork, connectors: Registry) -> list[ChannelR
     rows = await unit.sql.fetch(
         """
         SELECT h.id, h.connector, h.title, h.address, h.state, h.block_reason, h.health, h.health_cause, h.health_since,
+               h.health_text, h.warning_cause, h.warning_text, h.warning_since, h.endpoint, h.credentials_expire_at,
                (SELECT max(c.last_inbound_at) FROM conversation c
                 WHERE c.organisation_id = h.organisation_id AND c.channel_id = h.id) AS last_in_at,
                (SELECT count(*) FROM message_part p

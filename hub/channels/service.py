@@ -4,18 +4,21 @@ Whatever the state, what a provider delivers is stored (I9, R-183); the gate alo
 """
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from hub.channels import history
 from hub.channels.accounts import OpenChannel, read_channel
 from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.channels.models import Channel, ChannelTerms
 from hub.channels.providers import provider_of
 from hub.channels.settings import is_secret, merge_settings, read_settings, seal_settings
-from hub.connectors.contract import Settings, SetupResult
+from hub.connectors.contract import Account, AnyConnector, Settings, SetupResult, SharesEndpoint
 from hub.connectors.http import connector_client
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
@@ -27,6 +30,7 @@ from hub.organisations.actor import Access
 from hub.runtime import Runtime
 
 SECRET_BYTES = 32
+ENDPOINT = re.compile(r"[a-z0-9-]{0,64}")
 
 
 class TermsNotAccepted(Conflict):
@@ -40,6 +44,8 @@ async def connect_channel(runtime: Runtime, access: Access, *, connector: str, t
     kind = runtime.connectors.get(connector)
     settings = read_settings(kind.settings, values)
     channel_id = ids.new_id()
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    account = Account(channel_id=channel_id, settings=settings, own_id="", webhook_secrets=(secret,))
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         unit.session.add(
             Channel(
@@ -49,12 +55,14 @@ async def connect_channel(runtime: Runtime, access: Access, *, connector: str, t
                 title=title.strip() or kind.label,
                 settings_sealed=seal_settings(runtime.vault, settings, access.organisation_id, channel_id),
                 secrets_sealed=runtime.vault.seal(
-                    json.dumps([secrets.token_urlsafe(SECRET_BYTES)]),
+                    json.dumps([secret]),
                     organisation_id=access.organisation_id,
                     table="channel",
                     column="secrets_sealed",
                     row_id=channel_id,
                 ),
+                # before its set-up: the provider tests the address meanwhile
+                endpoint=_endpoint(kind, account),
                 created_at=clock.now(),
             )
         )
@@ -62,6 +70,7 @@ async def connect_channel(runtime: Runtime, access: Access, *, connector: str, t
         for direction in DIRECTIONS:
             unit.session.add(ChannelLane(organisation_id=access.organisation_id, channel_id=channel_id, direction=direction))
         await audit.record(unit, access, "channel.connected", ids.show("chn", channel_id), {"connector": connector})
+        await history.note(unit, channel_id, "change", "connected", by=access)
         note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})
     return channel_id
 
@@ -106,7 +115,8 @@ async def switch_on(runtime: Runtime, access: Access, channel_id: UUID) -> Setup
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         await _set_state(unit, channel_id, "on", "")
         await audit.record(unit, access, "channel.switched_on", ids.show("chn", channel_id), {"address": result.address})
-        await _take_over(runtime, unit, channel, result)
+        await history.note(unit, channel_id, "change", "switched_on", by=access)
+        await take_over(runtime, unit, channel, result)
     return result
 
 
@@ -117,12 +127,14 @@ async def change_settings(runtime: Runtime, access: Access, channel_id: UUID, va
     after any error. What waited on an open channel goes; a channel that was switched off or blocked stays so.
     Raises InvalidInput (names the field) and what `switch_on` raises.
     """
-    channel = await _open_accepted(runtime, access, channel_id)
-    settings = merge_settings(channel.account.settings, values)
-    result = await check_with_provider(runtime, replace(channel, account=replace(channel.account, settings=settings)))
+    before = channel = await _open_accepted(runtime, access, channel_id)
+    settings = merge_settings(before.account.settings, values)
+    account = replace(channel.account, settings=settings)
+    channel = replace(channel, account=account, endpoint=_endpoint(channel.connector, account))
+    result = await check_with_provider(runtime, channel)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        await store_settings(runtime, unit, access, channel, settings)
-        await _take_over(runtime, unit, channel, result)
+        await store_settings(runtime, unit, access, before, settings)
+        await take_over(runtime, unit, channel, result)
     return result
 
 
@@ -135,36 +147,57 @@ async def store_settings(runtime: Runtime, unit: UnitOfWork, access: Access, cha
     changed = [name for name, value in settings if value != getattr(channel.account.settings, name)]
     shown = ids.show("chn", channel.channel_id)
     await audit.record(unit, access, "channel.settings_changed", shown, {"fields": changed})
+    await history.note(unit, channel.channel_id, "change", "settings_changed", ", ".join(changed), by=access)
     note_change(unit, "channel", {"channel": shown})
 
 
 async def check_with_provider(runtime: Runtime, channel: OpenChannel) -> SetupResult:
     """Check the credentials and register the webhook; nothing of ours changes. Raises what `Connector.setup` raises."""
-    url = callback_url(runtime, channel.connector.connector, channel.channel_id)
+    url = callback_url(runtime, channel.connector.connector, channel.channel_id, channel.endpoint)
     async with connector_client(runtime.settings.trusted_hosts) as http:
         return await channel.connector.setup(channel.account, url or None, http)
 
 
-def callback_url(runtime: Runtime, connector: str, channel_id: UUID) -> str:
-    """Where a provider shall deliver; empty for a hub that has no public address (`channel.callback_url`)."""
+def callback_url(runtime: Runtime, connector: str, channel_id: UUID, endpoint: str = "") -> str:
+    """Where a provider shall deliver (`channel.callback_url`): to the account's own address, or to the one it shares. Empty for a
+    hub that has no public address, and for a provider that delivers to none."""
     base = runtime.settings.public_url
-    return "" if base is None else f"{base}/hooks/{connector}/{ids.show('chn', channel_id)}"
+    if base is None or not runtime.connectors.get(connector).capabilities.webhook:
+        return ""
+    return f"{base}/hooks/{connector}/{endpoint or ids.show('chn', channel_id)}"
 
 
-async def _take_over(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, result: SetupResult) -> None:
-    """Keep what the provider said of an account it accepts. If the channel is on, what waited for it goes now."""
+def _endpoint(connector: AnyConnector, account: Account[Any]) -> str:
+    """The name of the address that this account shares; empty: it has one of its own. RuntimeError for one the door cannot have."""
+    endpoint = connector.endpoint(account) if isinstance(connector, SharesEndpoint) else ""
+    if not ENDPOINT.fullmatch(endpoint):
+        raise RuntimeError(f"{connector.connector} names an endpoint that no address can have")
+    return endpoint
+
+
+async def take_over(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, result: SetupResult) -> None:
+    """Keep what the provider said of an account it accepts; the rest is asked by `care.py`, at once. If the channel is on, what
+    waited for it goes now."""
+    settings = result.settings or channel.account.settings
+    endpoint = _endpoint(channel.connector, replace(channel.account, settings=settings, own_id=result.own_id))
+    now = clock.now()
     state = await unit.sql.fetchval(
         """
-        UPDATE channel SET own_id = $3, address = $4, callback_url = $5, health = 'healthy', health_cause = '', health_since = $6,
-               health_until = NULL
+        UPDATE channel SET own_id = $3, address = $4, callback_url = $5, endpoint = $6, health = 'healthy', health_cause = '',
+               health_text = '', health_since = $7, health_until = NULL, settings_sealed = $8, credentials_expire_at = $9,
+               per_second = COALESCE($10, per_second), care_at = $7
         WHERE organisation_id = $1 AND id = $2 RETURNING state
         """,
         unit.tenant,
         channel.channel_id,
         result.own_id,
         result.address,
-        callback_url(runtime, channel.connector.connector, channel.channel_id),
-        clock.now(),
+        callback_url(runtime, channel.connector.connector, channel.channel_id, endpoint),
+        endpoint,
+        now,
+        seal_settings(runtime.vault, settings, unit.tenant, channel.channel_id),
+        now + timedelta(seconds=result.lasts_seconds) if result.lasts_seconds is not None else None,
+        result.per_second,
     )
     channel_id = channel.channel_id
     if state == "on":
@@ -178,7 +211,10 @@ async def discard_channel(runtime: Runtime, access: Access, channel_id: UUID) ->
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         await unit.sql.execute(
             """
-            WITH lanes AS (
+            WITH events AS (
+                DELETE FROM channel_event e USING channel h
+                WHERE e.organisation_id = $1 AND e.channel_id = $2 AND h.organisation_id = $1 AND h.id = $2 AND h.own_id = ''
+            ), lanes AS (
                 DELETE FROM channel_lane l USING channel h
                 WHERE l.organisation_id = $1 AND l.channel_id = $2 AND h.organisation_id = $1 AND h.id = $2 AND h.own_id = ''
             )
@@ -196,6 +232,7 @@ async def switch_off(runtime: Runtime, access: Access, channel_id: UUID) -> None
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         await _set_state(unit, channel_id, "off", "")
         await audit.record(unit, access, "channel.switched_off", ids.show("chn", channel_id), {})
+        await history.note(unit, channel_id, "change", "switched_off", by=access)
 
 
 async def block_channel(runtime: Runtime, access: Access, channel_id: UUID, reason: str) -> None:
@@ -205,7 +242,23 @@ async def block_channel(runtime: Runtime, access: Access, channel_id: UUID, reas
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         await _set_state(unit, channel_id, "blocked", reason.strip())
         await audit.record(unit, access, "channel.blocked", ids.show("chn", channel_id), {"reason": reason.strip()})
+        await history.note(unit, channel_id, "change", "blocked", reason.strip(), by=access)
         await runtime.hooks.publish(unit, ChannelBlocked(channel_id, reason.strip()))
+
+
+async def set_welcome(runtime: Runtime, access: Access, channel_id: UUID, text: str) -> None:
+    """What somebody who opens the chat is told first, where the messenger asks for it; empty: nothing. InvalidInput when it is too
+    long."""
+    text = text.replace("\r\n", "\n").strip()
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        channel = await read_channel(runtime, unit, channel_id)
+        if len(text) > channel.connector.capabilities.max_text:
+            raise InvalidInput("the welcome is too long", field="welcome")
+        await unit.sql.execute(
+            "UPDATE channel SET welcome = $3 WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id, text
+        )
+        await audit.record(unit, access, "channel.welcome_changed", ids.show("chn", channel_id), {})
+        await history.note(unit, channel_id, "change", "welcome_changed", by=access)
 
 
 async def _set_state(unit: UnitOfWork, channel_id: UUID, state: str, reason: str) -> None:

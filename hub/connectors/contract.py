@@ -112,6 +112,7 @@ class Capabilities:
     templates           messages the provider has approved before are needed outside the reply window, and can be sent
     human_agent_days    a person (no program) may still answer so many days after the customer's last message, marked as such
     media_by_link       the provider fetches files itself: `OutboundFile.link` is filled
+    webhook             the provider delivers to our address; False: we ask, whatever address we have (`Polls`)
     """
 
     max_text: int
@@ -136,6 +137,7 @@ class Capabilities:
     templates: bool = False
     human_agent_days: int = 0
     media_by_link: bool = False
+    webhook: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

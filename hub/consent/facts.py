@@ -15,9 +15,12 @@ class Facts:
     channel_state, block_reason       switched on, off, or stopped by the kill switch (R-183)
     health, health_cause, health_until  our view of the provider's side
     choice, choice_at                 the person's own word and the provider's time of it
+    marketing                         their word about advertising alone
     reach, reach_at                   whether the messenger lets us through
     last_inbound_at                   when the person last wrote; None: never
     reply_window_hours                how long the messenger allows free replies after that; None: without end
+    human_agent_days                  how many days after that a person, and no program, may still answer
+    templates                         messages that the provider has approved before may go at any time
     """
 
     organisation_state: str
@@ -29,10 +32,13 @@ class Facts:
     health_until: datetime | None
     choice: Literal["none", "opted_in", "opted_out"]
     choice_at: datetime | None
+    marketing: Literal["free", "stopped"]
     reach: Literal["reachable", "blocked"]
     reach_at: datetime | None
     last_inbound_at: datetime | None
     reply_window_hours: int | None
+    human_agent_days: int
+    templates: bool
     now: datetime
 
     def version(self) -> str:

@@ -10,8 +10,15 @@ Rules in their order; the first that speaks decides:
     channel_attention         only a person can mend the channel                       defer
     person_blocked            the messenger does not let us through                    refuse
     opted_out                 the person said stop and has not written since (R-223)   refuse
+    marketing_stopped         they want no advertising, and the template is one        refuse
+    opt_in_needed             a greeting, advertising, or the first word, and the
+                              person has not agreed (R-221)                            refuse
+    template_needed           the reply window is over, and a template may go          refuse
+    human_only                the reply window is over, and a person may answer        refuse
     window_closed             the messenger's reply window is over                     refuse
-    reply                     an answer in an open conversation                        allow
+    human_agent               a person answers after the reply window, marked as such  allow
+    template                  what the provider has approved goes after the window     allow
+    welcome, reply            a greeting that was agreed to; an answer                 allow
 
 The words of each rule, its reason and the lawful next step, stand in the catalogue as `gate.<rule>.reason` and `.next`.
 """
@@ -34,9 +41,18 @@ PAYMENT_LIFTS: Final = frozenset({"contract_inactive"})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be sent. `purpose` `reply`: an answer in a conversation, written by a person."""
+    """What is to be sent.
 
-    purpose: Literal["reply"]
+    purpose     `reply`: an answer in a conversation; `welcome`: what somebody who opens the chat is told first
+    form        `template`: words that the provider has approved before
+    marketing   whether that template is advertising by the provider's own category
+    by          who wrote it: `program` is everything that is no person at this moment
+    """
+
+    purpose: Literal["reply", "welcome"]
+    form: Literal["free", "template"] = "free"
+    marketing: bool = False
+    by: Literal["person", "program"] = "person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +80,11 @@ class SendBlocked(HubError):
 
 def decide(facts: Facts, request: Request) -> Decision:
     """The verdict for one message to one recipient at `facts.now`."""
-    for rule in (_organisation, _channel, _person, _window):
+    for rule in (_organisation, _channel):
         decision = rule(facts)
         if decision is not None:
             return decision
-    return Decision("allow", request.purpose, {"last_inbound_at": facts.last_inbound_at})
+    return _person(facts) or _agreed(facts, request) or _window(facts, request)
 
 
 def _organisation(facts: Facts) -> Decision | None:
@@ -105,12 +121,29 @@ def _wrote_after(facts: Facts, at: datetime | None) -> bool:
     return at is not None and facts.last_inbound_at is not None and facts.last_inbound_at > at
 
 
-def _window(facts: Facts) -> Decision | None:
-    if facts.reply_window_hours is None:
-        return None
-    if facts.last_inbound_at is None:
-        return Decision("refuse", "window_closed", {"closed_at": None})
-    closes_at = facts.last_inbound_at + timedelta(hours=facts.reply_window_hours)
-    if facts.now >= closes_at:
-        return Decision("refuse", "window_closed", {"closed_at": closes_at})
+def _agreed(facts: Facts, request: Request) -> Decision | None:
+    """What needs more than that nothing stands against it."""
+    if request.marketing and facts.marketing == "stopped":
+        return Decision("refuse", "marketing_stopped")
+    is_first = request.form == "template" and facts.last_inbound_at is None
+    if (request.marketing or request.purpose == "welcome" or is_first) and facts.choice != "opted_in":
+        return Decision("refuse", "opt_in_needed")
     return None
+
+
+def _window(facts: Facts, request: Request) -> Decision:
+    """Inside the messenger's reply window everything may go, and a welcome is a part of its opening; after it what the messenger
+    leaves open."""
+    if request.purpose == "welcome":
+        return Decision("allow", "welcome", {"opted_in_at": facts.choice_at})
+    wrote_at, hours = facts.last_inbound_at, facts.reply_window_hours
+    closes_at = wrote_at + timedelta(hours=hours) if wrote_at and hours is not None else None
+    if hours is None or (closes_at and facts.now < closes_at):
+        return Decision("allow", "reply", {"last_inbound_at": wrote_at})
+    closed: dict[str, object] = {"closed_at": closes_at}
+    if facts.templates:
+        is_template = request.form == "template"
+        return Decision("allow", "template", closed) if is_template else Decision("refuse", "template_needed", closed)
+    if wrote_at and facts.now < wrote_at + timedelta(days=facts.human_agent_days):
+        return Decision("allow", "human_agent", closed) if request.by == "person" else Decision("refuse", "human_only", closed)
+    return Decision("refuse", "window_closed", closed)

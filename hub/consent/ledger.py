@@ -10,18 +10,21 @@ destroys the key: nobody can read the entry any more, and the chain still verifi
     hash        SHA-256(previous hash, organisation, seq, at, subject, commitment, kind)
 
 Changes come late and out of order, so state follows the provider's times, not the order of arrival; of two changes at the same
-instant the stricter one holds.
+instant the stricter one holds. Addresses of one person are linked by an entry (`aliases.py`): from then on the strictest of what
+was known holds for all of them, and a change at one is a change at all.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
+from hub.consent import aliases
 from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
 from hub.consent.locks import Key
 from hub.core import clock, ids
@@ -29,9 +32,31 @@ from hub.core.db import Last, UnitOfWork
 from hub.core.hooks import Hooks
 from hub.core.vault import Vault
 
-Kind = Literal["opt_out", "restart", "blocked", "unblocked"]
-"""opt_out, blocked: the person, or the messenger on their behalf, does not want to hear from us. restart: the person began anew
-(Telegram's /start), which lifts an opt-out and is no consent to advertising. unblocked: reachable again, and no consent either."""
+Kind = Literal["opt_out", "restart", "opted_in", "marketing_stopped", "marketing_resumed", "blocked", "unblocked", "linked"]
+"""
+opt_out             the person, or the messenger on their behalf, wants nothing more that is not an answer
+restart             the person began anew (Telegram's /start): lifts an opt-out and is no consent to advertising
+opted_in            the person agreed, in words that the evidence names; lifts an opt-out and a stop of marketing
+marketing_stopped   no advertising; answers and service go on
+marketing_resumed   lifts that stop and is no consent
+blocked             nothing reaches them
+unblocked           reachable again, and no consent either
+linked              this address and `Change.other` are one person's
+"""
+Axis = Literal["choice", "marketing", "reach"]
+
+_SAYS: Final[dict[Kind, dict[Axis, str]]] = {
+    "opt_out": {"choice": "opted_out"},
+    "restart": {"choice": "none", "reach": "reachable"},
+    "opted_in": {"choice": "opted_in", "marketing": "free"},
+    "marketing_stopped": {"marketing": "stopped"},
+    "marketing_resumed": {"marketing": "free"},
+    "blocked": {"reach": "blocked"},
+    "unblocked": {"reach": "reachable"},
+    "linked": {},
+}
+"""What each kind says about each part of the state (`ConsentState`)."""
+_STRICTNESS: Final = {"opted_in": 0, "none": 1, "opted_out": 2, "free": 0, "stopped": 1, "reachable": 0, "blocked": 1}
 
 SALT_BYTES: Final = 32
 KEY_BYTES: Final = 32
@@ -42,7 +67,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True, slots=True)
 class Change:
     """Something that happened to the consent of one address. `at` is the provider's time; `evidence` names the source and what
-    proves it (message id and exact text, or the provider's event)."""
+    proves it (message id and exact text, or the provider's event). `other`: the address that a link links it to."""
 
     messenger: str
     scope: str
@@ -50,6 +75,7 @@ class Change:
     kind: Kind
     at: datetime
     evidence: dict[str, str]
+    other: str = ""
 
     @property
     def key(self) -> Key:
@@ -73,50 +99,80 @@ class _Entry:
 
 
 @dataclass(slots=True)
-class State:
-    """What holds for an address. `choice_from` and `reach_from` are the entries of this transaction that it rests on."""
+class Word:
+    """One part of a state: what holds, since when, and the entry that it rests on: its number, or itself while it has none yet."""
 
-    choice: str = "none"
-    choice_at: datetime | None = None
-    reach: str = "reachable"
-    reach_at: datetime | None = None
-    choice_from: _Entry | None = field(default=None, repr=False)
-    reach_from: _Entry | None = field(default=None, repr=False)
+    value: str
+    at: datetime | None = None
+    seq: int | None = None
+    entry: _Entry | None = field(default=None, repr=False)
+
+    @property
+    def ground(self) -> int | None:
+        return self.entry.seq if self.entry else self.seq
+
+    def hear(self, value: str, at: datetime, entry: _Entry | None) -> None:
+        """Take over what is newer, or as new and stricter."""
+        if self.at is None or (at, _STRICTNESS[value]) > (self.at, _STRICTNESS[self.value]):
+            self.value, self.at, self.entry = value, at, entry
+
+    @property
+    def strictness(self) -> tuple[int, bool, datetime]:
+        return _STRICTNESS[self.value], self.at is not None, self.at or _EPOCH
+
+
+@dataclass(slots=True)
+class State:
+    """What holds for an address."""
+
+    choice: Word = field(default_factory=lambda: Word("none"))
+    marketing: Word = field(default_factory=lambda: Word("free"))
+    reach: Word = field(default_factory=lambda: Word("reachable"))
 
     def apply(self, kind: Kind, at: datetime, entry: _Entry | None = None) -> None:
         """Fold one change in. The result does not depend on the order in which changes are applied."""
-        if kind in ("opt_out", "restart") and _later(at, kind == "opt_out", self.choice_at):
-            self.choice, self.choice_at, self.choice_from = "opted_out" if kind == "opt_out" else "none", at, entry
-        if kind != "opt_out" and _later(at, kind == "blocked", self.reach_at):
-            self.reach, self.reach_at, self.reach_from = "blocked" if kind == "blocked" else "reachable", at, entry
+        for axis, value in _SAYS[kind].items():
+            word: Word = getattr(self, axis)
+            word.hear(value, at, entry)
 
 
-def _later(at: datetime, is_strict: bool, known: datetime | None) -> bool:
-    """Whether a change at `at` comes after what is known; at the same instant only a strict one does."""
-    return known is None or at > known or (is_strict and at == known)
+def join_states(states: Collection[State]) -> None:
+    """The strictest of what each says holds for all."""
+    for axis in get_args(Axis):
+        strictest: Word = max((getattr(state, axis) for state in states), key=lambda word: word.strictness)
+        for state in states:
+            setattr(state, axis, replace(strictest))
 
 
 async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence[Change]) -> None:
     """Write changes into the ledger and draw the state of their addresses anew.
 
-    The caller holds the exclusive locks of all addresses (`locks.py`). Whoever is withdrawn by these changes is told to the higher
-    rooms inside this transaction.
+    The caller holds the exclusive locks of all addresses of these people (`locks.py`, `aliases.families`). Whoever is withdrawn by
+    these changes is told to the higher rooms inside this transaction.
     """
     subjects = await _subjects(unit, vault, {change.key for change in changes})
-    states = await _states(unit, list(subjects))
+    links = [change for change in changes if change.kind == "linked"]
+    await aliases.link(unit, [(change.key, change.other) for change in links])
+    people = await aliases.families(unit, list(subjects))
+    states = await _states(unit, list(set().union(*people.values())))
+    known = {address: (state.choice.value, state.reach.value) for address, state in states.items()}
+    for change in links:
+        join_states([states[key] for key in people[change.key]])
     entries = []
     for change in changes:
         subject_id, key = subjects[change.key]
         entry = _seal(unit.tenant, subject_id, key, change)
-        states[change.key].apply(change.kind, change.at, entry)
+        for address in people[change.key]:
+            states[address].apply(change.kind, change.at, entry)
         entries.append(entry)
     await _write_states(unit, states)
     unit.notes.setdefault("ledger", []).append((entries, states))
     unit.before_commit(Last.LEDGER, _append)
     for address, state in states.items():
-        if state.reach_from is not None and state.reach == "blocked":
+        choice, reach = known[address]
+        if state.reach.value == "blocked" and (state.reach.entry or reach != "blocked"):
             await hooks.publish(unit, PersonBlocked(*address))
-        if state.choice_from is not None and state.choice == "opted_out":
+        if state.choice.value == "opted_out" and (state.choice.entry or choice != "opted_out"):
             await hooks.publish(unit, ConsentWithdrawn(*address))
 
 
@@ -173,6 +229,8 @@ def _seal(organisation_id: UUID, subject_id: UUID, key: bytes, change: Change) -
         "recorded_at": clock.now().isoformat(),
         "evidence": change.evidence,
     }
+    if change.other:
+        said["other"] = change.other
     salt = os.urandom(SALT_BYTES)
     details = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     sealed = Vault({_SUBJECT_KEY: key}, _SUBJECT_KEY).seal(salt + details, **_entry_place(organisation_id, subject_id))
@@ -182,7 +240,9 @@ def _seal(organisation_id: UUID, subject_id: UUID, key: bytes, change: Change) -
 async def _states(unit: UnitOfWork, keys: list[Key]) -> dict[Key, State]:
     rows = await unit.sql.fetch(
         """
-        SELECT s.messenger, s.scope, s.address, s.choice, s.choice_at, s.reach, s.reach_at FROM consent_state s
+        SELECT s.messenger, s.scope, s.address, s.choice, s.choice_at, s.choice_seq, s.marketing, s.marketing_at, s.marketing_seq,
+               s.reach, s.reach_at, s.reach_seq
+        FROM consent_state s
         JOIN unnest($2::text[], $3::text[], $4::text[]) AS w(messenger, scope, address) USING (messenger, scope, address)
         WHERE s.organisation_id = $1
         """,
@@ -190,31 +250,32 @@ async def _states(unit: UnitOfWork, keys: list[Key]) -> dict[Key, State]:
         *(list(column) for column in zip(*keys, strict=True)),
     )
     known = {
-        (row["messenger"], row["scope"], row["address"]): State(row["choice"], row["choice_at"], row["reach"], row["reach_at"])
+        (row["messenger"], row["scope"], row["address"]): State(
+            *(Word(row[axis], row[f"{axis}_at"], row[f"{axis}_seq"]) for axis in get_args(Axis))
+        )
         for row in rows
     }
     return {key: known.get(key) or State() for key in keys}
 
 
 async def _write_states(unit: UnitOfWork, states: dict[Key, State]) -> None:
-    ordered = sorted(states.items())
+    ordered = sorted(states)
+    words = [(states[key].choice, states[key].marketing, states[key].reach) for key in ordered]
     await unit.sql.execute(
         """
-        INSERT INTO consent_state (organisation_id, messenger, scope, address, choice, choice_at, reach, reach_at)
-        SELECT $1, messenger, scope, address, choice, choice_at, reach, reach_at
-        FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::timestamptz[])
-            AS row(messenger, scope, address, choice, choice_at, reach, reach_at)
+        INSERT INTO consent_state (organisation_id, messenger, scope, address, choice, choice_at, marketing, marketing_at, reach,
+                                   reach_at)
+        SELECT $1, messenger, scope, address, choice, choice_at, marketing, marketing_at, reach, reach_at
+        FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::timestamptz[], $9::text[],
+                    $10::timestamptz[])
+            AS row(messenger, scope, address, choice, choice_at, marketing, marketing_at, reach, reach_at)
         ON CONFLICT (organisation_id, messenger, scope, address) DO UPDATE
-        SET choice = excluded.choice, choice_at = excluded.choice_at, reach = excluded.reach, reach_at = excluded.reach_at
+        SET choice = excluded.choice, choice_at = excluded.choice_at, marketing = excluded.marketing,
+            marketing_at = excluded.marketing_at, reach = excluded.reach, reach_at = excluded.reach_at
         """,
         unit.tenant,
-        [key[0] for key, _ in ordered],
-        [key[1] for key, _ in ordered],
-        [key[2] for key, _ in ordered],
-        [state.choice for _, state in ordered],
-        [state.choice_at for _, state in ordered],
-        [state.reach for _, state in ordered],
-        [state.reach_at for _, state in ordered],
+        *(list(column) for column in zip(*ordered, strict=True)),
+        *([getattr(word, name) for word in column] for column in zip(*words, strict=True) for name in ("value", "at")),
     )
 
 
@@ -243,25 +304,28 @@ async def _append(unit: UnitOfWork) -> None:
         *(list(column) for column in zip(*rows, strict=True)),
     )
     await unit.sql.execute("UPDATE ledger_head SET seq = $2, hash = $3 WHERE organisation_id = $1", unit.tenant, seq, previous)
-    await _name_grounds(unit, [(key, state) for _, states in recorded for key, state in states.items()])
+    await _name_grounds(unit, [states for _, states in recorded])
 
 
-async def _name_grounds(unit: UnitOfWork, states: list[tuple[Key, State]]) -> None:
-    """Write beside each state which entry of the chain it rests on."""
+async def _name_grounds(unit: UnitOfWork, recorded: list[dict[Key, State]]) -> None:
+    """Write beside each state which entry of the chain it rests on. What was recorded in several steps rests on the last of
+    each."""
+    grounds: dict[Key, tuple[int | None, ...]] = defaultdict(lambda: (None, None, None))
+    for states in recorded:
+        for key, state in states.items():
+            words = (state.choice, state.marketing, state.reach)
+            grounds[key] = tuple(word.ground or before for word, before in zip(words, grounds[key], strict=True))
     await unit.sql.execute(
         """
         UPDATE consent_state s
-        SET choice_seq = COALESCE(row.choice_seq, s.choice_seq), reach_seq = COALESCE(row.reach_seq, s.reach_seq)
-        FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
-            AS row(messenger, scope, address, choice_seq, reach_seq)
+        SET choice_seq = row.choice_seq, marketing_seq = row.marketing_seq, reach_seq = row.reach_seq
+        FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+            AS row(messenger, scope, address, choice_seq, marketing_seq, reach_seq)
         WHERE s.organisation_id = $1 AND s.messenger = row.messenger AND s.scope = row.scope AND s.address = row.address
         """,
         unit.tenant,
-        [key[0] for key, _ in states],
-        [key[1] for key, _ in states],
-        [key[2] for key, _ in states],
-        [state.choice_from.seq if state.choice_from else None for _, state in states],
-        [state.reach_from.seq if state.reach_from else None for _, state in states],
+        *(list(column) for column in zip(*grounds, strict=True)),
+        *(list(column) for column in zip(*grounds.values(), strict=True)),
     )
 
 

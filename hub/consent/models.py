@@ -51,11 +51,15 @@ class LedgerHead(Tenant, table=True):
 
 
 class ConsentState(Tenant, table=True):
-    """What holds now for an address. `choice` is the person's word, `reach` the provider's; each with the time of the event it
-    rests on, because events come late and out of order."""
+    """What holds now for an address. `choice` is the person's word, `marketing` their word about advertising alone, `reach` the
+    provider's; each with the time of the event it rests on, because events come late and out of order."""
 
     __tablename__ = "consent_state"
-    __table_args__ = (one_of("choice", "none", "opted_in", "opted_out"), one_of("reach", "reachable", "blocked"))
+    __table_args__ = (
+        one_of("choice", "none", "opted_in", "opted_out"),
+        one_of("reach", "reachable", "blocked"),
+        one_of("marketing", "free", "stopped"),
+    )
     messenger: str = Field(primary_key=True)
     scope: str = Field(primary_key=True)
     address: str = Field(primary_key=True)
@@ -65,10 +69,25 @@ class ConsentState(Tenant, table=True):
     reach: str = "reachable"
     reach_at: datetime | None = when(default=None, nullable=True)
     reach_seq: int | None = Field(default=None, sa_type=BigInteger)
+    marketing: str = Field(default="free", sa_column_kwargs={"server_default": "free"})
+    marketing_at: datetime | None = when(default=None, nullable=True)
+    marketing_seq: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class ConsentAlias(Tenant, table=True):
+    """Two addresses of one person, once in each direction: what is wanted at one of them holds for the other. The ledger names the
+    event that linked them."""
+
+    __tablename__ = "consent_alias"
+    messenger: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    address: str = Field(primary_key=True)
+    other: str = Field(primary_key=True)
 
 
 class GateDecision(TenantRow, table=True):
-    """What the gate said, each refusal too, with rule, reason and evidence (I4)."""
+    """What the gate said, each refusal too, with rule, reason and evidence (I4). A greeting may be refused before there is a
+    conversation."""
 
     __tablename__ = "gate_decision"
     __table_args__ = (
@@ -78,7 +97,7 @@ class GateDecision(TenantRow, table=True):
     )
     at: datetime = when()
     stage: str
-    conversation_id: UUID
+    conversation_id: UUID | None = None
     message_id: UUID | None = None
     member_id: UUID | None = None
     verdict: str

@@ -5,7 +5,10 @@ worker that was thought dead can do no harm when it wakes. A nudge that finds th
 when `wake` is still false.
 """
 
+import asyncio
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import BigInteger
@@ -14,9 +17,11 @@ from sqlmodel import Field
 from hub.core.db import STORE_TROUBLE, Database, UnitOfWork
 from hub.core.models import Tenant, one_of, refers, when
 
+Result = TypeVar("Result")
 LEASE = timedelta(seconds=10)
-DIRECTIONS = ("in", "out", "listen", "media")
-"""`in` applies deliveries, `out` sends, `listen` polls the provider, `media` fetches files."""
+RENEW_SECONDS = LEASE.total_seconds() / 3
+DIRECTIONS = ("in", "out", "listen", "media", "care")
+"""`in` applies deliveries, `out` sends, `listen` polls the provider, `media` fetches files, `care` looks after the account."""
 
 
 class ChannelLane(Tenant, table=True):
@@ -125,3 +130,15 @@ async def take_in(database: Database, unit: UnitOfWork, channel_id: UUID, direct
     if row is None or not row["mine"]:
         return None
     return Lane(database, unit.tenant, channel_id, direction, row["fence"])
+
+
+async def hold_while(database: Database, lane: Lane, work: Coroutine[Any, Any, Result]) -> Result:
+    """Await something that takes longer than a lease and has no transaction open, and renew the lease meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=RENEW_SECONDS))[0]:
+            async with database.unit_of_work(lane.organisation_id) as unit:
+                await lane.hold(unit)
+        return task.result()
+    finally:
+        task.cancel()

@@ -19,7 +19,7 @@ WHISPER_CHANNEL = "hub:whisper"
 WORKER_ALIVE = "hub:worker"
 """Set by every worker that sweeps; gone soon after the last one."""
 NUDGE_SECONDS = 10
-TYPING_SECONDS = 4
+SIGN_SECONDS = 4
 """Messengers show typing for about 5 seconds after each call."""
 
 _RAISE_FLAGS = """
@@ -57,11 +57,12 @@ class Queue:
         except (RedisError, OSError) as error:
             log.warning("nudge_failed", error=type(error).__name__)
 
-    async def nudge_typing(self, organisation_id: UUID, conversation_id: UUID) -> None:
-        """Somebody writes in this conversation: shown to the customer at most every TYPING_SECONDS."""
+    async def nudge_sign(self, organisation_id: UUID, conversation_id: UUID, sign: str) -> None:
+        """Somebody writes in this conversation (`typing`) or has read it (`read`): shown to the customer at most every
+        SIGN_SECONDS."""
         try:
-            if await self.redis.set(f"typing:{conversation_id.hex}", b"1", nx=True, ex=TYPING_SECONDS):
-                await self.redis.enqueue_job("show_typing", organisation_id.hex, conversation_id.hex, _queue_name=QUEUE)
+            if await self.redis.set(f"{sign}:{conversation_id.hex}", b"1", nx=True, ex=SIGN_SECONDS):
+                await self.redis.enqueue_job("show_sign", organisation_id.hex, conversation_id.hex, sign, _queue_name=QUEUE)
         except (RedisError, OSError) as error:
             log.warning("nudge_failed", error=type(error).__name__)
 

@@ -5,8 +5,8 @@ An item of a message has a caption of its own; the message's text is what the ca
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any, BinaryIO
+from datetime import datetime, timedelta
+from typing import Any, BinaryIO, Final
 from uuid import UUID
 
 from hub.connectors.contract import OutboundFile
@@ -15,7 +15,10 @@ from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput
 from hub.inbox.content import clean
+from hub.inbox.links import Linked, make_link
 from hub.runtime import Runtime
+
+LINK_LASTS: Final = timedelta(hours=23)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +204,19 @@ async def load_media(unit: UnitOfWork, attachment_ids: Collection[UUID]) -> dict
     return {row["id"].hex: Media(ref=row["id"].hex, **dict(list(row.items())[1:])) for row in rows}
 
 
-async def load_files(runtime: Runtime, unit: UnitOfWork, attachment_ids: Collection[UUID]) -> dict[str, tuple[Media, OutboundFile]]:
-    """The files of claimed parts, by id, ready to be read."""
+async def load_files(
+    runtime: Runtime, unit: UnitOfWork, attachment_ids: Collection[UUID], *, with_links: bool
+) -> dict[str, tuple[Media, OutboundFile]]:
+    """The files of claimed parts, by id, ready to be read, or by the provider under a link that ends within a day."""
     media = await load_media(unit, attachment_ids)
-    return {ref: (one, _outbound_file(runtime, unit.tenant, ref, one)) for ref, one in media.items()}
+    return {ref: (one, _outbound_file(runtime, unit.tenant, ref, one, with_links)) for ref, one in media.items()}
 
 
-def _outbound_file(runtime: Runtime, organisation_id: UUID, ref: str, media: Media) -> OutboundFile:
+def _outbound_file(runtime: Runtime, organisation_id: UUID, ref: str, media: Media, with_links: bool) -> OutboundFile:
     def open_() -> BinaryIO:
         return runtime.storage.open(organisation_id, UUID(hex=ref))
 
-    return OutboundFile(name=media.name, mime=media.mime, size=media.size or 0, open=open_)
+    link, base = "", runtime.settings.public_url
+    if with_links and base is not None:  # without an address nothing is fetched, and the connector says so
+        link = make_link(runtime.vault, base, Linked(organisation_id, UUID(hex=ref)), LINK_LASTS, name=media.name)
+    return OutboundFile(name=media.name, mime=media.mime, size=media.size or 0, open=open_, link=link)

@@ -17,15 +17,16 @@ from redis.exceptions import RedisError
 from structlog.contextvars import bound_contextvars
 
 from hub.channels.accounts import OpenChannel, read_channel
-from hub.connectors.contract import OutboundAction, Permit, PermitInvalid, Receipt
+from hub.connectors.contract import KnowsPeers, OutboundAction, Permit, PermitInvalid, Receipt, SharesBudget
 from hub.connectors.errors import OutcomeUnknown, SendError
 from hub.connectors.http import connector_client
 from hub.core import ids, lanes
 from hub.core.db import STORE_TROUBLE
 from hub.core.lanes import LANE_TROUBLE, Lane
 from hub.inbox.ingest import load_channel
-from hub.inbox.outbound import Claim, claim, permit_typing
-from hub.inbox.rate import Rate, Tokens
+from hub.inbox.outbound import Claim, Sign, claim, permit_sign
+from hub.inbox.peers import keys_for_waiting
+from hub.inbox.rate import Rate, SharedBudget, Tokens
 from hub.inbox.results import NotSent, Result, abandon_open_attempts, record_results
 from hub.runtime import Runtime
 
@@ -88,6 +89,9 @@ class _Turns:
         self._lane = lane
         self._channel = channel
         self._rate = Rate(runtime.queue, lane.channel_id, channel.per_second)
+        connector = channel.connector
+        shared = connector.budget(channel.account) if isinstance(connector, SharesBudget) else None
+        self._budget = SharedBudget(runtime.queue, shared) if shared else None
         self._running: set[asyncio.Task[Result]] = set()
         self._results: list[Result] = []
 
@@ -95,6 +99,8 @@ class _Turns:
         """Work until nothing is due (True) or the time is up (False); all requests are answered and recorded then."""
         while True:
             may_start = time.monotonic() < until
+            if isinstance(self._channel.connector, KnowsPeers):
+                await keys_for_waiting(self._runtime, self._lane, self._channel)
             tokens = await self._tokens() if may_start else Tokens(0, 0, 0.0)
             claimed = await self._turn(tokens)
             if not self._running and not self._results:
@@ -114,12 +120,21 @@ class _Turns:
             return Tokens(0, 0, 0.0)
         try:
             tokens = await self._rate.take(places)
+            if self._budget and tokens.any:
+                tokens = await self._within_budget(self._budget, tokens)
         except (RedisError, OSError) as error:
             log.warning("rate_unknown", error=type(error).__name__)
             tokens = Tokens(0, 0, 1.0)
         for _ in range(places - tokens.any):
             self._clients.free.release()
         return tokens
+
+    async def _within_budget(self, budget: SharedBudget, tokens: Tokens) -> Tokens:
+        """As many of these as all accounts together may use now; the rest goes back."""
+        left, wait = await budget.take(tokens.any)
+        bulk = min(tokens.bulk, left)
+        await self._rate.give_back(tokens.any - left, tokens.bulk - bulk)
+        return Tokens(left, bulk, max(tokens.wait, wait))
 
     async def _turn(self, tokens: Tokens) -> int:
         """One transaction; the requests it permitted are started after its commit."""
@@ -155,6 +170,8 @@ class _Turns:
         if unused:
             try:
                 await self._rate.give_back(unused, min(unused, tokens.bulk))
+                if self._budget:
+                    await self._budget.give_back(unused)
             except (RedisError, OSError) as error:
                 log.warning("rate_unknown", error=type(error).__name__)
 
@@ -187,10 +204,11 @@ class _Turns:
                 await asyncio.sleep(RESCUE_SECONDS)
 
 
-async def show_typing(runtime: Runtime, clients: Clients, organisation_id: UUID, conversation_id: UUID) -> None:
-    """Show a customer that somebody writes, if the gate lets us, a token and a place are free. Nothing is stored or tried again."""
+async def show_sign(runtime: Runtime, clients: Clients, organisation_id: UUID, conversation_id: UUID, sign: Sign) -> None:
+    """Show a customer that somebody writes or has read, if the gate lets us, a token and a place are free. Nothing is stored or
+    tried again."""
     async with runtime.database.unit_of_work(organisation_id) as unit:
-        leave = await permit_typing(runtime, unit, conversation_id)
+        leave = await permit_sign(runtime, unit, conversation_id, sign)
         if leave is None:
             return
         permit, action, channel_id = leave

@@ -2,99 +2,55 @@
 
     find the channel (cached)        unknown: 404
     read the body                    too large: 413
+    a test of the address            answered as the provider wants it (`Handshakes`; GET as well)
     connector.verify(bytes)          not from the provider: 401, counted, not stored
     append webhook_delivery          shares a commit with everything that arrived while the last one was in flight
     200 after that commit            store down or disk nearly full: 503
     nudge the channel's lane         `ingest.py` goes on from here
 
+`POST /hooks/{connector}/{endpoint}` is the address that the accounts of one app share (`SharesEndpoint`): each gets a delivery of
+its own with what speaks of it; what names nobody we know is kept for the operator. Some answers carry a greeting (`welcome.py`).
+
 Plain ASGI over asyncpg as hub_door: nothing is parsed here, so nothing can fail after the bytes are safe.
 """
 
 import asyncio
-import logging
 import re
 import shutil
 import time
-from collections.abc import Sequence
 from contextvars import Context
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-import orjson
 import structlog
 from prometheus_client import Counter
 
 from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
-from hub.connectors.contract import RawRequest
-from hub.connectors.errors import SignatureInvalid
-from hub.core import clock, ids
-from hub.core.db import STORE_ERRORS, Database
+from hub.connectors.contract import AnswersInline, Handshakes, RawRequest, Reply, Share, SharesEndpoint
+from hub.connectors.errors import MalformedPayload, SignatureInvalid
+from hub.connectors.events import Sender
+from hub.core import ids
+from hub.core.db import STORE_ERRORS
 from hub.core.errors import NotFound
-from hub.core.telemetry import is_told
+from hub.inbox.arrivals import Arrival, append, arrival, keep_unrouted, note_stored
+from hub.inbox.welcome import greet
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
 
-PATH = re.compile(r"^/hooks/([a-z]+)/(chn_[0-9a-z]{26})$")
+OWN_ADDRESS = "chn_"
+PATH = re.compile(r"^/hooks/([a-z]+)/([a-z0-9_-]{1,64})$")
 CACHE_SECONDS = 5.0
 """How long an opened channel is served from memory; a rotated secret overlaps by far more."""
-CACHE_CHANNELS = 10_000
+CACHE_ADDRESSES = 10_000
+ENDPOINT_SECONDS = 0.5
+"""An account that a shared delivery names may have been connected since its endpoint was read this long ago."""
 BATCH = 500
 DISK_LOOK_SECONDS = 5.0
 NUDGE_PAUSE_SECONDS = 0.005
 
 answered = Counter("hub_webhook_answers_total", "Webhook requests by answer", ["connector", "status"])
-
-_APPEND = """
-INSERT INTO webhook_delivery (organisation_id, id, received_at, channel_id, state, headers, body)
-SELECT organisation_id, id, received_at, channel_id, 'received', headers::jsonb, body
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::bytea[])
-    AS row(organisation_id, id, received_at, channel_id, headers, body)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A request that a provider made or that we asked for, as it is kept. `headers`: those that `parse` needs, as JSON."""
-
-    organisation_id: UUID
-    id: UUID
-    channel_id: UUID
-    received_at: datetime
-    headers: str
-    body: bytes
-
-
-def arrival(channel: OpenChannel, request: RawRequest) -> Arrival:
-    """A request of this channel that arrives now. It has been verified, or comes from the provider's own answer."""
-    kept = {name: value for name, value in request.headers.items() if name in channel.connector.keeps_headers}
-    return Arrival(
-        channel.organisation_id, ids.new_id(), channel.channel_id, clock.now(), orjson.dumps(kept).decode(), request.body
-    )
-
-
-async def append(database: Database, arrivals: Sequence[Arrival]) -> None:
-    """Append raw deliveries; they are on disk when this returns. The one way in, of webhooks and of polls. Raises STORE_ERRORS."""
-    async with database.door() as connection:
-        await connection.execute(
-            _APPEND,
-            [one.organisation_id for one in arrivals],
-            [one.id for one in arrivals],
-            [one.received_at for one in arrivals],
-            [one.channel_id for one in arrivals],
-            [one.headers for one in arrivals],
-            [one.body for one in arrivals],
-        )
-
-
-def note_stored(arrivals: Sequence[Arrival]) -> None:
-    """A line for each delivery that is on disk; its id leads on to what became of it (`ingest.py`)."""
-    if not is_told(logging.INFO):
-        return
-    for one in arrivals:
-        log.info("stored", delivery=ids.show("dlv", one.id), channel=ids.show("chn", one.channel_id))
 
 
 @dataclass(slots=True)
@@ -113,12 +69,39 @@ class BodyCutOff(Exception):
     """The provider hung up in the middle of the body: nobody hears an answer, and it will deliver again."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A connector, and what of it concerns the door: asked once, since each request would pay for it."""
+
+    connector: Any
+    handshakes: bool
+    shares: bool
+    greets: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Who is behind an address, and until when that is served from memory."""
+
+    channels: tuple[OpenChannel, ...]
+    read_at: float
+
+
 class Door:
     """The ASGI application behind `/hooks/`."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._channels: dict[str, tuple[float, OpenChannel | None]] = {}
+        self._kinds = {
+            name: _Kind(
+                connector,
+                isinstance(connector, Handshakes),
+                isinstance(connector, SharesEndpoint),
+                isinstance(connector, AnswersInline),
+            )
+            for name, connector in runtime.connectors.items()
+        }
+        self._found: dict[tuple[str, str], _Found] = {}
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
         self._lanes_due: set[tuple[UUID, UUID]] = set()
@@ -128,30 +111,32 @@ class Door:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         match = PATH.match(scope["path"])
-        connector = match[1] if match and match[1] in self._runtime.connectors else "unknown"
-        status = await self._serve(scope, receive, match)
-        answered.labels(connector, status).inc()
-        headers = [(b"content-length", b"0")]
-        if status == 503:
+        kind = self._kinds.get(match[1]) if match else None
+        reply = await self._serve(scope, receive, kind, match[2]) if match and kind else 404
+        status, body = (reply, b"") if isinstance(reply, int) else (reply.status, reply.body)
+        answered.labels(kind.connector.connector if kind else "unknown", status).inc()
+        headers = [(b"content-length", str(len(body)).encode())]
+        if not isinstance(reply, int):
+            headers.append((b"content-type", reply.media_type.encode()))
+        elif status == 503:
             headers.append((b"retry-after", b"5"))
         elif status == 405:
-            headers.append((b"allow", b"POST"))
+            headers.append((b"allow", b"GET, POST" if kind and kind.handshakes else b"POST"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.body", "body": body})
 
-    async def _serve(self, scope: Any, receive: Any, match: re.Match[str] | None) -> int:
-        if match is None:
-            return 404
-        if scope["method"] != "POST":
+    async def _serve(self, scope: Any, receive: Any, kind: _Kind, name: str) -> int | Reply:
+        method: str = scope["method"]
+        if method != "POST" and not (method == "GET" and kind.handshakes):
             return 405
         try:
-            channel = await self._channel(match[2])
+            channels = await self._channels(kind, name)
         except NotFound:
             return 404
         except STORE_ERRORS as error:
             log.error("door_store_down", error=type(error).__name__)
             return 503
-        if channel is None or channel.connector.connector != match[1]:
+        if not channels:
             return 404
         try:
             body = await self._read(scope, receive)
@@ -160,14 +145,59 @@ class Door:
         except BodyCutOff:
             return 400
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        request = RawRequest("POST", headers, body)
-        try:
-            channel.connector.verify(request, channel.account)
-        except SignatureInvalid:
+        request = RawRequest(method, headers, body, query=scope["query_string"].decode("latin-1"))
+        if kind.handshakes:
+            tested = _shake_hands(kind.connector, request, channels)
+            if tested is not None or method == "GET":
+                return tested or 405
+        verified = next((channel for channel in channels if _passes(channel, request)), None)
+        if verified is None:
             return SignatureInvalid.http_status
         if self._disk_nearly_full():
             return 503
+        if not name.startswith(OWN_ADDRESS):
+            return await self._store_shares(kind, name, channels, verified, request)
+        if kind.greets and (sender := kind.connector.wants_answer(request, verified.account)):
+            return await self._greet(verified, request, sender)
+        return 200 if await self._store(arrival(verified, request)) else 503
+
+    async def _greet(self, channel: OpenChannel, request: RawRequest, sender: Sender) -> int | Reply:
+        """Store the delivery and answer it with a greeting, where the business has one and the gate lets it out."""
+        try:
+            reply = await greet(self._runtime, channel, arrival(channel, request), sender)
+        except STORE_ERRORS as error:
+            log.error("door_store_down", error=type(error).__name__)
+            return 503
+        if reply is not None:
+            return reply
         return 200 if await self._store(arrival(channel, request)) else 503
+
+    async def _store_shares(
+        self, kind: _Kind, endpoint: str, channels: tuple[OpenChannel, ...], verified: OpenChannel, request: RawRequest
+    ) -> int:
+        """A delivery for each account that is named, with its elements alone; 200 only when everything is on disk."""
+        try:
+            shares = kind.connector.shares(request)
+        except MalformedPayload as error:
+            log.warning("shares_unreadable", connector=kind.connector.connector, cause=str(error))
+            shares = ()
+        try:
+            if {share.own_id for share in shares} - {channel.account.own_id for channel in channels}:
+                channels = await self._channels(kind, endpoint, within=ENDPOINT_SECONDS)
+            arrivals, lost = [], [] if shares else [Share(own_id="", body=request.body)]
+            for share in shares:
+                named = [
+                    one for one in channels if one.account.own_id == share.own_id and (one is verified or _passes(one, request))
+                ]
+                arrivals += [arrival(one, replace(request, body=share.body)) for one in named]
+                if not named:
+                    lost.append(share)
+            if lost:
+                await keep_unrouted(self._runtime.database, kind.connector, endpoint, request, lost)
+        except STORE_ERRORS as error:
+            log.error("door_store_down", error=type(error).__name__)
+            return 503
+        return 200 if all(await asyncio.gather(*map(self._store, arrivals))) else 503
 
     async def _read(self, scope: Any, receive: Any) -> bytes:
         limit = self._runtime.settings.body_limit
@@ -188,19 +218,27 @@ class Door:
                 return b"".join((*chunks, chunk)) if chunks else chunk
             chunks.append(chunk)
 
-    async def _channel(self, shown: str) -> OpenChannel | None:
-        """The channel from memory or from the database; unknown ones are remembered too, so that guessing costs no query."""
-        cached = self._channels.get(shown)
-        if cached is not None and cached[0] > time.monotonic():
-            return cached[1]
-        channel_id = ids.read("chn", shown)
+    async def _channels(self, kind: _Kind, name: str, *, within: float = CACHE_SECONDS) -> tuple[OpenChannel, ...]:
+        """Who is behind an address, from memory or from the database; unknown ones are remembered too, so that guessing costs no
+        query. NotFound for what is no address at all."""
+        place = (kind.connector.connector, name)
+        found = self._found.get(place)
+        if found is not None and found.read_at > time.monotonic() - within:
+            return found.channels
+        key: UUID | str
+        if name.startswith(OWN_ADDRESS):
+            query, key = "id = $2", ids.read("chn", name)
+        elif kind.shares:
+            query, key = "endpoint = $2", name
+        else:
+            raise NotFound("no such address")
         async with self._runtime.database.door() as connection:
-            row = await connection.fetchrow(f"SELECT {ACCOUNT_COLUMNS} FROM channel WHERE id = $1", channel_id)
-        channel = None if row is None else open_channel(self._runtime.vault, self._runtime.connectors, row)
-        if len(self._channels) >= CACHE_CHANNELS:
-            self._channels.clear()
-        self._channels[shown] = (time.monotonic() + CACHE_SECONDS, channel)
-        return channel
+            rows = await connection.fetch(f"SELECT {ACCOUNT_COLUMNS} FROM channel WHERE connector = $1 AND {query}", place[0], key)
+        channels = tuple(open_channel(self._runtime.vault, self._runtime.connectors, row) for row in rows)
+        if len(self._found) >= CACHE_ADDRESSES:
+            self._found.clear()
+        self._found[place] = _Found(channels, time.monotonic())
+        return channels
 
     def _disk_nearly_full(self) -> bool:
         """Only where the database is ours: with an outside server its operator watches the disk."""
@@ -260,3 +298,26 @@ class Door:
             log.error("door_store_down", error=type(error).__name__)
             return False
         return True
+
+
+def _passes(channel: OpenChannel, request: RawRequest) -> bool:
+    """Whether the provider sent these bytes to this account."""
+    try:
+        channel.connector.verify(request, channel.account)
+    except SignatureInvalid:
+        return False
+    return True
+
+
+def _shake_hands(connector: Any, request: RawRequest, channels: tuple[OpenChannel, ...]) -> int | Reply | None:
+    """The answer to a test of the address by the first account that knows it; None: it was no test."""
+    refused = False
+    for channel in channels:
+        try:
+            reply: Reply | None = connector.handshake(request, channel.account)
+        except SignatureInvalid:
+            refused = True
+            continue
+        if reply is not None:
+            return reply
+    return SignatureInvalid.http_status if refused else None

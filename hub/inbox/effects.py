@@ -1,4 +1,4 @@
-"""Statuses and edits: what a later event does to a message that exists already (I3).
+"""Statuses, edits, deletions and reactions: what a later event does to a message that exists already (I3).
 
 An effect for a key nobody knows yet is parked in `pending_effect` and applied when the key appears: a receipt may overtake the
 answer to the request it speaks of.
@@ -23,7 +23,7 @@ from hub.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """`kind` status or edit; `content` as stored in `pending_effect`."""
+    """`kind` status, edit, delete or reaction; `content` as stored in `pending_effect`."""
 
     kind: str
     target_key: str
@@ -53,18 +53,29 @@ async def apply_effects(
     await _park(unit, channel_id, [effect for effect in effects if effect.target_key not in targets])
     statuses: dict[tuple[UUID, int], list[Effect]] = defaultdict(list)
     edits: dict[tuple[UUID, str], Effect] = {}
+    deletions: dict[UUID, Effect] = {}
+    reactions: dict[UUID, Effect] = {}
     for effect in sorted(effects, key=lambda effect: effect.at):
         if effect.target_key in targets:
             message_id, part_no = targets[effect.target_key]
-            if effect.kind == "status":
-                statuses[message_id, part_no].append(effect)
-            else:
-                edits[message_id, effect.target_key] = effect
+            match effect.kind:
+                case "status":
+                    statuses[message_id, part_no].append(effect)
+                case "edit":
+                    edits[message_id, effect.target_key] = effect
+                case "delete":
+                    deletions[message_id] = effect
+                case "reaction":
+                    reactions[message_id] = effect
     await lock_messages(unit, {message_id for message_id, _ in targets.values()})
     if statuses:
         await _apply_statuses(unit, statuses)
     if edits:
         await _apply_edits(runtime, unit, channel_id, edits)
+    if reactions:
+        await _apply_reactions(unit, reactions)
+    if deletions:
+        await _apply_deletions(unit, deletions)
 
 
 async def _unpark(unit: UnitOfWork, channel_id: UUID, keys: list[str]) -> list[Effect]:
@@ -103,12 +114,15 @@ async def _park(unit: UnitOfWork, channel_id: UUID, effects: list[Effect]) -> No
 
 
 async def _apply_statuses(unit: UnitOfWork, statuses: dict[tuple[UUID, int], list[Effect]]) -> None:
+    await _keep_prices(unit, statuses)
     message_ids = sorted({message_id for message_id, _ in statuses})
     rows = await unit.sql.fetch(
         "SELECT id, message_id, part_no, state FROM message_part WHERE organisation_id = $1 AND message_id = ANY($2::uuid[])",
         unit.tenant,
         message_ids,
     )
+    with_parts = {row["message_id"] for row in rows}
+    await _apply_to_echoes(unit, {place: found for place, found in statuses.items() if place[0] not in with_parts})
     changed: list[tuple[UUID, str]] = []
     for row in rows:
         state = row["state"]
@@ -146,8 +160,56 @@ async def _apply_statuses(unit: UnitOfWork, statuses: dict[tuple[UUID, int], lis
     note_messages_changed(unit, await draw_messages(unit, message_ids))
 
 
+async def _apply_to_echoes(unit: UnitOfWork, statuses: dict[tuple[UUID, int], list[Effect]]) -> None:
+    """Messages of ours that were written elsewhere have no parts: they have a state of their own."""
+    if not statuses:
+        return
+    echoes = await unit.sql.fetch(
+        "SELECT id, conversation_id, state FROM message WHERE organisation_id = $1 AND id = ANY($2::uuid[]) AND direction = 'out'",
+        unit.tenant,
+        list({message_id for message_id, _ in statuses}),
+    )
+    states = {row["id"]: row["state"] for row in echoes}
+    for (message_id, _), reported in statuses.items():
+        for effect in reported:
+            if message_id in states:
+                states[message_id] = furthest(states[message_id], effect.content["status"])
+    changed = [row for row in echoes if states[row["id"]] != row["state"]]
+    await unit.sql.execute(
+        """
+        UPDATE message AS m SET state = row.state FROM unnest($2::uuid[], $3::text[]) AS row(id, state)
+        WHERE m.organisation_id = $1 AND m.id = row.id
+        """,
+        unit.tenant,
+        [row["id"] for row in changed],
+        [states[row["id"]] for row in changed],
+    )
+    note_messages_changed(unit, [(row["id"], row["conversation_id"]) for row in changed])
+
+
+async def _keep_prices(unit: UnitOfWork, statuses: dict[tuple[UUID, int], list[Effect]]) -> None:
+    """What the provider says that a part costs: its last word."""
+    prices = {
+        part: effect.content["price"] for part, reported in statuses.items() for effect in reported if "price" in effect.content
+    }
+    if not prices:
+        return
+    await unit.sql.execute(
+        """
+        UPDATE message_part AS p SET price = row.price::jsonb
+        FROM unnest($2::uuid[], $3::int[], $4::text[]) AS row(message_id, part_no, price)
+        WHERE p.organisation_id = $1 AND p.message_id = row.message_id AND p.part_no = row.part_no
+        """,
+        unit.tenant,
+        [message_id for message_id, _ in prices],
+        [part_no for _, part_no in prices],
+        [json.dumps(price) for price in prices.values()],
+    )
+
+
 CONTENT_KEYS = [
     "spans", "media", "latitude", "longitude", "address", "is_live", "accuracy", "phone", "is_sender", "option", "options", "kind",
+    "sheet", "said", "details", "url",
 ]  # fmt: skip
 """What an edit replaces of a message's content (`content.py`); the rest (what it answers, who wrote it first) stays."""
 
@@ -186,6 +248,40 @@ async def _apply_edits(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, edi
     if any(change.is_other_file for changes in files.values() for change in changes):
         nudge_fetching(runtime, unit, channel_id)
     note_messages_changed(unit, changed.items())
+
+
+async def _apply_reactions(unit: UnitOfWork, reactions: dict[UUID, Effect]) -> None:
+    """The newest reaction of the customer by provider time; an empty one stays as well, so that an older one does not come back."""
+    rows = await unit.sql.fetch(
+        """
+        UPDATE message AS m SET content = m.content || jsonb_build_object('reacted', row.reacted::jsonb)
+        FROM unnest($2::uuid[], $3::text[], $4::timestamptz[]) AS row(id, reacted, at)
+        WHERE m.organisation_id = $1 AND m.id = row.id
+          AND COALESCE((m.content -> 'reacted' ->> 'at')::timestamptz <= row.at, true)
+        RETURNING m.id, m.conversation_id
+        """,
+        unit.tenant,
+        list(reactions),
+        [json.dumps({"emoji": effect.content["emoji"], "at": effect.at.isoformat()}) for effect in reactions.values()],
+        [effect.at for effect in reactions.values()],
+    )
+    note_messages_changed(unit, [(row["id"], row["conversation_id"]) for row in rows])
+
+
+async def _apply_deletions(unit: UnitOfWork, deletions: dict[UUID, Effect]) -> None:
+    """Messages that were taken back go from view; their rows stay for the record."""
+    rows = await unit.sql.fetch(
+        """
+        UPDATE message AS m SET deleted_at = row.at FROM unnest($2::uuid[], $3::timestamptz[]) AS row(id, at)
+        WHERE m.organisation_id = $1 AND m.id = row.id AND m.deleted_at IS NULL
+        RETURNING m.id, m.conversation_id
+        """,
+        unit.tenant,
+        list(deletions),
+        [effect.at for effect in deletions.values()],
+    )
+    await redraw_previews(unit, {row["conversation_id"] for row in rows})
+    note_messages_changed(unit, [(row["id"], row["conversation_id"]) for row in rows])
 
 
 def note_messages_changed(unit: UnitOfWork, messages: Iterable[tuple[UUID, UUID]]) -> None:

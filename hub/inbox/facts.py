@@ -4,6 +4,8 @@ Used by `outbound.py` only, at submit, at the claim and for the composer, so tha
 """
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from hub.billing import ports as billing
@@ -30,47 +32,73 @@ class Recipient:
         return (self.connector.connector, self.scope, self.address)
 
 
-_FACTS = """
-SELECT c.id AS conversation_id, c.last_inbound_at, i.provider_user_id AS address,
+_CHANNEL = """
        h.id AS channel_id, h.connector, h.state AS channel_state, h.block_reason, h.health, h.health_cause, h.health_until,
-       o.state AS organisation_state,
-       s.choice, s.choice_at, s.reach, s.reach_at
+       o.state AS organisation_state, s.choice, s.choice_at, s.marketing, s.reach, s.reach_at
+"""
+_CONSENT = """
+LEFT JOIN consent_state s ON s.organisation_id = h.organisation_id AND s.messenger = h.connector
+     AND s.scope = CASE WHEN h.connector = ANY($3::text[]) THEN h.id::text ELSE '' END
+"""
+_FACTS = f"""
+SELECT c.id AS conversation_id, c.last_inbound_at, i.provider_user_id AS address, {_CHANNEL}
 FROM conversation c
 JOIN organisation o ON o.id = c.organisation_id
 JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
 JOIN channel h ON h.organisation_id = c.organisation_id AND h.id = c.channel_id
-LEFT JOIN consent_state s ON s.organisation_id = c.organisation_id AND s.messenger = h.connector
-     AND s.scope = CASE WHEN h.connector = ANY($3::text[]) THEN h.id::text ELSE '' END AND s.address = i.provider_user_id
+{_CONSENT} AND s.address = i.provider_user_id
 WHERE c.organisation_id = $1 AND c.id = ANY($2::uuid[])
+"""
+_STRANGER = f"""
+SELECT NULL::timestamptz AS last_inbound_at, {_CHANNEL}
+FROM channel h
+JOIN organisation o ON o.id = h.organisation_id
+{_CONSENT} AND s.address = $4
+WHERE h.organisation_id = $1 AND h.id = $2
 """
 
 
 async def load_recipients(unit: UnitOfWork, connectors: Registry, conversation_ids: list[UUID]) -> dict[UUID, Recipient]:
     """Recipients of these conversations by conversation; those that do not exist are missing."""
-    narrow = [name for name, connector in connectors.items() if connector.capabilities.address_scope == "channel"]
-    now = clock.now()
-    standing = await billing.standing(unit)
-    recipients = {}
-    for row in await unit.sql.fetch(_FACTS, unit.tenant, conversation_ids, narrow):
+    standing, now, recipients = await billing.standing(unit), clock.now(), {}
+    for row in await unit.sql.fetch(_FACTS, unit.tenant, conversation_ids, _narrow(connectors)):
         connector = connectors.get(row["connector"])
-        facts = Facts(
-            organisation_state=row["organisation_state"],
-            standing=standing,
-            channel_state=row["channel_state"],
-            block_reason=row["block_reason"],
-            health=row["health"],
-            health_cause=row["health_cause"],
-            health_until=row["health_until"],
-            choice=row["choice"] or "none",
-            choice_at=row["choice_at"],
-            reach=row["reach"] or "reachable",
-            reach_at=row["reach_at"],
-            last_inbound_at=row["last_inbound_at"],
-            reply_window_hours=connector.capabilities.reply_window_hours,
-            now=now,
-        )
-        scope = str(row["channel_id"]) if row["connector"] in narrow else ""
+        scope = str(row["channel_id"]) if connector.capabilities.address_scope == "channel" else ""
+        facts = _facts(row, connector, standing, now)
         recipients[row["conversation_id"]] = Recipient(
             row["conversation_id"], row["channel_id"], connector, scope, row["address"], facts
         )
     return recipients
+
+
+async def load_stranger(unit: UnitOfWork, connectors: Registry, channel_id: UUID, address: str) -> Facts:
+    """What is known about an address with which there is no conversation."""
+    row = await unit.sql.fetchrow(_STRANGER, unit.tenant, channel_id, _narrow(connectors), address)
+    return _facts(row, connectors.get(row["connector"]), await billing.standing(unit), clock.now())
+
+
+def _narrow(connectors: Registry) -> list[str]:
+    """Messengers where an address means somebody on one channel only."""
+    return [name for name, connector in connectors.items() if connector.capabilities.address_scope == "channel"]
+
+
+def _facts(row: Any, connector: AnyConnector, standing: str, now: datetime) -> Facts:
+    return Facts(
+        organisation_state=row["organisation_state"],
+        standing=standing,
+        channel_state=row["channel_state"],
+        block_reason=row["block_reason"],
+        health=row["health"],
+        health_cause=row["health_cause"],
+        health_until=row["health_until"],
+        choice=row["choice"] or "none",
+        choice_at=row["choice_at"],
+        marketing=row["marketing"] or "free",
+        reach=row["reach"] or "reachable",
+        reach_at=row["reach_at"],
+        last_inbound_at=row["last_inbound_at"],
+        reply_window_hours=connector.capabilities.reply_window_hours,
+        human_agent_days=connector.capabilities.human_agent_days,
+        templates=connector.capabilities.templates,
+        now=now,
+    )

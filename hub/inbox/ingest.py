@@ -2,6 +2,7 @@
 
     take the lane                 one worker per channel and direction (`core/lanes.py`)
     fetch received deliveries     in order of arrival, at most 200
+    peers' keys                   where messages are encrypted between the ends; what lacks its key waits (`peers.py`)
     connector.parse               bytes to events; what cannot be read is a dead letter with its cause
     apply.apply_events            all events of the batch in one transaction of set-based statements
     finish                        each delivery is applied, ignored (why) or dead (cause); the feed tells the pages
@@ -15,7 +16,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,7 +26,7 @@ import structlog
 from prometheus_client import Counter
 
 from hub.channels.accounts import OpenChannel, read_channel
-from hub.connectors.contract import RawRequest
+from hub.connectors.contract import KnowsPeers, RawRequest
 from hub.connectors.errors import MalformedPayload
 from hub.connectors.events import Unrecognised
 from hub.core import clock, ids, lanes
@@ -33,6 +34,7 @@ from hub.core.db import Database, UnitOfWork, text_array
 from hub.core.lanes import LANE_TROUBLE, Lane, LeaseLost
 from hub.core.telemetry import is_told
 from hub.inbox.apply import Delivery, apply_events
+from hub.inbox.peers import Peers, keys_for, look_for_changes, peer_of
 from hub.organisations import audit
 from hub.organisations.actor import Access
 from hub.runtime import Runtime
@@ -61,9 +63,12 @@ async def drain(runtime: Runtime, organisation_id: UUID, channel_id: UUID, worke
     until = time.monotonic() + TURN_SECONDS
     try:
         while time.monotonic() < until:
-            if await _drain_batch(runtime, lane, channel) > 1:
+            peers = await _peers(runtime, lane, channel)
+            if await _drain_batch(runtime, lane, channel, peers) > 1:
                 continue  # where several came at once there are probably more
             await runtime.queue.unflag(channel_id, "in")
+            if peers and peers.waits:
+                break  # the sweeper comes back in a moment
             if await _let_go_when_empty(runtime, lane):
                 return
         await runtime.queue.unflag(channel_id, "in")
@@ -92,25 +97,34 @@ async def load_channel(runtime: Runtime, organisation_id: UUID, channel_id: UUID
         return await read_channel(runtime, unit, channel_id)
 
 
-async def _drain_batch(runtime: Runtime, lane: Lane, channel: OpenChannel) -> int:
+async def _peers(runtime: Runtime, lane: Lane, channel: OpenChannel) -> Peers | None:
+    """The keys for the next batch; None where messages need none."""
+    if not isinstance(channel.connector, KnowsPeers):
+        return None
+    async with runtime.database.unit_of_work(lane.organisation_id) as unit:
+        waiting = await _fetch(unit, lane.channel_id, BATCH)
+    return await keys_for(runtime, lane, channel, [_request(delivery) for delivery in waiting])
+
+
+async def _drain_batch(runtime: Runtime, lane: Lane, channel: OpenChannel, peers: Peers | None) -> int:
     """Apply one batch; how many deliveries it had."""
     try:
         async with _turns.setdefault(runtime.database, asyncio.Semaphore(AT_ONCE)):
-            return await _apply_batch(runtime, lane, channel, BATCH)
+            return await _apply_batch(runtime, lane, channel, peers, BATCH)
     except LANE_TROUBLE:
         raise
     except Exception as error:  # noqa: BLE001 - the edge: whatever one delivery sets off must not stop the lane (I1)
         log.error("batch_failed", error=type(error).__name__)
     count = 0
-    while count < BATCH and await _apply_one(runtime, lane, channel):
+    while count < BATCH and await _apply_one(runtime, lane, channel, peers):
         count += 1
     return count
 
 
-async def _apply_one(runtime: Runtime, lane: Lane, channel: OpenChannel) -> int:
+async def _apply_one(runtime: Runtime, lane: Lane, channel: OpenChannel, peers: Peers | None) -> int:
     """Apply the oldest delivery alone; if it fails by itself it is dead, with the kind of failure as cause."""
     try:
-        return await _apply_batch(runtime, lane, channel, 1)
+        return await _apply_batch(runtime, lane, channel, peers, 1)
     except LANE_TROUBLE:
         raise
     except Exception as error:  # noqa: BLE001 - the edge, as above
@@ -135,24 +149,28 @@ def _tell(deliveries: Sequence[Delivery]) -> None:
         log.info("delivery", delivery=ids.show("dlv", one.id), state=one.state, messages=messages)
 
 
-async def _apply_batch(runtime: Runtime, lane: Lane, channel: OpenChannel, limit: int) -> int:
+async def _apply_batch(runtime: Runtime, lane: Lane, channel: OpenChannel, peers: Peers | None, limit: int) -> int:
     async with runtime.database.unit_of_work(lane.organisation_id) as unit:
         await lane.hold(unit)
         deliveries = await _fetch(unit, lane.channel_id, limit)
+        for delivery in deliveries:
+            _parse(channel, delivery, peers)
+        deliveries = [delivery for delivery in deliveries if delivery.state != "received"]
         if not deliveries:
             return 0
-        for delivery in deliveries:
-            _parse(channel, delivery)
         await apply_events(runtime, unit, channel, deliveries)
         await _finish(unit, channel, deliveries)
     _tell(deliveries)
+    if peers:
+        suspects = {one.id: one.peer for one in deliveries if one.state == "dead" and one.peer in peers.keys}
+        await look_for_changes(runtime, lane, channel, suspects)
     return len(deliveries)
 
 
 async def _fetch(unit: UnitOfWork, channel_id: UUID, limit: int) -> list[Delivery]:
     rows = await unit.sql.fetch(
         """
-        SELECT id, received_at, body FROM webhook_delivery
+        SELECT id, received_at, headers, body FROM webhook_delivery
         WHERE organisation_id = $1 AND channel_id = $2 AND state = 'received'
         ORDER BY received_at, id LIMIT $3
         """,
@@ -160,13 +178,25 @@ async def _fetch(unit: UnitOfWork, channel_id: UUID, limit: int) -> list[Deliver
         channel_id,
         limit,
     )
-    return [Delivery(row["id"], row["received_at"], row["body"]) for row in rows]
+    return [Delivery(**row) for row in rows]
 
 
-def _parse(channel: OpenChannel, delivery: Delivery) -> None:
-    """Fill in the events; the delivery is dead when it cannot be read, ignored when it speaks of nothing we handle."""
+def _request(delivery: Delivery) -> RawRequest:
+    return RawRequest("POST", delivery.headers, delivery.body, delivery.received_at)
+
+
+def _parse(channel: OpenChannel, delivery: Delivery, peers: Peers | None) -> None:
+    """Fill in the events; the delivery is dead when it cannot be read, ignored when it speaks of nothing we handle. One whose key
+    is not there yet stays as it is."""
+    request = _request(delivery)
+    if peers and (address := peer_of(channel, request)):
+        if address not in peers.keys:
+            delivery.state, delivery.why = ("dead", "peer: no such address") if address in peers.refused else ("received", "")
+            return
+        delivery.peer = address
+        request = replace(request, peer_key=peers.keys[address])
     try:
-        delivery.events = channel.connector.parse(RawRequest("POST", {}, delivery.body, delivery.received_at), channel.account)
+        delivery.events = channel.connector.parse(request, channel.account)
     except MalformedPayload as error:
         delivery.state, delivery.why = "dead", f"malformed: {error}"
         return

@@ -180,7 +180,7 @@ async def _answered(unit: UnitOfWork, conversation_id: UUID, keys: set[str]) -> 
         return {}
     rows = await unit.sql.fetch(
         """
-        SELECT k.key, m.id, m.direction, COALESCE(m.content ->> 'media', m.kind) AS kind, m.author_id,
+        SELECT k.key, m.id, m.direction, COALESCE(m.content ->> 'media', m.content ->> 'sheet', m.kind) AS kind, m.author_id,
                CASE m.kind WHEN 'unsupported' THEN m.content ->> 'kind' ELSE left(m.text, $4) END AS text,
                m.deleted_at IS NOT NULL AS is_deleted, COALESCE(m.content -> 'options', '[]') AS options
         FROM conversation c
@@ -196,7 +196,7 @@ async def _answered(unit: UnitOfWork, conversation_id: UUID, keys: set[str]) -> 
     answered: dict[str | None, Answered] = {}
     for row in rows:
         values = dict(row)
-        key, options = values.pop("key"), dict(values.pop("options"))
+        key, options = values.pop("key"), {id_: label for id_, label, *_ in values.pop("options")}
         answered[key] = Answered(**values, options=options)
     return answered
 

@@ -1,17 +1,14 @@
 """The lane of direction `listen`: a hub without a public address asks the provider for what came in.
 
-    poll        one long request, with no transaction open; its answer passes the same `door.append` as a webhook
+    poll        one long request, with no transaction open; its answer passes the same `arrivals.append` as a webhook
     cursor      kept only after that commit, so the provider is told that an update is safe when it is: dying in between repeats it,
                 and its key ends the repetition (I2)
 
 A channel whose provider delivers by webhook is not polled; which of the two it is says `channel.callback_url`.
 """
 
-import asyncio
 import time
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -23,15 +20,14 @@ from hub.connectors.contract import Polled, Polls
 from hub.connectors.errors import AuthFailed, RateLimited, SendError, TakenElsewhere
 from hub.connectors.http import connector_client
 from hub.core import clock, lanes
-from hub.core.lanes import LANE_TROUBLE, LEASE, Lane
-from hub.inbox.door import append, arrival, note_stored
+from hub.core.lanes import LANE_TROUBLE, Lane
+from hub.inbox.arrivals import append, arrival, note_stored
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
 
 TURN_SECONDS = 20.0
 """How long one job polls before it lets the next job go on."""
-RENEW_SECONDS = LEASE.total_seconds() / 3
 TRY_AGAIN = timedelta(seconds=5)
 """After a poll that found nobody there."""
 
@@ -75,24 +71,12 @@ async def _poll_once(runtime: Runtime, lane: Lane, http: AsyncClient) -> bool:
     if not row["wanted"] or not isinstance(channel.connector, Polls):
         return False
     try:
-        polled = await _hold_while(runtime, lane, channel.connector.poll(channel.account, http, row["cursor"]))
+        polled = await lanes.hold_while(runtime.database, lane, channel.connector.poll(channel.account, http, row["cursor"]))
     except SendError as error:
         await _note_trouble(runtime, lane, error)
         return False
     await _keep(runtime, lane, channel, polled, was_healthy=row["health"] == "healthy")
     return True
-
-
-async def _hold_while(runtime: Runtime, lane: Lane, polling: Coroutine[Any, Any, Polled]) -> Polled:
-    """Await a poll, which takes longer than a lease, and renew the lease meanwhile."""
-    task = asyncio.ensure_future(polling)
-    try:
-        while not (await asyncio.wait({task}, timeout=RENEW_SECONDS))[0]:
-            async with runtime.database.unit_of_work(lane.organisation_id) as unit:
-                await lane.hold(unit)
-        return task.result()
-    finally:
-        task.cancel()
 
 
 async def _keep(runtime: Runtime, lane: Lane, channel: OpenChannel, polled: Polled, *, was_healthy: bool) -> None:

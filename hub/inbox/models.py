@@ -28,7 +28,9 @@ from hub.core.models import Tenant, TenantRow, one_of, refers, when
 
 MESSAGE_STATES = ("queued", "sending", "accepted", "sent", "delivered", "read", "failed", "unknown")
 """States of an outgoing message; the allowed steps are drawn in `docs/architecture.md`. Inbound messages have none."""
-MESSAGE_KINDS = ("text", "media", "location", "contact", "choice", "interactive", "unsupported")
+MESSAGE_KINDS = (
+    "text", "media", "location", "contact", "choice", "interactive", "sheet", "template", "cards", "times", "unsupported",
+)  # fmt: skip
 """What a message is; how each is stored stands in `content.py`."""
 CHAT, SERVICE, BULK = 0, 1, 2
 """Priorities of a part. What is done to messages that exist goes as service, so that it never keeps a chat message waiting."""
@@ -64,6 +66,21 @@ class WebhookDelivery(SQLModel, table=True):
     received_at: datetime = when()
     channel_id: UUID
     state: str = "received"
+    headers: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
+    body: bytes
+
+
+class UnroutedDelivery(SQLModel, table=True):
+    """A verified part of a shared delivery (`SharesEndpoint`) that names no account we know: no organisation's, for the operator's
+    eyes only, kept for 7 days. `own_id` is the account that it names, empty where it names none."""
+
+    __tablename__ = "unrouted_delivery"
+    __table_args__ = (Index("unrouted_delivery_age", "received_at", "id"),)
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    received_at: datetime = when()
+    connector: str
+    endpoint: str
+    own_id: str
     headers: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
     body: bytes
 
@@ -119,12 +136,43 @@ class Identity(TenantRow, table=True):
     created_at: datetime = when()
 
 
+class IdentityAlias(Tenant, table=True):
+    """Another address of a person on this channel, by which they are found as well: the provider names both (a phone number and an
+    id), or the person has moved from one to the other."""
+
+    __tablename__ = "identity_alias"
+    __table_args__ = (
+        Index("identity_alias_identity", "organisation_id", "identity_id"),
+        refers("channel_id", "channel"),
+        refers("identity_id", "identity"),
+    )
+    channel_id: UUID = Field(primary_key=True)
+    alias: str = Field(primary_key=True)
+    identity_id: UUID
+    created_at: datetime = when()
+
+
+class PeerKey(Tenant, table=True):
+    """The public key of an address, where messages are encrypted between the ends (`KnowsPeers`). The first one that the provider
+    names is pinned: another one later is not taken over by itself. `fingerprint` begins its SHA-256 in hex, for people to
+    compare."""
+
+    __tablename__ = "peer_key"
+    __table_args__ = (refers("channel_id", "channel"),)
+    channel_id: UUID = Field(primary_key=True)
+    address: str = Field(primary_key=True)
+    key: bytes
+    fingerprint: str
+    pinned_at: datetime = when()
+
+
 class Conversation(TenantRow, table=True):
     """All that is said with one identity. Reopened, never doubled.
 
     `state`: open, snoozed (put away until `snoozed_until`, or until the customer writes) or done. `turn`: whose move it is; ours
     after the customer wrote, when what we wrote did not arrive and when a snooze is over, the customer's after our answer and when
-    it is done. `last_*` is what the list shows. `unread` counts inbound messages since an agent last opened it.
+    it is done. `last_*` is what the list shows. `unread` counts inbound messages since an agent last opened it. `delivered_to` and
+    `read_to`: the customer has all of our messages up to this provider time, where the messenger tells it that way.
 
     In charge are a team, a member, both or nobody. `due_at` is until when we want to have finished, agreed on at `due_from`;
     `overdue` says that it has passed and the thread tells so. When a snooze is over, `snoozed_until` stays: since when it is back.
@@ -193,6 +241,8 @@ class Conversation(TenantRow, table=True):
     last_direction: str = "in"
     last_kind: str = "text"
     last_inbound_at: datetime | None = when(default=None, nullable=True)
+    delivered_to: datetime | None = when(default=None, nullable=True)
+    read_to: datetime | None = when(default=None, nullable=True)
     sort_at: datetime = when()
     created_at: datetime = when()
     done_at: datetime | None = when(default=None, nullable=True)
@@ -213,7 +263,8 @@ class Message(TenantRow, table=True):
     `direction`: `in` from the customer, `out` to the customer, `note` and `event` internal: those two have no state, no parts and
     so can never be sent. `seq` is given under the conversation's row lock. Threads sort by (`at`, `sequence`, `seq`): provider
     time, provider order, arrival. `content` holds what is not text (`content.py`). `provider_key` is the key of an inbound
-    message, by which we answer it or react to it. `deleted_at`: taken back at the provider; the row stays for the record.
+    message, by which we answer it or react to it, and of one of ours that was written elsewhere (`MessageSent`): that one has no
+    parts and no author. `deleted_at`: taken back at the provider; the row stays for the record.
     """
 
     __table_args__ = (
@@ -271,7 +322,7 @@ class MessagePart(TenantRow, table=True):
     and have a state of their own). `text` and `content` are what is sent (`content.py`); `target_key` is the message that an
     edit, a reaction or a deletion is about, or the press that is answered. `keys` are those of the provider's receipt. `priority`
     0 chat, 1 service, 2 bulk. `due_at` moves with each retry. The message shows its least advanced part. `author_id`: who asked
-    for the action.
+    for the action. `price`: what the provider says that it costs (`events.Price`), None until it does.
     """
 
     __tablename__ = "message_part"
@@ -316,6 +367,7 @@ class MessagePart(TenantRow, table=True):
     state: str = "queued"
     due_at: datetime = when()
     tries: int = 0
+    price: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True))
 
 
 class Attachment(TenantRow, table=True):
@@ -402,13 +454,14 @@ class ProviderKey(Tenant, table=True):
 
 
 class PendingEffect(TenantRow, table=True):
-    """A status or edit for a message we do not know yet; applied when its key appears (I3), dropped after 30 days."""
+    """A status, edit, deletion or reaction for a message we do not know yet; applied when its key appears (I3), dropped after 30
+    days."""
 
     __tablename__ = "pending_effect"
     __table_args__ = (
         Index("pending_effect_target", "organisation_id", "channel_id", "target_key"),
         Index("pending_effect_age", "organisation_id", "created_at", "id"),
-        one_of("kind", "status", "edit"),
+        one_of("kind", "status", "edit", "delete", "reaction"),
     )
     channel_id: UUID
     target_key: str

@@ -35,7 +35,7 @@ def why_not(
         return "not_arrived"
     if capabilities.edit_hours is not None and age > timedelta(hours=capabilities.edit_hours):
         return "too_old"
-    if not has_key:
+    if not (has_key and parts):  # one that was written elsewhere has no parts
         return "no_key"
     if change == "edit" and kind not in WITH_WORDS:
         return "no_text"

@@ -12,15 +12,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 import structlog
 
+from hub.channels.accounts import OpenChannel
 from hub.connectors.contract import (
     AnswerPress,
     DeleteMessage,
     EditMessage,
+    KnowsPeers,
+    MarkRead,
     OutboundAction,
     OutboundFile,
     OutboundMessage,
@@ -29,7 +32,7 @@ from hub.connectors.contract import (
     ShowTyping,
 )
 from hub.connectors.errors import UnsupportedContent
-from hub.connectors.events import Location, Media, OutboundContent
+from hub.connectors.events import Location, Media, OutboundContent, Text
 from hub.consent import gate, locks
 from hub.consent.gate import Decision, SendBlocked
 from hub.consent.permit import issue_permit
@@ -43,13 +46,19 @@ from hub.inbox.content import clean, file_ids, read_part, store, store_part
 from hub.inbox.drafts import remove_draft
 from hub.inbox.facts import Recipient, load_recipients
 from hub.inbox.models import BULK, CHAT, SERVICE
-from hub.inbox.preview import PREVIEW
+from hub.inbox.peers import load_keys
+from hub.inbox.people import Talk
+from hub.inbox.preview import PREVIEW, redraw_previews
 from hub.inbox.waiting import RETRY_BLOCKS, due_after_earlier, fail_messages, keep_waiting
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
 
 CLIENT_KEY_LENGTH = 64
+MARKETING: Final = "marketing"
+"""The category of a template that is advertising, in the providers' word."""
+Sign = Literal["typing", "read"]
+"""What is shown to a customer and not kept."""
 
 
 class Author(Protocol):
@@ -129,6 +138,10 @@ async def submit(
         else:
             reply_to_key = await key_of(unit, conversation_id, reply_to) if reply_to else None
             uploads = await lock_uploads(unit, conversation_id, author.member_id, files)
+            if uploads and recipient.connector.capabilities.media_by_link and runtime.settings.public_url is None:
+                raise InvalidInput(
+                    "the provider fetches files, and this hub has no address", field="files", reason="no_public_address"
+                )
             content = compose(recipient.connector.capabilities, text, uploads, options, location)
             message = _Written(message_id, content, split(recipient, content), client_key, reply_to_key, priority)
             await _write(unit, author, conversation, recipient, message, decision)
@@ -137,6 +150,8 @@ async def submit(
             await keep_decisions(unit, "submit", [(decision, conversation_id, message_id, author.member_id)])
             tenant = unit.tenant
             unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))
+            if conversation["unread"] and "read" in recipient.connector.capabilities.actions:  # whoever answers has read
+                unit.after_commit(lambda: runtime.queue.nudge_sign(tenant, conversation_id, "read"))
     if decision.verdict == "refuse":
         log.info("refused", conversation=ids.show("conv", conversation_id), rule=decision.rule)
         raise SendBlocked(decision)
@@ -154,7 +169,7 @@ def split(recipient: Recipient, content: OutboundContent) -> Sequence[OutboundCo
 
 async def _lock_conversation(unit: UnitOfWork, conversation_id: UUID) -> Any:
     row = await unit.sql.fetchrow(
-        "SELECT id, state, last_seq, sort_at FROM conversation WHERE organisation_id = $1 AND id = $2 FOR UPDATE",
+        "SELECT id, state, last_seq, sort_at, unread FROM conversation WHERE organisation_id = $1 AND id = $2 FOR UPDATE",
         unit.tenant,
         conversation_id,
     )
@@ -270,7 +285,7 @@ async def _write(
     )
 
 
-async def keep_decisions(unit: UnitOfWork, stage: str, kept: list[tuple[Decision, UUID, UUID | None, UUID | None]]) -> None:
+async def keep_decisions(unit: UnitOfWork, stage: str, kept: list[tuple[Decision, UUID | None, UUID | None, UUID | None]]) -> None:
     """Keep what the gate said: (decision, conversation, message, member)."""
     if not kept:
         return
@@ -298,7 +313,7 @@ async def keep_decisions(unit: UnitOfWork, stage: str, kept: list[tuple[Decision
 
 _CANDIDATES = """
 SELECT p.id, p.message_id, p.conversation_id, p.action, p.text, p.content, p.reply_to_key, p.target_key, p.tries,
-       i.provider_user_id AS address,
+       i.provider_user_id AS address, COALESCE(p.author_id, m.author_id) IS NOT NULL AS by_person,
        CASE p.action WHEN 'message' THEN m.arrived_at ELSE COALESCE(
            (SELECT min(a.permit_at) FROM attempt a WHERE a.organisation_id = p.organisation_id AND a.part_id = p.id), $3
        ) END AS wanted_at
@@ -343,17 +358,19 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
     rows += await _candidates(unit, channel_id, now, BULK, BULK, min(bulk, any_ - len(rows)))
     if not rows:
         return []
-    is_wide = runtime.connectors.get(messenger).capabilities.address_scope == "messenger"
+    connector = runtime.connectors.get(messenger)
+    is_wide = connector.capabilities.address_scope == "messenger"
     keys = {row["address"]: (messenger, "" if is_wide else str(channel_id), row["address"]) for row in rows}
     free = await locks.share_addresses(unit, keys.values())
     rows = [row for row in rows if keys[row["address"]] in free]
     recipients = await load_recipients(unit, runtime.connectors, [row["conversation_id"] for row in rows])
-    decisions = {
-        conversation_id: gate.decide(recipient.facts, gate.Request(purpose="reply"))
-        for conversation_id, recipient in recipients.items()
-    }
-    await _put_off(unit, [(row, decisions[row["conversation_id"]]) for row in rows])
-    allowed = [row for row in rows if decisions[row["conversation_id"]].verdict == "allow"]
+    decisions = {row["id"]: gate.decide(recipients[row["conversation_id"]].facts, _request(row)) for row in rows}
+    await _put_off(unit, [(row, decisions[row["id"]]) for row in rows])
+    allowed = [row for row in rows if decisions[row["id"]].verdict == "allow"]
+    peers: dict[str, bytes] = {}
+    if isinstance(connector, KnowsPeers):  # those without a key are fetched before the next turn (`peers.py`)
+        peers = await load_keys(unit, channel_id, {row["address"] for row in allowed})
+        allowed = [row for row in allowed if row["address"] in peers]
     claimed = await unit.sql.fetch(
         """
         UPDATE message_part SET state = 'sending', tries = tries + 1
@@ -363,8 +380,21 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
         [row["id"] for row in allowed],
     )
     tries = {row["id"]: row["tries"] for row in claimed}
-    files = await load_files(runtime, unit, [id_ for row in allowed for id_ in file_ids(row["content"])])
-    claims = [_claim(row, recipients[row["conversation_id"]], tries[row["id"]], files) for row in allowed if row["id"] in tries]
+    wanted = [id_ for row in allowed for id_ in file_ids(row["content"])]
+    files = await load_files(runtime, unit, wanted, with_links=connector.capabilities.media_by_link)
+    claims = [
+        Claim(
+            permit=issue_permit(part_id=row["id"], attempt_id=(attempt_id := ids.new_id())),
+            action=_action(row, attempt_id, files, decisions[row["id"]], peers.get(row["address"], b"")),
+            message_id=row["message_id"],
+            conversation_id=row["conversation_id"],
+            recipient=recipients[row["conversation_id"]],
+            tries=tries[row["id"]],
+            wanted_at=row["wanted_at"],
+        )
+        for row in allowed
+        if row["id"] in tries
+    ]
     await _write_attempts(unit, channel_id, fence, now, claims)
     return claims
 
@@ -376,48 +406,114 @@ async def _candidates(unit: UnitOfWork, channel_id: UUID, now: datetime, lowest:
     return found
 
 
-def _claim(row: Any, recipient: Recipient, tries: int, files: Mapping[str, tuple[Media, OutboundFile]]) -> Claim:
-    attempt_id = ids.new_id()
-    permit = issue_permit(part_id=row["id"], attempt_id=attempt_id)
-    action = _action(row, attempt_id, files)
-    return Claim(permit, action, row["message_id"], row["conversation_id"], recipient, tries, row["wanted_at"])
-
-
-def _action(row: Any, attempt_id: UUID, files: Mapping[str, tuple[Media, OutboundFile]]) -> OutboundAction:
-    """What a claimed part does at the provider."""
-    part_id, address = row["id"], row["address"]
-    content: dict[str, Any] = row["content"]
-    match row["action"]:
-        case "delete":
-            keys = tuple(content["targets"])
-            return DeleteMessage(part_id=part_id, attempt_id=attempt_id, address=address, target_keys=keys)
-        case "react":
-            target, emoji = row["target_key"], row["text"]
-            return React(part_id=part_id, attempt_id=attempt_id, address=address, target_key=target, emoji=emoji)
-        case "answer":
-            return AnswerPress(part_id=part_id, attempt_id=attempt_id, address=address, press=row["target_key"])
-    media = {id_.hex: files[id_.hex] for id_ in file_ids(content)}
-    what = read_part(row["text"], content, {ref: one for ref, (one, _) in media.items()})
-    if row["action"] == "edit":
-        return EditMessage(part_id=part_id, attempt_id=attempt_id, address=address, target_key=row["target_key"], content=what)
-    return OutboundMessage(
-        part_id=part_id,
-        attempt_id=attempt_id,
-        address=address,
-        content=what,
-        reply_to_key=row["reply_to_key"],
-        files={ref: file for ref, (_, file) in media.items()},
+def _request(row: Any) -> gate.Request:
+    """What a part is to the gate. What a person asked for was written by them, however long it waited."""
+    content = row["content"]
+    is_template = row["action"] == "message" and "parameters" in content
+    return gate.Request(
+        purpose="reply",
+        form="template" if is_template else "free",
+        marketing=is_template and content["category"] == MARKETING,
+        by="person" if row["by_person"] else "program",
     )
 
 
-async def permit_typing(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -> tuple[Permit, ShowTyping, UUID] | None:
-    """Leave to show that somebody writes, with the channel, or None where the gate or the messenger says no. Nothing is stored."""
+def _action(
+    row: Any, attempt_id: UUID, files: Mapping[str, tuple[Media, OutboundFile]], decision: Decision, peer_key: bytes
+) -> OutboundAction:
+    """What a claimed part does at the provider."""
+    to: dict[str, Any] = {"part_id": row["id"], "attempt_id": attempt_id, "address": row["address"], "peer_key": peer_key}
+    content: dict[str, Any] = row["content"]
+    match row["action"]:
+        case "delete":
+            return DeleteMessage(**to, target_keys=tuple(content["targets"]))
+        case "react":
+            return React(**to, target_key=row["target_key"], emoji=row["text"])
+        case "answer":
+            return AnswerPress(**to, press=row["target_key"])
+    media = {id_.hex: files[id_.hex] for id_ in file_ids(content)}
+    what = read_part(row["text"], content, {ref: one for ref, (one, _) in media.items()})
+    if row["action"] == "edit":
+        return EditMessage(**to, target_key=row["target_key"], content=what)
+    return OutboundMessage(
+        **to,
+        content=what,
+        reply_to_key=row["reply_to_key"],
+        files={ref: file for ref, (_, file) in media.items()},
+        tag="human_agent" if decision.rule == "human_agent" else "",
+    )
+
+
+async def permit_sign(
+    runtime: Runtime, unit: UnitOfWork, conversation_id: UUID, sign: Sign
+) -> tuple[Permit, ShowTyping | MarkRead, UUID] | None:
+    """Leave to show the customer that somebody writes, or has read, with the channel; None where the gate or the messenger says no,
+    or there is nothing to be read. Nothing is stored."""
     recipient = await load_recipient(runtime, unit, conversation_id)
     decision = gate.decide(recipient.facts, gate.Request(purpose="reply"))
-    if decision.verdict != "allow" or "typing" not in recipient.connector.capabilities.actions:
+    if decision.verdict != "allow" or sign not in recipient.connector.capabilities.actions:
         return None
-    action = ShowTyping(part_id=ids.new_id(), attempt_id=ids.new_id(), address=recipient.address)
+    newest: str | None = await unit.sql.fetchval(
+        """
+        SELECT provider_key FROM message
+        WHERE organisation_id = $1 AND conversation_id = $2 AND direction = 'in' AND provider_key IS NOT NULL
+        ORDER BY at DESC, sequence DESC, seq DESC LIMIT 1
+        """,
+        unit.tenant,
+        conversation_id,
+    )
+    peer_key = (await load_keys(unit, recipient.channel_id, [recipient.address])).get(recipient.address, b"")
+    to: dict[str, Any] = {"part_id": ids.new_id(), "attempt_id": ids.new_id(), "address": recipient.address, "peer_key": peer_key}
+    if sign == "typing":
+        action: ShowTyping | MarkRead = ShowTyping(**to, target_key=newest or "")
+    elif newest is None:
+        return None
+    else:
+        action = MarkRead(**to, target_key=newest)
     return issue_permit(part_id=action.part_id, attempt_id=action.attempt_id), action, recipient.channel_id
+
+
+async def write_welcome(
+    unit: UnitOfWork, channel: OpenChannel, talk: Talk, text: str, decision: Decision, facts_version: str
+) -> tuple[Permit, OutboundMessage]:
+    """Write a greeting that the gate let out, as sent and unclear: it leaves with the answer to a webhook (`welcome.py`). The
+    caller holds the address's lock and the conversation's row."""
+    message_id, part_id, attempt_id, now = ids.new_id(), ids.new_id(), ids.new_id(), clock.now()
+    await unit.sql.execute(
+        """
+        WITH counted AS (
+            UPDATE conversation SET last_seq = last_seq + 1, sort_at = GREATEST(sort_at, $6)
+            WHERE organisation_id = $1 AND id = $2 RETURNING last_seq
+        ), written AS (
+            INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence,
+                                 arrived_at, state, failure, failure_text)
+            SELECT $1, $3, $2, last_seq, 'out', 'text', $7, '{"welcome": true}', $6, 0, $6, 'unknown', '', '' FROM counted
+        ), parted AS (
+            INSERT INTO message_part (organisation_id, id, message_id, part_no, conversation_id, channel_id, message_seq, text,
+                                      priority, state, due_at, tries)
+            SELECT $1, $4, $3, 0, $2, $8, last_seq, $7, $9, 'unknown', $6, 1 FROM counted
+        )
+        INSERT INTO attempt (organisation_id, id, part_id, channel_id, no, permit_at, facts_version, fence, finished_at, outcome,
+                             error, provider_code, provider_text)
+        VALUES ($1, $5, $4, $8, 1, $6, $10, 0, $6, 'unknown', 'in_the_answer', '', '')
+        """,
+        unit.tenant,
+        talk.conversation_id,
+        message_id,
+        part_id,
+        attempt_id,
+        now,
+        text,
+        channel.channel_id,
+        SERVICE,
+        facts_version,
+    )
+    await keep_decisions(unit, "claim", [(decision, talk.conversation_id, message_id, None)])
+    await redraw_previews(unit, [talk.conversation_id])
+    shown = {"conversation": ids.show("conv", talk.conversation_id), "message": ids.show("msg", message_id)}
+    note_change(unit, "message", {**shown, "direction": "out"})
+    message = OutboundMessage(part_id=part_id, attempt_id=attempt_id, address=talk.address, content=Text(text=text))
+    return issue_permit(part_id=part_id, attempt_id=attempt_id), message
 
 
 async def _write_attempts(unit: UnitOfWork, channel_id: UUID, fence: int, now: datetime, claims: list[Claim]) -> None:

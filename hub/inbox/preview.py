@@ -10,7 +10,8 @@ PREVIEW: Final = 200
 """Characters of a message that the list shows."""
 
 NEWEST: Final = """
-SELECT CASE WHEN m.deleted_at IS NULL THEN COALESCE(m.content ->> 'media', m.kind) ELSE 'deleted' END AS kind, m.direction,
+SELECT CASE WHEN m.deleted_at IS NULL THEN COALESCE(m.content ->> 'media', m.content ->> 'sheet', m.kind) ELSE 'deleted' END
+       AS kind, m.direction,
        CASE WHEN m.deleted_at IS NOT NULL THEN '' WHEN m.kind = 'unsupported' THEN m.content ->> 'kind' ELSE left(m.text, {preview})
        END AS preview
 FROM message m

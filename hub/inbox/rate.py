@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from hub.connectors.contract import Budget
 from hub.core.queue import Queue
 
 BURST_SECONDS = 0.25
@@ -44,6 +45,19 @@ return {taken, bulk_taken, tostring(math.max(0, (1 - (tokens - taken)) / rate))}
 _GIVE_BACK = """
 redis.call('HINCRBYFLOAT', KEYS[1], 'tokens', ARGV[1])
 redis.call('HINCRBYFLOAT', KEYS[2], 'tokens', ARGV[2])
+"""
+
+_SPEND = """
+local now = redis.call('TIME')
+now = tonumber(now[1]) + tonumber(now[2]) / 1e6
+local rate, capacity, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+local tokens = tonumber(bucket[1] or '1')
+tokens = math.min(capacity, tokens + math.max(0, now - tonumber(bucket[2] or tostring(now))) * rate)
+local taken = math.min(wanted, math.floor(tokens))
+redis.call('HSET', KEYS[1], 'tokens', tostring(tokens - taken), 'at', string.format('%.6f', now))
+redis.call('EXPIRE', KEYS[1], math.ceil(capacity / rate) + 3600)
+return {taken, tostring(math.max(0, (1 - (tokens - taken)) / rate))}
 """
 
 
@@ -81,3 +95,24 @@ class Rate:
         """Close the channel for this long, for all workers."""
         now, micro = await self._redis.time()
         await self._redis.set(self._keys[2], now + micro / 1e6 + seconds, px=max(1, int(seconds * 1000)))
+
+
+class SharedBudget:
+    """A limit that several accounts share (`SharesBudget`): a bucket of a tenth of it, refilled so that in no span of its seconds
+    more than it is spent. A bucket that nobody knows holds one."""
+
+    def __init__(self, queue: Queue, budget: Budget) -> None:
+        self._spend: Any = queue.redis.register_script(_SPEND)
+        self._redis = queue.redis
+        self._key = f"budget:{budget.name}"
+        self._capacity = max(1, budget.most // 10)
+        self._per_second = max(1, budget.most - self._capacity) / budget.seconds
+
+    async def take(self, wanted: int) -> tuple[int, float]:
+        """Take up to `wanted`; how many there were, and in how many seconds the next one is there. Raises RedisError or OSError."""
+        taken, wait = await self._spend(keys=[self._key], args=[self._per_second, self._capacity, wanted])
+        return int(taken), float(wait)
+
+    async def give_back(self, unused: int) -> None:
+        """Return what was not needed."""
+        await self._redis.hincrbyfloat(self._key, "tokens", unused)  # type: ignore[misc]  # redis-py types both of its clients at once

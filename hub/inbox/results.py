@@ -2,8 +2,9 @@
 
     Receipt              accepted or sent; the provider's keys, time and order; parked statuses find their message now
     RateLimited          queued again, not before the provider's time; the whole channel pauses
+    RecipientLimited     the same for everything that waits in this conversation, and nothing else
     Unavailable          queued again with back-off and jitter; the channel shows as failing for that long
-    AuthFailed           queued again; the channel waits for a person
+    AuthFailed           queued again; the channel waits for a person, AccountPaused: for the cause that it names
     NotSent              the permit was too old: queued again at once
     Rejected, Unsupported, RecipientOptedOut   final; the last one is recorded by consent
     OutcomeUnknown       unknown; never repeated by itself (I5). Edits, deletions and reactions are: twice is the same as once
@@ -21,9 +22,11 @@ from hub.channels.accounts import OpenChannel
 from hub.channels.health import mark_attention, mark_failing, mark_healthy
 from hub.connectors.contract import DeleteMessage, EditMessage, OutboundMessage, React, Receipt
 from hub.connectors.errors import (
+    AccountPaused,
     AuthFailed,
     OutcomeUnknown,
     RateLimited,
+    RecipientLimited,
     RecipientOptedOut,
     SendError,
     Unavailable,
@@ -32,11 +35,13 @@ from hub.consent import ledger, locks
 from hub.core import clock
 from hub.core.db import UnitOfWork, text_array
 from hub.inbox.content import store
+from hub.inbox.echoes import adopt_echoes
 from hub.inbox.effects import CONTENT_KEYS, apply_effects, note_messages_changed
 from hub.inbox.outbound import Claim
 from hub.inbox.preview import redraw_previews
 from hub.inbox.status import draw_messages, furthest, lock_messages
-from hub.inbox.waiting import keep_waiting
+from hub.inbox.waiting import hold_conversation, keep_waiting
+from hub.inbox.watermarks import catch_up
 from hub.runtime import Runtime
 
 GIVE_UP_AFTER = timedelta(hours=24)
@@ -57,7 +62,9 @@ class Result:
     @property
     def hold_seconds(self) -> float:
         """For how long the channel must be left alone."""
-        return self.answer.retry_after if isinstance(self.answer, RateLimited) else 0.0
+        if isinstance(self.answer, RecipientLimited) or not isinstance(self.answer, RateLimited):
+            return 0.0
+        return self.answer.retry_after
 
 
 def backoff(tries: int) -> float:
@@ -152,6 +159,9 @@ async def _move_parts(unit: UnitOfWork, results: list[Result]) -> None:
         *(list(column) for column in zip(*moves, strict=True)),
     )
     await keep_waiting(unit, [(part_id, due_at) for part_id, state, due_at, *_ in moves if state == "queued"])
+    for result in results:
+        if isinstance(result.answer, RecipientLimited):
+            await hold_conversation(unit, result.claim.conversation_id, now + timedelta(seconds=result.answer.retry_after))
     stuck = [result for result in results if _is_message(result) and _next(result)[1] in ("failed", "unknown")]
     if not stuck:
         return
@@ -188,18 +198,21 @@ async def _keep_receipts(unit: UnitOfWork, channel_id: UUID, results: list[Resul
     if not receipts:
         return []
     keys = [(key, claim.message_id, claim.action.part_id) for claim, receipt in receipts for key in receipt.keys]
-    await unit.sql.execute(
+    written = await unit.sql.fetch(
         """
         INSERT INTO provider_key (organisation_id, channel_id, key, message_id, part_no)
         SELECT $1, $2, row.key, row.message_id, p.part_no
         FROM unnest($3::text[], $4::uuid[], $5::uuid[]) AS row(key, message_id, part_id)
         JOIN message_part p ON p.organisation_id = $1 AND p.id = row.part_id
-        ON CONFLICT DO NOTHING
+        ON CONFLICT DO NOTHING RETURNING key
         """,
         unit.tenant,
         channel_id,
         *(list(column) for column in zip(*keys, strict=True)),
     )
+    if len(written) < len(keys):
+        new = {row["key"] for row in written}
+        await adopt_echoes(unit, channel_id, [one for one in keys if one[0] not in new])
     await unit.sql.execute(
         """
         UPDATE message AS m SET at = row.at, sequence = row.sequence
@@ -211,6 +224,8 @@ async def _keep_receipts(unit: UnitOfWork, channel_id: UUID, results: list[Resul
         [receipt.at or clock.now() for _, receipt in receipts],
         [receipt.sequence for _, receipt in receipts],
     )
+    if any(claim.recipient.connector.capabilities.confirms & {"delivered", "read"} for claim, _ in receipts):
+        await catch_up(unit, [claim.message_id for claim, _ in receipts])
     return [key for key, _, _ in keys]
 
 
@@ -272,8 +287,9 @@ async def _judge_health(unit: UnitOfWork, channel_id: UUID, results: list[Result
     """The newest word about the provider: one success makes the channel healthy again."""
     if any(isinstance(result.answer, Receipt) for result in results):
         await mark_healthy(unit, channel_id)
-    elif any(isinstance(result.answer, AuthFailed) for result in results):
-        await mark_attention(unit, channel_id, "auth_failed")
+    elif refusal := next((result.answer for result in results if isinstance(result.answer, AuthFailed)), None):
+        cause = refusal.cause if isinstance(refusal, AccountPaused) else "auth_failed"
+        await mark_attention(unit, channel_id, cause, refusal.provider_text)
     else:
         down = [result.claim.tries for result in results if isinstance(result.answer, Unavailable)]
         if down:

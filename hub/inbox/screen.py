@@ -209,9 +209,14 @@ class Screen:
         key = f"inbox.kind.{kind}"
         return self._t(key) if key in catalogue(self._t.locale) else self._t("inbox.kind.other", kind=kind)
 
+    def _detail_word(self, label: str) -> str:
+        """What a line of a sheet is called; the provider's own word where it is none of ours."""
+        key = f"inbox.sheet.{label}"
+        return self._t(key) if key in catalogue(self._t.locale) else label
+
     def _said(self, kind: str, text: str) -> str:
         """A message in one line: its text, or the kind of content with the words that go with it."""
-        if kind in ("text", "choice", "interactive"):
+        if kind in ("text", "choice", "interactive", "template", "cards", "times"):
             return text
         if kind == "unsupported":
             return self._kind_word(text)
@@ -297,6 +302,8 @@ class Screen:
         """Functions the thread's templates use."""
         return {
             "kind_word": self._kind_word,
+            "detail_word": self._detail_word,
+            "instant": datetime.fromisoformat,
             "failure_words": self._failure_words,
             "file_words": self._file_words,
             "said": self._said,

@@ -17,6 +17,7 @@ from hub.core.errors import InvalidInput, NotFound
 from hub.core.feed import note_change
 from hub.inbox.content import clean
 from hub.inbox.drafts import remove_draft
+from hub.inbox.outbound import load_recipient
 from hub.organisations import audit
 from hub.organisations.actor import Access
 from hub.organisations.hooks import TeamRemoved
@@ -263,11 +264,15 @@ async def _tell(unit: UnitOfWork, access: Access, conversation: _Locked, action:
 
 
 async def mark_read(runtime: Runtime, access: Access, conversation_id: UUID) -> None:
-    """An agent has seen what came in. No line and no audit entry: reading changes nothing for the customer or the record."""
+    """An agent has seen what came in. No line and no audit entry: it changes nothing for the record. The customer is told where the
+    messenger shows it."""
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         conversation = await _lock(unit, conversation_id)
         if conversation.unread:
             await unit.sql.execute(
                 "UPDATE conversation SET unread = 0 WHERE organisation_id = $1 AND id = $2", unit.tenant, conversation_id
             )
+            recipient = await load_recipient(runtime, unit, conversation_id)
+            if "read" in recipient.connector.capabilities.actions:
+                unit.after_commit(lambda: runtime.queue.nudge_sign(access.organisation_id, conversation_id, "read"))
             note_change(unit, "conversation", {"conversation": conversation.shown})

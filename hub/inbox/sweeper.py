@@ -21,6 +21,7 @@ from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
 from hub.inbox import alarm, media
+from hub.inbox.arrivals import UNROUTED_KEPT
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -59,6 +60,11 @@ WHERE l.direction = 'media' AND (l.lease_until IS NULL OR l.lease_until < $1)
   AND EXISTS (SELECT FROM attachment a WHERE a.organisation_id = l.organisation_id AND a.channel_id = l.channel_id
               AND a.state = 'waiting' AND a.due_at <= $2)
 """
+_DUE_CARE = """
+SELECT l.organisation_id, l.channel_id FROM channel h
+JOIN channel_lane l ON l.organisation_id = h.organisation_id AND l.channel_id = h.id AND l.direction = 'care'
+WHERE h.care_at <= $2 AND (l.lease_until IS NULL OR l.lease_until < $1)
+"""
 
 
 async def look(runtime: Runtime) -> int:
@@ -71,6 +77,7 @@ async def look(runtime: Runtime) -> int:
             "out": await unit.sql.fetch(_DUE_OUT, machine_now, now),
             "listen": await unit.sql.fetch(_DUE_LISTEN, machine_now, now, polled),
             "media": await unit.sql.fetch(_DUE_MEDIA, machine_now, now),
+            "care": await unit.sql.fetch(_DUE_CARE, machine_now, now),
         }
     for direction, rows in due.items():
         if rows:
@@ -84,6 +91,7 @@ async def keep_house(runtime: Runtime) -> None:
     now = clock.now()
     async with runtime.database.system() as unit:
         await unit.sql.execute("SELECT keep_delivery_days($1, $2)", now.date(), settings.keep_raw_days)
+        await unit.sql.execute("DELETE FROM unrouted_delivery WHERE received_at < $1", now - UNROUTED_KEPT)
         organisations: list[UUID] = [row["id"] for row in await unit.sql.fetch("SELECT id FROM organisation")]
     for organisation_id in organisations:
         async with runtime.database.unit_of_work(organisation_id) as unit:

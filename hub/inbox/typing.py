@@ -10,4 +10,4 @@ async def note_typing(runtime: Runtime, author: Author, conversation_id: UUID) -
     """Called while a person types, every few seconds. NotFound."""
     async with runtime.database.unit_of_work(author.organisation_id) as unit:
         await load_recipient(runtime, unit, conversation_id)
-    await runtime.queue.nudge_typing(author.organisation_id, conversation_id)
+    await runtime.queue.nudge_sign(author.organisation_id, conversation_id, "typing")

@@ -55,6 +55,19 @@ async def keep_waiting(unit: UnitOfWork, again: list[tuple[UUID, datetime]]) -> 
     )
 
 
+async def hold_conversation(unit: UnitOfWork, conversation_id: UUID, until: datetime) -> None:
+    """The provider takes nothing more for this person for a while: what waits for them is not due before."""
+    await unit.sql.execute(
+        """
+        UPDATE message_part SET due_at = GREATEST(due_at, $3)
+        WHERE organisation_id = $1 AND conversation_id = $2 AND state = 'queued'
+        """,
+        unit.tenant,
+        conversation_id,
+        until,
+    )
+
+
 async def fail_messages(unit: UnitOfWork, message_ids: list[UUID], failure: str, provider_text: str = "") -> None:
     """Give up every part of these messages that is still queued, for one reason; also what was to be done to messages that
     exist."""

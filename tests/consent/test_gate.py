@@ -25,8 +25,13 @@ RULES = (
     "channel_attention",
     "person_blocked",
     "opted_out",
+    "marketing_stopped",
+    "opt_in_needed",
+    "template_needed",
+    "human_only",
     "window_closed",
 )
+ALLOWS = ("reply", "welcome", "template", "human_agent")
 
 
 def facts(**values: Any) -> Facts:
@@ -41,10 +46,13 @@ def facts(**values: Any) -> Facts:
         "health_until": None,
         "choice": "none",
         "choice_at": None,
+        "marketing": "free",
         "reach": "reachable",
         "reach_at": None,
         "last_inbound_at": NOW - timedelta(hours=1),
         "reply_window_hours": None,
+        "human_agent_days": 0,
+        "templates": False,
         "now": NOW,
     }
     return Facts(**(usual | values))
@@ -78,6 +86,49 @@ def test_which_rule_speaks(known: dict[str, Any], verdict: str, rule: str) -> No
     assert (decision.verdict, decision.rule) == (verdict, rule)
 
 
+CLOSED = {"reply_window_hours": 24, "last_inbound_at": NOW - timedelta(days=2)}
+TEMPLATE = gate.Request(purpose="reply", form="template")
+ADVERTISING = gate.Request(purpose="reply", form="template", marketing=True)
+WELCOME = gate.Request(purpose="welcome", by="program")
+PROGRAM = gate.Request(purpose="reply", by="program")
+
+
+@pytest.mark.parametrize(
+    ("known", "request_", "verdict", "rule"),
+    [
+        # after the reply window only what the messenger leaves open
+        (CLOSED | {"templates": True}, REPLY, "refuse", "template_needed"),
+        (CLOSED | {"templates": True}, TEMPLATE, "allow", "template"),
+        (CLOSED, TEMPLATE, "refuse", "window_closed"),
+        (CLOSED | {"human_agent_days": 7}, REPLY, "allow", "human_agent"),
+        (CLOSED | {"human_agent_days": 7}, PROGRAM, "refuse", "human_only"),
+        (CLOSED | {"human_agent_days": 2}, REPLY, "refuse", "window_closed"),
+        ({"reply_window_hours": 24, "last_inbound_at": None, "human_agent_days": 7}, REPLY, "refuse", "window_closed"),
+        ({"reply_window_hours": 24, "human_agent_days": 7}, REPLY, "allow", "reply"),
+        ({"reply_window_hours": 24, "templates": True}, TEMPLATE, "allow", "reply"),
+        # the first word, advertising and a greeting need an opt-in (R-221)
+        ({"reply_window_hours": 24, "templates": True, "last_inbound_at": None}, TEMPLATE, "refuse", "opt_in_needed"),
+        (
+            {"reply_window_hours": 24, "templates": True, "last_inbound_at": None, "choice": "opted_in"},
+            TEMPLATE,
+            "allow",
+            "template",
+        ),
+        ({"templates": True}, ADVERTISING, "refuse", "opt_in_needed"),
+        ({"templates": True, "choice": "opted_in"}, ADVERTISING, "allow", "reply"),
+        ({"templates": True, "choice": "opted_in", "marketing": "stopped"}, ADVERTISING, "refuse", "marketing_stopped"),
+        ({"templates": True, "marketing": "stopped"}, REPLY, "allow", "reply"),
+        ({}, WELCOME, "refuse", "opt_in_needed"),
+        ({"choice": "opted_in", "last_inbound_at": None, "reply_window_hours": 24}, WELCOME, "allow", "welcome"),
+        ({"choice": "opted_in", "reach": "blocked"}, WELCOME, "refuse", "person_blocked"),
+        ({"choice": "opted_in", "channel_state": "off"}, WELCOME, "refuse", "channel_off"),
+    ],
+)
+def test_what_may_go_when(known: dict[str, Any], request_: gate.Request, verdict: str, rule: str) -> None:
+    decision = gate.decide(facts(**known), request_)
+    assert (decision.verdict, decision.rule) == (verdict, rule)
+
+
 def test_a_deferred_message_knows_when_it_is_asked_again() -> None:
     until = NOW + timedelta(minutes=3)
     assert gate.decide(facts(health="failing", health_until=until), REPLY).until == until
@@ -98,33 +149,43 @@ any_facts = st.builds(
     health_until=moments,
     choice=st.sampled_from(["none", "opted_in", "opted_out"]),
     choice_at=moments,
+    marketing=st.sampled_from(["free", "stopped"]),
     reach=st.sampled_from(["reachable", "blocked"]),
     reach_at=moments,
     last_inbound_at=moments,
     reply_window_hours=st.none() | st.integers(1, 168),
+    human_agent_days=st.sampled_from([0, 7]),
+    templates=st.booleans(),
     now=instants,
 )
 
 
-@given(any_facts)
-def test_nothing_that_forbids_can_be_outvoted(known: Facts) -> None:
+any_request = st.sampled_from([REPLY, TEMPLATE, ADVERTISING, WELCOME, PROGRAM])
+
+
+@given(any_facts, any_request)
+def test_nothing_that_forbids_can_be_outvoted(known: Facts, request_: gate.Request) -> None:
     """A block, an opt-out without a later word, a closed window, a stopped channel or organisation: never allowed."""
-    decision = gate.decide(known, REPLY)
+    decision = gate.decide(known, request_)
     if decision.verdict != "allow":
         return
     assert known.organisation_state == "active" and known.standing in ("trial", "active")
     assert known.channel_state == "on" and known.reach == "reachable" and known.health != "attention"
     if known.choice == "opted_out":
         assert known.choice_at and known.last_inbound_at and known.last_inbound_at > known.choice_at
-    if known.reply_window_hours is not None:
+    if request_ in (ADVERTISING, WELCOME):
+        assert known.choice == "opted_in"
+    if known.reply_window_hours is not None and decision.rule == "reply":
         assert known.last_inbound_at and known.now - known.last_inbound_at < timedelta(hours=known.reply_window_hours)
+    if decision.rule == "human_agent":
+        assert known.last_inbound_at and known.now - known.last_inbound_at < timedelta(days=7) and request_.by == "person"
 
 
-@given(any_facts)
-def test_every_decision_says_what_it_rests_on(known: Facts) -> None:
+@given(any_facts, any_request)
+def test_every_decision_says_what_it_rests_on(known: Facts, request_: gate.Request) -> None:
     """I4: each decision has a rule with words in both languages; its evidence can be stored; only a deferral has an end."""
-    decision = gate.decide(known, REPLY)
-    assert decision.rule in RULES or decision.rule == "reply"
+    decision = gate.decide(known, request_)
+    assert decision.rule in (ALLOWS if decision.verdict == "allow" else RULES)
     json.dumps(decision.evidence, default=str)
     assert (decision.until is not None) == (decision.verdict == "defer")
     assert decision.until is None or decision.until > known.now

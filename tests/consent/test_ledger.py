@@ -122,8 +122,8 @@ def test_the_order_of_arrival_does_not_matter(changes: list[tuple[Kind, int]], c
     shuffled = list(changes)
     chance.shuffle(shuffled)
     assert fold(changes) == fold(shuffled)
-    words = [(seconds, kind == "opt_out") for kind, seconds in changes if kind in ("opt_out", "restart")]
-    assert (fold(changes).choice == "opted_out") == (bool(words) and max(words)[1])
+    words = [(seconds, kind == "opt_out") for kind, seconds in changes if kind in ("opt_out", "restart", "opted_in")]
+    assert (fold(changes).choice.value == "opted_out") == (bool(words) and max(words)[1])
 
 
 async def test_a_late_stop_does_not_undo_a_newer_start(hub: HubUnderTest) -> None:

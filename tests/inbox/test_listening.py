@@ -17,7 +17,7 @@ from hub.core import ids, lanes
 from hub.core.errors import HubError
 from hub.core.settings import Settings
 from hub.inbox import ingest, listening, sweeper
-from hub.inbox.door import append
+from hub.inbox.arrivals import append
 from hub.runtime import Runtime
 from tests.probe import Probe, ProbeSettings
 from tests.support import Connected, HubUnderTest

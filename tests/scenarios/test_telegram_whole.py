@@ -232,7 +232,7 @@ async def test_reply_reaction_edit_and_deletion_reach_the_phone(story: Story) ->
 
 async def test_typing_shows_on_the_phone(story: Story) -> None:
     clients = dispatch.Clients(story.hub.runtime.settings.trusted_hosts)
-    await dispatch.show_typing(story.hub.runtime, clients, story.hub.organisation_id, await story.conversation())
+    await dispatch.show_sign(story.hub.runtime, clients, story.hub.organisation_id, await story.conversation(), "typing")
     await clients.close()
     assert "typing" in str(await story.telegram.phone(story.person))
 
