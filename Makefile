@@ -3,7 +3,7 @@ PY := .venv/bin/python
 
 .PHONY: demo serve test test-outside test-long check lint types bench setup lock
 
-demo:            ## the hub with sample data, its own PostgreSQL and Valkey, and a Telegram simulator (HUB_PORT, default 8000)
+demo:            ## the hub with sample data, its own PostgreSQL and Valkey, and all messengers simulated (HUB_PORT, default 8000)
 	@scripts/setup.sh base
 	@exec $(PY) -m hub demo
 

@@ -12,7 +12,7 @@ from benchmarks import b1, b3
 from benchmarks.load import EVERY, FIRST_NUMBER, FIRST_PERSON
 from benchmarks.place import DRAIN_SECONDS, Place
 from benchmarks.report import Figure, Section
-from hub.sandbox.telegram.files import sample
+from hub.sandbox.samples import read as sample
 
 GOAL: Final = 0.9
 """At most 10 % less than with text only."""

@@ -20,10 +20,13 @@ from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
 from hub.inbox import pages as inbox
 from hub.inbox.door import Door
-from hub.inbox.stream import Stream, opened
+from hub.inbox.stream import Told, opened
 from hub.listeners import subscribe
 from hub.organisations import pages as organisations
 from hub.runtime import open_runtime, settle_memory
+from hub.webchat import api as webchat_api
+from hub.webchat import pages as webchat
+from hub.webchat.embedded import AllowOrigin
 
 
 class Hub:
@@ -34,9 +37,10 @@ class Hub:
         self._connectors = connectors
         self._door: ASGIApp | None = None
         self.web = FastAPI(title="Hub", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-        for room in (health, metrics, organisations, channels, inbox):
+        for room in (health, metrics, organisations, channels, inbox, webchat_api, webchat):
             self.web.include_router(room.router)
         pages.install(self.web, settings)
+        self.web.add_middleware(AllowOrigin)
         self._rooms = Requests(self.web, settings.trusted_proxies)
 
     @asynccontextmanager
@@ -52,6 +56,7 @@ class Hub:
         ) as runtime:
             web.state.runtime = runtime
             door = Door(runtime)
+            web.state.door = door
             self._door = Requests(door, settings.trusted_proxies)
             runtime.live.start()
             yield
@@ -66,7 +71,7 @@ class Hub:
             if stream is not None:
                 await stream.tell(receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Stream | None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Told | None:
         """Let a room answer; a stream is only begun by it. What the framework puts into the scope goes with the copy."""
         scope = {**scope}
         await self._rooms(scope, receive, send)

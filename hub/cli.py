@@ -1,7 +1,7 @@
 """`hub …`: what an operator types.
 
 hub serve      everything on one machine: own PostgreSQL and Valkey, web, worker (design: one supervisor, one data folder)
-hub demo       the same with a sample organisation and a Telegram simulator to play with
+hub demo       the same with a sample organisation and all messengers simulated to play with
 hub web        one web process            hub worker     one worker process
 hub migrate    bring the database to the newest schema
 hub found      create an organisation with its owner
@@ -35,7 +35,7 @@ keys_app = typer.Typer(no_args_is_help=True, help="The master keys that seal sec
 app.add_typer(keys_app, name="keys")
 
 SANDBOX_OFFSET = 1
-"""The demo's simulator listens on the hub's port plus this."""
+"""The demo's sandbox listens on the hub's port plus this."""
 
 
 def say(text: str) -> None:
@@ -154,12 +154,12 @@ def serve() -> None:
 
 @app.command()
 def demo() -> None:
-    """Everything with a sample organisation and a Telegram simulator, until Ctrl-C."""
+    """Everything with a sample organisation and all messengers simulated, until Ctrl-C."""
     settings = read_settings()
     sandbox_port = settings.port + SANDBOX_OFFSET
     env = {
         "HUB_TRUSTED_HOSTS": f"127.0.0.1:{sandbox_port}",
-        "HUB_PUBLIC_URL": settings.base_url,  # the simulator delivers by webhook, as a provider would to a public address
+        "HUB_PUBLIC_URL": settings.base_url,  # the simulators deliver by webhook, as providers would to a public address
         "HUB_LOG_LEVEL": os.environ.get("HUB_LOG_LEVEL", "WARNING"),
     }
     asyncio.run(_supervise("demo", settings, env, sandbox_port))

@@ -105,7 +105,26 @@ POST /o/{slug}/files/{attachment}/remove                   write_inbox
 POST /o/{slug}/conversations/{conversation}/files          write_inbox
 GET  /files/{token}                                        public
 HEAD /files/{token}                                        public
+
+GET  /o/{slug}/webchat/{channel}                           read_channels
+GET  /webchat/{key}                                        public
+GET  /webchat/{key}.js                                     embedded
+OPTIONS /webchat/{key}/{act}                               embedded
+POST /webchat/{key}/start                                  embedded
+POST /webchat/{key}/messages                               embedded
+POST /webchat/{key}/presses                                embedded
+POST /webchat/{key}/files                                  embedded
+POST /webchat/{key}/marks                                  embedded
+POST /webchat/{key}/typing                                 embedded
+POST /webchat/{key}/end                                    embedded
+GET  /webchat/{key}/box                                    embedded
+GET  /webchat/{key}/stream                                 embedded
+GET  /webchat/{key}/files/{token}                          embedded
+HEAD /webchat/{key}/files/{token}                          embedded
 """
+EVERYBODY: Final = ("public", "embedded")
+"""Rules that ask for no session. `embedded`: pages of other websites may ask, those that the chat in the address names; there is no
+cookie and no session that could be abused, and `tests/webchat/test_embedding.py` tries them from elsewhere."""
 OUTSIDE: Final = {"/static"}
 """Mounts. The door for providers is not even that: `hub.app.Hub` hands `/hooks/…` to it before FastAPI."""
 
@@ -121,8 +140,8 @@ IDS: Final = {
     "delivery": "dlv",
 }
 """Path parameters that name a thing of somebody, with the prefix of its shown id."""
-NO_IDS: Final = {"slug", "view", "token"}
-"""The others: the organisation itself, a word, and a secret that is its own proof."""
+NO_IDS: Final = {"slug", "view", "token", "key", "act"}
+"""The others: the organisation itself, words, a secret that is its own proof, and the public name of a website chat."""
 FORM: Final = {
     "text": "x",
     "client_key": "k",
@@ -159,7 +178,7 @@ class Route:
     def at(self, slug: str, named: dict[str, str]) -> str:
         """The address in an organisation, with these ids, else with well-formed ones that nobody has."""
         values = {name: named.get(name, ids.show(prefix, ids.new_id())) for name, prefix in IDS.items()}
-        return self.path.format(slug=slug, view="open", token="no-such-token", **values)
+        return self.path.format(slug=slug, view="open", token="no-such-token", key="no-such-chat", act="box", **values)
 
 
 def written() -> list[Route]:
@@ -174,6 +193,8 @@ def _rules(dependant: Dependant) -> Iterator[Rule]:
 
 
 def _name(rule: Rule) -> str:
+    if rule.from_elsewhere:
+        return "embedded"
     return "public" if rule.why else rule.right.value if rule.right else "session"
 
 
@@ -191,8 +212,8 @@ def real() -> list[tuple[str, str, list[str]]]:
 
 async def ask(browser: Browser, route: Route, path: str, *, headers: dict[str, str] = PAGE) -> Any:
     """The route as a browser that is signed in asks for it, with a well-formed form."""
-    if route.method == "HEAD":
-        return await browser.client.head(path, headers=headers)
+    if route.method in ("HEAD", "OPTIONS"):
+        return await browser.client.request(route.method, path, headers=headers)
     if route.method == "GET":
         query = {} if route.path == ENDLESS else FORM
         return await browser.client.get(path, params=query, headers=headers)
@@ -226,7 +247,7 @@ async def test_without_a_session(hub: HubUnderTest) -> None:
     for route in written():
         path = route.at(hub.slug, {})
         page, data = await ask(browse(hub), route, path, headers=PAGE), await ask(browse(hub), route, path, headers=DATA)
-        if route.rule == "public":
+        if route.rule in EVERYBODY:
             assert 401 not in (page.status_code, data.status_code) or route.path == "/login", route
         else:
             assert data.status_code == 401, route
@@ -240,7 +261,7 @@ async def test_after_the_session_was_ended(hub: HubUnderTest) -> None:
     async with hub.runtime.database.system() as unit:
         await sessions.end_token(unit, browser.token)
     for route in written():
-        if route.rule != "public":
+        if route.rule not in EVERYBODY:
             assert (await ask(browser, route, route.at(hub.slug, {}))).status_code == 401, route
 
 
@@ -281,8 +302,8 @@ async def test_unsafe_requests_from_elsewhere(hub: HubUnderTest) -> None:
             continue
         path = route.at(hub.slug, {})
         foreign = await browser.submit_from({"origin": ELSEWHERE}, path, FORM)
-        assert foreign.status_code == 403, route
-        if route.rule != "public":
+        assert foreign.status_code == (404 if route.rule == "embedded" else 403), route
+        if route.rule not in EVERYBODY:
             for csrf in ("", "0" * 64):
                 assert (await browser.submit(path, FORM, csrf=csrf)).status_code == 403, route
     assert (await browser.open("/account")).status_code == 200

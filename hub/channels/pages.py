@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, get_args, get_origin
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
@@ -37,7 +37,8 @@ NOTE: Final = re.compile(r"channel\.[a-z]+\.note\.[a-z_]+")
 @dataclass(frozen=True, slots=True)
 class FormField:
     """One field of a connector's settings in the set-up form. `label` and `hint` are catalogue keys; an optional field has its
-    `usual` value filled in; what was typed into a secret one is never shown again."""
+    `usual` value filled in; what was typed into a secret one is never shown again. One with `choices` takes one of them, whose
+    words are `<label>.<choice>`; one that `has_lines` takes several lines."""
 
     name: str
     label: str
@@ -46,6 +47,8 @@ class FormField:
     is_optional: bool
     usual: str
     value: str
+    choices: tuple[str, ...] = ()
+    has_lines: bool = False
 
     @property
     def is_changed(self) -> bool:
@@ -171,7 +174,19 @@ def _fields(kind: AnyConnector, typed: dict[str, str]) -> list[FormField]:
 def _field(name: str, info: FieldInfo, typed: dict[str, str]) -> FormField:
     usual = "" if info.is_required() or info.default is None else str(info.default)
     value = "" if is_secret(info) else typed.get(f"set_{name}", usual)
-    return FormField(name, info.title or name, info.description or "", is_secret(info), not info.is_required(), usual, value)
+    choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    return FormField(
+        name,
+        info.title or name,
+        info.description or "",
+        is_secret(info),
+        not info.is_required(),
+        usual,
+        value,
+        choices,
+        has_lines="lines" in extra,
+    )
 
 
 async def _typed(request: Request) -> tuple[dict[str, str], dict[str, str]]:

@@ -113,6 +113,8 @@ class Capabilities:
     human_agent_days    a person (no program) may still answer so many days after the customer's last message, marked as such
     media_by_link       the provider fetches files itself: `OutboundFile.link` is filled
     webhook             the provider delivers to our address; False: we ask, whatever address we have (`Polls`)
+    media_at_hand       files that come in were set aside in our own store before their message (the hub's own chat): `Media.ref` is
+                        their id there, and nothing is fetched
     """
 
     max_text: int
@@ -138,6 +140,7 @@ class Capabilities:
     human_agent_days: int = 0
     media_by_link: bool = False
     webhook: bool = True
+    media_at_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -409,7 +412,11 @@ class Handshakes(Protocol[S_contra]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """The part of a shared delivery that speaks of one account: its `own_id`, and a body with only its elements."""
+    """The part of a shared delivery that speaks of one account: its `own_id`, and a body with only its elements.
+
+    No `own_id`: it speaks of what accounts have in common (templates, the business itself). Every account behind the endpoint gets
+    it, and `parse` reads of it what is its own.
+    """
 
     own_id: str
     body: bytes

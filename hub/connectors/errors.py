@@ -13,6 +13,7 @@ ConnectorError
     Rejected              final: the provider refused the message
       Unreachable           final: it knows no conversation with this person that we may write in
       WindowClosed          final: the provider's reply window is over, whatever we thought
+      MarketingStopped      final: they want no marketing from us, and consent records that; answers and service still reach them
     UnsupportedContent    final, raised before any request: this messenger cannot express it
     TakenElsewhere        a poll only: another program, or a webhook, takes what comes in for this account
     RecipientOptedOut     final, and consent records it
@@ -109,6 +110,10 @@ class Unreachable(Rejected):
 
 class WindowClosed(Rejected):
     code = "window_closed"
+
+
+class MarketingStopped(Rejected):
+    code = "marketing_stopped"
 
 
 class UnsupportedContent(SendError):

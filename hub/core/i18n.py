@@ -34,8 +34,9 @@ WORDS: Final = (
     (LOCALES_FOLDER, "{locale}.json"),
     (LOCALES_FOLDER, "*.{locale}.json"),
     (Path(__file__).parents[1], "connectors/*/words.{locale}.json"),
+    (Path(__file__).parents[1], "sandbox/*/words.{locale}.json"),
 )
-"""Where the words of the pages stand: those of a messenger in its connector's own folder."""
+"""Where the words of the pages stand: those of a messenger in its connector's own folder, and in its simulator's."""
 
 _BABEL: Final = {"de": babel.Locale("de", "DE"), "en": babel.Locale("en", "GB")}
 _DAY_LINE: Final = {"de": "EEEE, d. MMMM", "en": "EEEE, d MMMM"}

@@ -2,6 +2,7 @@
 
     <HUB_MEDIA>/<organisation>/<last two digits of the id>/<id>          the file
     <HUB_MEDIA>/<organisation>/<last two digits of the id>/<id>.small    its small picture, if it has one
+    <HUB_MEDIA>/<organisation>/<last two digits of the id>/<id>.aside    a file that came before its message (our own website chat)
 
 Names are made of 32 hexadecimal digits: no path ever comes from what somebody typed or sent. Folders are 0700 and files 0600, so
 all processes of the hub must run as the same user. An object is whole or not there: it is written beside its place, made durable
@@ -39,6 +40,7 @@ class Form(StrEnum):
 
     FILE = ""
     SMALL = ".small"
+    ASIDE = ".aside"
 
 
 class TooLarge(HubError):
@@ -103,9 +105,21 @@ class Storage:
             fresh.unlink(missing_ok=True)
             raise
 
-    def open(self, organisation_id: UUID, object_id: UUID) -> BinaryIO:
+    def open(self, organisation_id: UUID, object_id: UUID, form: Form = Form.FILE) -> BinaryIO:
         """A stored file from its start; FileNotFoundError. The caller closes it."""
-        return open(self.path(organisation_id, object_id), "rb")
+        return open(self.path(organisation_id, object_id, form), "rb")
+
+    def set_aside(self, organisation_id: UUID, object_id: UUID) -> None:
+        """Keep a written file until its message comes for it: no row names it yet, so `listed` must not find it. Its small picture
+        goes. FileNotFoundError when there is no such file."""
+        self.path(organisation_id, object_id).rename(self.path(organisation_id, object_id, Form.ASIDE))
+        self.path(organisation_id, object_id, Form.SMALL).unlink(missing_ok=True)
+
+    def sweep_aside(self, organisation_id: UUID, part: int, *, older_than: float) -> None:
+        """Remove what was set aside in one of the PARTS; `older_than` as in `listed`, as long as its message may still come."""
+        for path in _old_files(self._part(organisation_id, part), older_than):
+            if path.suffix == Form.ASIDE:
+                path.unlink(missing_ok=True)
 
     def delete(self, organisation_id: UUID, object_id: UUID) -> None:
         """Remove a file and its small picture; what is gone already is no error."""

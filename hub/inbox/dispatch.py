@@ -216,7 +216,9 @@ async def show_sign(runtime: Runtime, clients: Clients, organisation_id: UUID, c
     if clients.free.locked() or not (await Rate(runtime.queue, channel_id, channel.per_second).take(1)).any:
         return
     await clients.free.acquire()
-    await clients.attempt(channel, permit, action)
+    answer = await clients.attempt(channel, permit, action)
+    if isinstance(answer, Receipt):  # a widget of our own chat shows it (`hub/webchat/stream.py`)
+        await runtime.live.whisper(organisation_id, {"shown_typing": ids.show("conv", conversation_id)})
 
 
 async def drain(runtime: Runtime, clients: Clients, organisation_id: UUID, channel_id: UUID, worker_id: UUID) -> None:

@@ -161,6 +161,19 @@ class Door:
             return await self._greet(verified, request, sender)
         return 200 if await self._store(arrival(verified, request)) else 503
 
+    async def channel(self, connector: str, shown: str) -> OpenChannel | None:
+        """The channel of a connector with this shown id. NotFound for what is no channel's id; raises STORE_ERRORS."""
+        channels = await self._channels(self._kinds[connector], shown)
+        return channels[0] if channels else None
+
+    async def take(self, channel: OpenChannel, request: RawRequest) -> int:
+        """Verify a request for this channel and keep it: 200 once it is on disk, 401 or 503. Our own website chat comes in here."""
+        if not _passes(channel, request):
+            return SignatureInvalid.http_status
+        if self._disk_nearly_full():
+            return 503
+        return 200 if await self._store(arrival(channel, request)) else 503
+
     async def _greet(self, channel: OpenChannel, request: RawRequest, sender: Sender) -> int | Reply:
         """Store the delivery and answer it with a greeting, where the business has one and the gate lets it out."""
         try:

@@ -55,13 +55,13 @@ AttachmentId = Annotated[UUID, Depends(_attachment_id)]
 @router.api_route("/o/{slug}/files/{attachment}", methods=READ)
 async def file(request: Request, access: Reader, attachment: AttachmentId, inline: bool = False) -> Response:
     """A stored file of this organisation."""
-    return await _hand_out(request, Linked(access.organisation_id, attachment), inline=inline)
+    return await hand_out(request, Linked(access.organisation_id, attachment), inline=inline)
 
 
 @router.api_route("/o/{slug}/files/{attachment}/thumb", methods=READ)
 async def thumb(request: Request, access: Reader, attachment: AttachmentId) -> Response:
     """The small picture of a stored image."""
-    return await _hand_out(request, Linked(access.organisation_id, attachment), form=Form.SMALL, inline=True)
+    return await hand_out(request, Linked(access.organisation_id, attachment), form=Form.SMALL, inline=True)
 
 
 @router.api_route(
@@ -69,10 +69,11 @@ async def thumb(request: Request, access: Reader, attachment: AttachmentId) -> R
 )
 async def linked_file(request: Request, token: str) -> Response:
     """The file that a signed link names."""
-    return await _hand_out(request, read_link(runtime_of(request).vault, token), inline=False)
+    return await hand_out(request, read_link(runtime_of(request).vault, token), inline=False)
 
 
-async def _hand_out(request: Request, linked: Linked, *, inline: bool, form: Form = Form.FILE) -> Response:
+async def hand_out(request: Request, linked: Linked, *, inline: bool, form: Form = Form.FILE) -> Response:
+    """A stored file, or its small picture; NotFound for everything else. `inline`: shown in place where its type allows that."""
     runtime = runtime_of(request)
     async with runtime.database.unit_of_work(linked.organisation_id) as unit:
         row = await unit.sql.fetchrow(

@@ -58,6 +58,7 @@ TURN_SECONDS: Final = 10.0
 """How long one job takes on new files before it lets the next job go on; a job has a time limit."""
 FILE_SECONDS: Final = 130.0
 """For one file from the first byte to the end of its examination; with TURN_SECONDS it ends before its job does."""
+COPY_BYTES: Final = 262_144
 CLAIMED: Final = timedelta(minutes=3)
 """When a claimed file is due again if nothing is heard of it: longer than FILE_SECONDS."""
 RENEW_SECONDS: Final = LEASE.total_seconds() / 3
@@ -313,17 +314,38 @@ async def _fetch(runtime: Runtime, channel: OpenChannel, http: AsyncClient, due:
 
 
 async def _fetch_and_examine(runtime: Runtime, channel: OpenChannel, http: AsyncClient, due: _Due) -> _Kept:
-    connector = channel.connector
-    if not isinstance(connector, FetchesMedia):
-        raise TypeError("this connector names files that it cannot fetch")
     limit = runtime.settings.media_limit
     async with runtime.storage.writing(channel.organisation_id, due.id, limit=limit) as writing:
-        head: FileHead = await connector.fetch(due.ref, channel.account, http, _Sink(writing), size=due.size)
+        head = await _bring(runtime, channel, http, due, _Sink(writing))
     name = due.name or head.name or due.kind
     examined = await examine(runtime, channel.organisation_id, due.id, name=name, size=writing.size)
-    if examined.state == "stored" and examined.mime.startswith("video/") and due.small_ref:
+    connector = channel.connector
+    if isinstance(connector, FetchesMedia) and examined.state == "stored" and examined.mime.startswith("video/") and due.small_ref:
         examined = replace(examined, has_small=await _fetch_small_picture(runtime, connector, channel, http, due))
     return _Kept(examined, writing.size, writing.sha256)
+
+
+async def _bring(runtime: Runtime, channel: OpenChannel, http: AsyncClient, due: _Due, sink: _Sink) -> FileHead:
+    """Let the connector fetch it, or take it from what was set aside in our own store (`Capabilities.media_at_hand`)."""
+    connector = channel.connector
+    if connector.capabilities.media_at_hand:
+        return await _take_aside(runtime, channel.organisation_id, due.ref, sink)
+    if not isinstance(connector, FetchesMedia):
+        raise TypeError("this connector names files that it cannot fetch")
+    head: FileHead = await connector.fetch(due.ref, channel.account, http, sink, size=due.size)
+    return head
+
+
+async def _take_aside(runtime: Runtime, organisation_id: UUID, ref: str, sink: _Sink) -> FileHead:
+    """Copy what was set aside: it stays there as long as its raw delivery, which may be replayed."""
+    try:
+        file = runtime.storage.open(organisation_id, UUID(hex=ref), Form.ASIDE)
+    except FileNotFoundError:
+        raise FileGone from None
+    with file:
+        while piece := await asyncio.to_thread(file.read, COPY_BYTES):
+            await sink.write(piece)
+    return FileHead()
 
 
 async def _fetch_small_picture(
@@ -447,6 +469,7 @@ async def sweep_part(runtime: Runtime, organisation_id: UUID, part: int) -> None
     """Of one part of the store: remove unfinished objects, and those whose attachment is gone or holds no file."""
     storage = runtime.storage
     await asyncio.to_thread(storage.sweep_unfinished, organisation_id, part, older_than=ORPHAN_SECONDS)
+    await asyncio.to_thread(storage.sweep_aside, organisation_id, part, older_than=_aside_seconds(runtime))
     found = await asyncio.to_thread(storage.listed, organisation_id, part, older_than=ORPHAN_SECONDS)
     if not found:
         return
@@ -460,6 +483,11 @@ async def sweep_part(runtime: Runtime, organisation_id: UUID, part: int) -> None
             list(found),
         )
     _delete(runtime, organisation_id, found - {row["id"] for row in kept})
+
+
+def _aside_seconds(runtime: Runtime) -> float:
+    """As long as the raw delivery that names it, and a day more."""
+    return timedelta(days=runtime.settings.keep_raw_days + 1).total_seconds()
 
 
 def _delete(runtime: Runtime, organisation_id: UUID, object_ids: Iterable[UUID]) -> None:

@@ -12,7 +12,7 @@ it and all around it (middleware, FastAPI) return, and `hub/app.py` lets the str
 """
 
 import asyncio
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
 import orjson
 import structlog
@@ -53,7 +53,7 @@ async def stream(request: Request, access: Reader, after: After) -> Response:
     last = request.headers.get("last-event-id", "")
     if last and not last.isdecimal():
         raise InvalidInput("not a feed number", field="last-event-id")
-    return _Beginning(Stream(request.app.state.runtime, access, int(last or after)))
+    return Beginning(Stream(request.app.state.runtime, access, int(last or after)))
 
 
 @router.get("/o/{slug}/changes")
@@ -66,6 +66,17 @@ async def changes(request: Request, access: Reader, after: After) -> JSONRespons
 
 def _entry(change: Change) -> dict[str, Any]:
     return {"seq": change.seq, "kind": change.kind, "data": change.data}
+
+
+class Told(Protocol):
+    """A stream that somebody listens to."""
+
+    @property
+    def beginning(self) -> bytes:
+        """The first bytes, sent with the head."""
+
+    async def tell(self, receive: Receive, send: Send) -> None:
+        """The rest, until it ends."""
 
 
 class Stream:
@@ -84,18 +95,18 @@ class Stream:
 
     async def tell(self, receive: Receive, send: Send) -> None:
         """Until the page goes, its person may not look any more, the page must reload, or the store is away: then it asks again."""
-        gone = asyncio.create_task(_gone(receive))
+        gone = asyncio.create_task(until_gone(receive))
         try:
             with self._runtime.live.follow(self._access.organisation_id, self._after) as follower:
                 gone.add_done_callback(lambda _: follower.wake())
                 await self._tell(follower, gone, send)
         except Outdated:
-            await send(_piece(b'data: {"kind": "reload"}\n\n'))
+            await send(piece(b'data: {"kind": "reload"}\n\n'))
         except STORE_TROUBLE as error:
             log.warning("stream_ends", error=type(error).__name__)
         finally:
             gone.cancel()
-        await send(_piece(b"", more=False))
+        await send(piece(b"", more=False))
 
     async def _tell(self, follower: Follower, gone: asyncio.Task[None], send: Send) -> None:
         loop = asyncio.get_running_loop()
@@ -105,41 +116,43 @@ class Stream:
             if gone.done() or not await still_allowed(self._runtime, self._access):
                 return
             if isinstance(told, Whisper):
-                await send(_piece(b"event: whisper\ndata: %s\n\n" % orjson.dumps(told.data)))
+                await send(piece(b"event: whisper\ndata: %s\n\n" % orjson.dumps(told.data)))
             elif told is not None:
-                await send(_piece(b"id: %d\ndata: %s\n\n" % (told.seq, orjson.dumps(_entry(told)))))
+                await send(piece(b"id: %d\ndata: %s\n\n" % (told.seq, orjson.dumps(_entry(told)))))
             elif loop.time() - beaten >= BEAT_SECONDS:
-                await send(_piece(_beat(follower.seq)))
+                await send(piece(_beat(follower.seq)))
                 beaten = loop.time()
 
 
-class _Beginning(Response):
+class Beginning(Response):
     """Head and first bytes of a stream, sent as any answer of the application is; the rest is left to `hub/app.py`."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Told) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send(_piece(self._stream.beginning))
+        await send(piece(self._stream.beginning))
         scope[_OPEN] = self._stream
 
 
-def opened(scope: Scope) -> Stream | None:
+def opened(scope: Scope) -> Told | None:
     """The stream that the application has begun in answering this request, if it has."""
     return scope.get(_OPEN)
 
 
-async def _gone(receive: Receive) -> None:
+async def until_gone(receive: Receive) -> None:
+    """Returns when the listener has hung up."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _piece(body: bytes, *, more: bool = True) -> Message:
+def piece(body: bytes, *, more: bool = True) -> Message:
+    """Bytes of an answer that goes on, unless there is no `more`."""
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 

@@ -5,5 +5,6 @@ from hub.consent import models as consent
 from hub.core import feed, lanes
 from hub.inbox import models as inbox
 from hub.organisations import models as organisations
+from hub.webchat import models as webchat
 
-ALL_ROOMS = (feed, lanes, organisations, consent, channels, inbox)
+ALL_ROOMS = (feed, lanes, organisations, consent, channels, inbox, webchat)

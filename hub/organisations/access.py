@@ -46,14 +46,18 @@ class NotFromHere(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a route asks of its caller: everybody (`why` says the reason), a session, or a right in the path's organisation."""
+    """What a route asks of its caller: everybody (`why` says the reason), a session, or a right in the path's organisation.
+
+    `from_elsewhere`: pages of other sites may call it too; which ones, the route itself decides. It carries no cookie's power."""
 
     right: Right | None = None
     why: str = ""
+    from_elsewhere: bool = False
 
     async def __call__(self, request: Request) -> SignedIn | None:
         """The caller, also kept as `request.state.access` for the page; None for everybody. Raises as told on top of this file."""
-        _check_origin(request)
+        if not self.from_elsewhere:
+            _check_origin(request)
         if self.why:
             request.state.access = None
             return None
@@ -87,11 +91,11 @@ def signed_in() -> Any:
     return Depends(Rule())
 
 
-def public(why: str) -> Callable[[Request], Awaitable[SignedIn | None]]:
+def public(why: str, *, from_elsewhere: bool = False) -> Callable[[Request], Awaitable[SignedIn | None]]:
     """The rule of a route for everybody, to be wrapped in Depends: `why` is for the reader and for the test of all routes."""
     if not why:
         raise ValueError("a public route needs a reason")
-    return Rule(why=why)
+    return Rule(why=why, from_elsewhere=from_elsewhere)
 
 
 def _runtime(request: Request) -> Runtime:

@@ -4,9 +4,13 @@ from collections.abc import Collection
 from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hub.core.errors import HubError
+
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 NO_FORM: Final = frozenset({"application/json", "application/octet-stream"})
 """Content types that no form of another site can send without asking first."""
 
@@ -43,3 +47,9 @@ class LoopbackOnly:
 def answer(status: int, code: str, detail: str) -> Response:
     """A refusal as JSON."""
     return JSONResponse({"error": code, "detail": detail}, status)
+
+
+async def refuse(request: Request, error: Exception) -> Response:
+    """An expected error as JSON."""
+    assert isinstance(error, HubError)
+    return answer(error.http_status, error.code, str(error))

@@ -27,14 +27,14 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The customer presses Start, or opens a deep link with this payload."""
+    """The customer presses Start, or opens a deep link with this payload (Telegram)."""
 
     payload: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The customer sends something that is no text: one of `telegram/samples.py` by its name."""
+    """The customer sends a file, one of `samples.py` by its kind; on Telegram anything of `telegram/samples.py` by its name."""
 
     sample: str
     caption: str = ""
@@ -42,7 +42,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """The customer sends several files as one message."""
+    """The customer sends several files as one message (Telegram)."""
 
     samples: tuple[str, ...]
     caption: str
@@ -50,7 +50,8 @@ class Album:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """The customer presses a button below a question that another program of the shop sent through the same bot."""
+    """The customer presses a button below a question that another program of the shop sent through the same bot
+    (Telegram)."""
 
     question: str
     buttons: tuple[str, ...]
@@ -116,11 +117,22 @@ class At:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One customer and what happened with them, oldest first. `id` is their number at the simulator."""
+    """One customer and what happened with them, oldest first. `address`: their number on Telegram; on other messengers the
+    simulator gives them one."""
 
-    id: int
+    address: str
     first_name: str
     last_name: str
     language: str
     username: str | None = None
     steps: tuple[tuple[At, Step], ...] = field(default=())
+    connector: str = "telegram"
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def key(self) -> str:
+        """What makes it this story and no other."""
+        return f"{self.connector}-{self.name}"

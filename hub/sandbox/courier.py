@@ -1,13 +1,16 @@
 """Carries webhooks to the hub as providers do: in order within a queue, again after a failure, and with faults on demand."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import httpx
 
+from hub.core import clock
 from hub.sandbox.faults import Faults
 
 KEPT: Final = 100
@@ -28,10 +31,12 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One try: the address, and the answer's status or what went wrong."""
+    """One try: the address, the answer's status or what went wrong, when, and how long the hub took (0: never carried)."""
 
     url: str
     outcome: int | str
+    at: datetime
+    milliseconds: float
 
 
 class Courier:
@@ -56,6 +61,11 @@ class Courier:
         task = asyncio.create_task(self._drain(queue))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    @property
+    def waiting(self) -> int:
+        """How many are not delivered yet."""
+        return sum(len(queue) for queue in self._queues.values())
 
     async def settled(self) -> None:
         """Until everything is delivered, lost or given up."""
@@ -83,7 +93,7 @@ class Courier:
 
     async def _carry(self, outgoing: Outgoing) -> None:
         if self._faults.take("lost"):
-            self.deliveries.append(Delivery(outgoing.url, "lost"))
+            self.deliveries.append(Delivery(outgoing.url, "lost", clock.now(), 0))
             return
         if self._faults.take("reorder"):
             await self._let_pass()
@@ -108,10 +118,13 @@ class Courier:
 
     async def _post(self, outgoing: Outgoing) -> httpx.Response | None:
         """The answer; None when there was none."""
+        at, started = clock.now(), time.monotonic()
+        response = None
         try:
             response = await self._http.post(outgoing.url, content=outgoing.body, headers=dict(outgoing.headers))
         except httpx.HTTPError as error:
-            self.deliveries.append(Delivery(outgoing.url, type(error).__name__))
-            return None
-        self.deliveries.append(Delivery(outgoing.url, response.status_code))
+            outcome: int | str = type(error).__name__
+        else:
+            outcome = response.status_code
+        self.deliveries.append(Delivery(outgoing.url, outcome, at, (time.monotonic() - started) * 1000))
         return response

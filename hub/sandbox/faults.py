@@ -1,4 +1,5 @@
-"""What goes wrong on demand, for every simulator. A fault holds for the next n occasions, for some seconds, or until switched off.
+"""What goes wrong on demand, for every simulator; one may have kinds of its own besides. A fault holds for the next n occasions,
+for some seconds, or until switched off.
 
 rate_limited   the messenger's answer for too many requests; `retry_after` seconds where it says so
 server_error   the messenger is broken (500 to 599) before anything was done; `status`
@@ -12,6 +13,7 @@ lost           a webhook is never delivered
 file_gone      a file that is fetched is not there any more
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +21,7 @@ from typing import Any, Final
 
 from hub.core import clock
 
-KINDS: Final = (
+KINDS: Final[tuple[str, ...]] = (
     "rate_limited", "server_error", "lost_answer", "slow", "refused", "unauthorised", "duplicate", "reorder", "lost", "file_gone",
 )  # fmt: skip
 
@@ -32,16 +34,23 @@ class Fault:
     until: datetime | None
     values: Mapping[str, Any] = field(default_factory=dict)
 
+    def wait(self) -> int:
+        """What an answer for too many requests tells to wait, in seconds: `retry_after`, else what is left of the fault, else 1."""
+        if "retry_after" in self.values:
+            return int(self.values["retry_after"])
+        return 1 if self.until is None else max(1, math.ceil((self.until - clock.now()).total_seconds()))
+
 
 class Faults:
-    """The faults of one simulated messenger."""
+    """The faults of one simulated messenger. `kinds`: those it has, where it has not all, or more than these."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: tuple[str, ...] = KINDS) -> None:
+        self.kinds = kinds
         self._on: dict[str, Fault] = {}
 
     def switch_on(self, kind: str, *, times: int | None = None, seconds: float | None = None, **values: Any) -> None:
         """Replaces what this kind was set to. Raises ValueError for an unknown kind."""
-        if kind not in KINDS:
+        if kind not in self.kinds:
             raise ValueError(f"no such fault: {kind}")
         self._on[kind] = Fault(times, None if seconds is None else clock.now() + timedelta(seconds=seconds), values)
 

@@ -11,16 +11,18 @@ from typing import Any, Literal, Protocol
 
 from starlette.types import Receive, Scope, Send
 
-from hub.sandbox.courier import Courier
+from hub.sandbox.courier import Delivery
 from hub.sandbox.faults import Faults
 
 Act = Literal["write", "file", "voice", "place", "contact", "reply", "react", "edit", "delete", "press", "read", "typing", "block"]
 """What a person can do on this messenger, where the business gets to know of it."""
+FileKind = Literal["image", "video", "voice", "audio", "document", "sticker"]
+Style = Literal["bold", "italic", "underline", "strike", "code", "quote", "link"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneAccount:
-    """A business's account as a customer finds it."""
+    """A business's account as a customer finds it. `id` stands in a path: no slash."""
 
     id: str
     title: str
@@ -39,7 +41,7 @@ class PhonePerson:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneFile:
     id: str
-    kind: Literal["image", "video", "voice", "audio", "document", "sticker"]
+    kind: FileKind
     name: str
     mime: str
     size: int
@@ -47,26 +49,40 @@ class PhoneFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneButton:
-    """Something to press below a message: `id` is what comes back; `url` leads away instead."""
+    """Something to press below a message: `id` is what comes back; `url` leads away instead. `is_waiting`: pressed, and the app
+    shows that the business has not answered to it yet."""
 
     id: str
     label: str
     description: str = ""
     url: str = ""
+    is_waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneSpan:
+    """A part of a text in another style, from character `start` to before `end`; a link has its `url`."""
+
+    start: int
+    end: int
+    style: Style
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneLine:
-    """One message on the phone. `is_theirs`: the business wrote it. `state` of a message of one's own is what the messenger shows
-    of it: sent, delivered, or read by the business. `note`: an event instead of a message, in the catalogue's words
-    (`sandbox.note.<note>`)."""
+    """One message on the phone. `is_theirs`: the business wrote it. `place`: latitude, longitude; `contact`: name, phone.
+    `state` of a message of one's own is what the messenger shows of it: sent, delivered, or read by the business. `note`: an event
+    instead of a message, in the catalogue's words (`sandbox.note.<note>`, which may name `{text}`)."""
 
     id: str
     at: datetime
     is_theirs: bool
     text: str = ""
+    spans: tuple[PhoneSpan, ...] = ()
     files: tuple[PhoneFile, ...] = ()
     place: tuple[float, float] | None = None
+    contact: tuple[str, str] | None = None
     buttons: tuple[PhoneButton, ...] = ()
     reply_to: str = ""
     reactions: tuple[str, ...] = ()
@@ -96,6 +112,21 @@ class PhoneDraft:
     place: tuple[float, float] | None = None
     contact: tuple[str, str] | None = None
     at: datetime | None = None
+
+
+class Deliveries(Protocol):
+    """The webhooks of a simulator: `Courier` where it need not be more."""
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """The last tries, oldest first."""
+
+    @property
+    def waiting(self) -> int:
+        """How many are not delivered yet."""
+
+    async def settled(self) -> None:
+        """Until everything is delivered, lost or given up."""
 
 
 class Phone(Protocol):
@@ -141,14 +172,18 @@ class Phone(Protocol):
 
 
 class Simulator(Protocol):
-    """One messenger of the sandbox."""
+    """One messenger of the sandbox. `connector` is its folder's name and the hub's connector, `mark` the short name of its sign."""
 
     connector: str
     label: str
     mark: str
-    phone: Phone
     faults: Faults
-    courier: Courier
+
+    @property
+    def phone(self) -> Phone: ...
+
+    @property
+    def courier(self) -> Deliveries: ...
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The provider's API; `scope["path"]` begins behind `/{connector}`."""

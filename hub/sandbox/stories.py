@@ -4,7 +4,7 @@ Data only, made of `acts.py`; `demo/playing.py` plays it. A step that leaves a l
 interrupted start knows where to go on: steps that leave none (`Block`) or maybe more (`Album`, `Press`) come last in a story.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,9 +14,6 @@ ORGANISATION: Final = "Radwerk Lindau"
 SLUG: Final = "radwerk"
 PASSWORD: Final = "kettenblatt-42-zaehne"
 """Of everybody in the sample organisation; printed at each start."""
-BOT_TOKEN: Final = "7400000001:simulated-token-of-the-radwerk-demo"
-"""Known only to the simulator of this machine."""
-BOT_USERNAME: Final = "radwerk_lindau_bot"
 
 OWNER: Final = Colleague("marlene@radwerk.example", "Marlene Fröhlich", "owner")
 JONAS: Final = Colleague("jonas@radwerk.example", "Jonas Keller", "agent")
@@ -33,12 +30,12 @@ def day(days: int, clock: str) -> At:
     return At(days=days, clock=clock)
 
 
-FORBIDDEN: Final[dict[str, Any]] = {"kind": "blocked", "next": 1}
-NO_ANSWER: Final[dict[str, Any]] = {"kind": "lost_answer", "next": 1, "delay": 0.01, "methods": ["sendMessage"]}
+FORBIDDEN: Final[dict[str, Any]] = {"kind": "blocked", "times": 1}
+NO_ANSWER: Final[dict[str, Any]] = {"kind": "lost_answer", "times": 1, "values": {"delay": 0.01, "methods": ["sendMessage"]}}
 
 STORIES: Final = (
     Story(
-        5_100_000_101,
+        "5100000101",
         "Markus",
         "Schädler",
         "de",
@@ -70,7 +67,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_102,
+        "5100000102",
         "Emma",
         "Whitfield",
         "en",
@@ -87,7 +84,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_103,
+        "5100000103",
         "Gerda",
         "Ammann",
         "de",
@@ -100,7 +97,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_104,
+        "5100000104",
         "Florian",
         "Rist",
         "de",
@@ -114,7 +111,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_105,
+        "5100000105",
         "Lukas",
         "Moosbrugger",
         "de",
@@ -132,7 +129,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_106,
+        "5100000106",
         "James",
         "O'Connor",
         "en",
@@ -144,7 +141,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_107,
+        "5100000107",
         "Nina",
         "Feuerstein",
         "de",
@@ -159,7 +156,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_108,
+        "5100000108",
         "Tobias",
         "Brandl",
         "de",
@@ -174,7 +171,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_109,
+        "5100000109",
         "Mehmet",
         "Kaya",
         "tr",
@@ -187,7 +184,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_110,
+        "5100000110",
         "Sabine",
         "Huber",
         "de",
@@ -199,7 +196,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_111,
+        "5100000111",
         "Aylin",
         "Yıldırım",
         "de",
@@ -219,7 +216,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_114,
+        "5100000114",
         "Lena",
         "Vogt",
         "de",
@@ -235,7 +232,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_115,
+        "5100000115",
         "Yusuf",
         "Demir",
         "de",
@@ -248,7 +245,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_116,
+        "5100000116",
         "Greta",
         "Nigg",
         "de",
@@ -262,7 +259,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_117,
+        "5100000117",
         "Paul",
         "Rhomberg",
         "de",
@@ -273,7 +270,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_118,
+        "5100000118",
         "Mia",
         "Lorenz",
         "de",
@@ -288,7 +285,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_112,
+        "5100000112",
         "Karin",
         "Bilgeri",
         "de",
@@ -299,7 +296,7 @@ STORIES: Final = (
         ),
     ),
     Story(
-        5_100_000_113,
+        "5100000113",
         "Deniz",
         "Arslan",
         "de",
@@ -309,10 +306,98 @@ STORIES: Final = (
             (ago(7), Write("Habt ihr heute noch offen?")),
         ),
     ),
+    Story(
+        "",
+        "Anna",
+        "Sutterlüty",
+        "de",
+        steps=(
+            (day(1, "10:05"), Write("Hallo, mein Rad steht bei Ihnen zur Inspektion. Ist es schon fertig?")),
+            (day(1, "10:16"), Assign(SARA, SARA)),
+            (
+                day(1, "10:18"),
+                Answer(SARA, "Guten Tag Frau Sutterlüty, fast: Die Bremsbeläge kommen heute Mittag."),
+            ),
+            (day(1, "10:20"), Write("Super, ich komme um fünf.")),
+            (ago(72), Write("Noch eine Frage: Haben Sie das Rücklicht auch getauscht? Es flackert wieder.")),
+            (ago(71), Send("image", "So sieht es aus")),
+        ),
+        connector="whatsapp",
+    ),
+    Story(
+        "",
+        "Bernd",
+        "Hagspiel",
+        "de",
+        steps=(
+            (ago(55), Write("Servus, was kostet bei euch ein neuer Reifensatz für 28 Zoll mit Montage?")),
+            (
+                ago(43),
+                Answer(JONAS, "Servus Herr Hagspiel, 79 bis 119 Euro, Montage ist dabei. Welche Breite fahren Sie?"),
+            ),
+            (ago(41), Write("37 mm, viel Schotter")),
+        ),
+        connector="whatsapp",
+    ),
+    Story(
+        "",
+        "Ruth",
+        "Amann",
+        "de",
+        steps=(
+            (ago(118), Write("Guten Tag, ich hätte gern einen Termin für die Frühjahrsinspektion, am liebsten vormittags.")),
+            (ago(105), Assign(SARA, SARA)),
+            (ago(104), Answer(SARA, "Guten Tag Frau Amann, Dienstag um 9 Uhr ist frei. Passt das?")),
+            (ago(92), Write("Ja, Dienstag um 9. Danke!")),
+        ),
+        connector="threema",
+    ),
+    Story(
+        "",
+        "Goran",
+        "Petrović",
+        "de",
+        steps=(
+            (ago(66), Write("Hallo, repariert ihr auch E-Scooter?")),
+            (ago(60), Answer(EMILY, "Hallo Herr Petrović, leider nur Fahrräder und E-Bikes.")),
+            (ago(59), Write("Schade, danke trotzdem")),
+        ),
+        connector="viber",
+    ),
+    Story(
+        "",
+        "Nadine",
+        "Kohler",
+        "de",
+        steps=(
+            (ago(47), Write("Hallo, ich habe eure Anzeige gesehen. Gibt es das Kinderrad noch in Rot?")),
+            (ago(36), Answer(EMILY, "Hallo Nadine, ja, zwei Stück stehen hier. Soll ich eines zurücklegen?")),
+        ),
+        connector="messenger",
+    ),
+    Story(
+        "",
+        "Leonie",
+        "Wachter",
+        "de",
+        steps=(
+            (ago(22), Write("Hey, welches Rad ist das in eurer letzten Story?")),
+            (ago(21), Write("Und kann man es Probe fahren?")),
+        ),
+        connector="instagram",
+    ),
+    Story(
+        "+4915110000777",
+        "Josef",
+        "Nußbaumer",
+        "de",
+        steps=((ago(16), Write("Bitte um Rückruf wegen Abholung, Nußbaumer")),),
+        connector="sms",
+    ),
 )
 
 
-def in_order(now: datetime) -> Iterator[tuple[datetime, Story, int, Step]]:
-    """All steps of all stories by time: (when, story, number of the step in it, step)."""
-    steps = [(at.before(now), story, number, step) for story in STORIES for number, (at, step) in enumerate(story.steps)]
+def in_order(now: datetime, played: Collection[Story]) -> Iterator[tuple[datetime, Story, int, Step]]:
+    """All steps of these stories by time: (when, story, number of the step in it, step)."""
+    steps = [(at.before(now), story, number, step) for story in played for number, (at, step) in enumerate(story.steps)]
     return iter(sorted(steps, key=lambda one: one[0]))

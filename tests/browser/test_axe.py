@@ -29,7 +29,7 @@ from hub.sandbox.telegram import samples
 from tests.browser.conftest import Site
 from tests.inbox.pages_support import Visitor, conv, receive, visit
 from tests.inbox.thread_support import NOW, customer, receive_everything
-from tests.sandbox.support import TOKEN, Simulated, serve_app
+from tests.sandbox.support import BOT, TOKEN, Simulated, serve_app
 from tests.support import HubUnderTest
 
 VENDOR: Final = Path(__file__).parent / "vendor"
@@ -91,13 +91,14 @@ async def two_drafts(page: Page) -> None:
     await page.wait_for_selector("[data-moved]")
 
 
+PHONE: Final = f"{{phone}}/?connector=telegram&account={BOT}&person=501"
 MORE: Final = "#reply .tools > .pop > summary"
 EMPTY: Final = (
     Scene("/inbox/open"),
     Scene("/channels"),
     Scene("/deliveries"),
     Scene("/team"),
-    Scene("{phone}", "nobody", see("#no-bot")),
+    Scene("{phone}", "nobody", see("#no-message")),
 )
 """Before there is anything."""
 SCENES: Final = (
@@ -143,9 +144,10 @@ SCENES: Final = (
     Scene("/deliveries/{dead}"),
     Scene("/inbox/open/{nothing}"),
     Scene("/deliveries", "readonly"),
-    Scene("{phone}", "nobody", see(".talk .msg")),
-    Scene("{phone}", "nobody", click("#attach summary"), part="#attach"),
-    Scene("{phone}", "nobody", click("[data-do=block]")),
+    Scene(PHONE, "nobody", see(".talk .msg")),
+    Scene(PHONE, "nobody", click("#attach summary"), part="#attach"),
+    Scene(PHONE, "nobody", click("#of-faults summary"), part="#of-faults"),
+    Scene(PHONE, "nobody", click("[data-do=block]")),
 )
 
 

@@ -8,9 +8,8 @@ import pytest
 
 from hub.connectors.registry import Registry, discover
 from hub.core.settings import Settings
-from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.telegram.webhook import Options
-from tests.sandbox.support import TOKEN, Simulated, Stage, serve_app
+from tests.sandbox.support import TOKEN, Simulated, Stage, serve_app, telegram_sandbox
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +23,7 @@ async def stage() -> AsyncIterator[Stage]:
 @pytest.fixture
 async def simulated(stage: Stage) -> AsyncIterator[Simulated]:
     """Telegram with the bot whose token these tests know."""
-    stage.app = sandbox = create_sandbox_app(options=Options(set_webhook_interval=0, retry_delay=lambda *_: 60))
+    stage.app = sandbox = telegram_sandbox(Options(set_webhook_interval=0, retry_delay=lambda *_: 60))
     async with httpx.AsyncClient(trust_env=False) as http:
         one = Simulated(sandbox, stage.address, http)
         await one.control("POST", "/bots", {"token": TOKEN, "name": "Muster Optik", "username": "muster_optik_bot"})

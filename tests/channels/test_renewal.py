@@ -126,7 +126,7 @@ async def test_what_telegram_refuses_changes_nothing(
         assert token.partition(":")[2] not in answer.text
     assert await stored(hub) == (TOKEN, simulated.address)
     assert await hub.value("SELECT count(*) FROM audit_entry WHERE action = 'channel.settings_changed'") == 0
-    assert simulated.sandbox.world.bot(7099999999).webhook is None
+    assert simulated.world.bot(7099999999).webhook is None
     assert await reply(hub, channel, "Geht noch.") == "sent"
     assert await heard(simulated) == ["Geht noch."]
 

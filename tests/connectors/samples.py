@@ -138,13 +138,16 @@ def _plain(value: Any) -> Any:
 
 
 def read_content(value: Any) -> Any:
-    """The reverse of `plain` for a content: an object that names its `content` becomes that, one with `start` and `end` a span."""
+    """The reverse of `plain` for a content: an object that names its `content` becomes that, one with `start` and `end` a span, any
+    other a mapping (the places of a template)."""
     if isinstance(value, list):
         return tuple(read_content(one) for one in value)
     if not isinstance(value, dict):
         return value
     read = {name: read_content(one) for name, one in value.items() if name != "content"}
-    return getattr(events, value["content"])(**read) if "content" in value else Span(**read)
+    if "content" in value:
+        return getattr(events, value["content"])(**read)
+    return Span(**read) if {"start", "end"} <= read.keys() else read
 
 
 class FilesOfOurs:
@@ -168,7 +171,7 @@ class FilesOfOurs:
 
 def outbound_action(row: dict[str, Any], files: FilesOfOurs | None = None) -> OutboundAction:
     """The action of a row: a message unless `action` names another one; `text` is the content of a plain one."""
-    names = ("content", "target_key", "emoji", "press", "reply_to_key")
+    names = ("content", "target_key", "emoji", "press", "reply_to_key", "tag")
     given: dict[str, Any] = {name: read_content(row[name]) for name in names if name in row}
     if "text" in row:
         given["content"] = Text(text=row["text"])
@@ -198,7 +201,9 @@ def said(row: dict[str, Any]) -> list[str]:
     while open_:
         node = open_.pop()
         if isinstance(node, dict):
-            open_ += [one for name, one in node.items() if name not in ("content", "kind", "style", "id", "ref", "mime")]
+            open_ += [
+                one for name, one in node.items() if name not in ("content", "kind", "style", "id", "ref", "mime", "language")
+            ]
             open_ += [node["content"]] if isinstance(node.get("content"), dict) else []
         elif isinstance(node, list):
             open_ += node

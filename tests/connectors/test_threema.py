@@ -102,7 +102,9 @@ def test_the_sender_is_whose_key_is_needed() -> None:
     assert connector.peer_of(RawRequest("POST", {}, b"{}"), account()) == ""
 
 
-@pytest.mark.parametrize("key", [b"", bytes(32), b"\x01" * 32, bytes(PrivateKey.generate().public_key)])
+@pytest.mark.parametrize(
+    "key", [b"", bytes(32), b"\x01" * 32, bytes(PrivateKey.generate().public_key)], ids=["none", "zeros", "ones", "another"]
+)
 def test_what_does_not_open_is_a_dead_letter(key: bytes) -> None:
     """Another key than the sender's: the delivery is kept with its cause and can be replayed, and no card appears."""
     with pytest.raises(errors.MalformedPayload):

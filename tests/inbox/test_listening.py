@@ -157,7 +157,7 @@ async def test_a_long_poll_keeps_its_lane(hub: HubUnderTest, monkeypatch: pytest
     channel = await polled(hub)
     lane = await lanes.take(hub.runtime.database, hub.organisation_id, channel.id, "listen", hub.worker_id)
     assert lane is not None
-    monkeypatch.setattr(listening, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(lanes, "RENEW_SECONDS", 0.01)
     renewed = asyncio.Event()
     hold = lane.hold
 
@@ -171,7 +171,7 @@ async def test_a_long_poll_keeps_its_lane(hub: HubUnderTest, monkeypatch: pytest
         await renewed.wait()
         return Polled(requests=(), cursor="")
 
-    assert await listening._hold_while(hub.runtime, lane, slow()) == Polled(requests=(), cursor="")
+    assert await lanes.hold_while(hub.runtime.database, lane, slow()) == Polled(requests=(), cursor="")
 
 
 @pytest.mark.parametrize(

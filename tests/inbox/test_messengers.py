@@ -258,7 +258,12 @@ async def test_an_opt_in_lifts_what_was_said_before(hub: HubUnderTest, probe: Co
 
 
 async def test_a_sheet_is_a_card_with_its_lines(hub: HubUnderTest, probe: Connected) -> None:
-    order = {"sheet": "order", "title": "2 Artikel", "details": [["quantity", "2"], ["Farbe", "blau"]], "text": "Bitte bis Freitag"}
+    order: dict[str, Any] = {
+        "sheet": "order",
+        "title": "2 Artikel",
+        "details": [["quantity", "2"], ["Farbe", "blau"]],
+        "text": "Bitte bis Freitag",
+    }
     await tell(hub, probe, message("m1", **order, url="https://shop.example/o/1") | {"text": "Bitte bis Freitag"})
     await tell(hub, probe, message("m2", sheet="link", title="Böse", url="javascript:alert(1)", at=NOW + 1) | {"text": ""})
     html = await thread_page(hub, (await conversation(hub))["id"])

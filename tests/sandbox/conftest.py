@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.telegram.webhook import Options
-from tests.sandbox.support import SECRET, TOKEN, Hook, Simulated, Stage, serve_app
+from tests.sandbox.support import SECRET, TOKEN, Hook, Simulated, Stage, serve_app, telegram_sandbox
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +27,7 @@ def options() -> Options:
 @pytest.fixture
 async def simulated(options: Options, stages: tuple[Stage, Stage]) -> AsyncIterator[Simulated]:
     stage = stages[0]
-    stage.app = sandbox = create_sandbox_app(options=options)
+    stage.app = sandbox = telegram_sandbox(options)
     async with httpx.AsyncClient(trust_env=False) as http:
         one = Simulated(sandbox, stage.address, http)
         await one.control("POST", "/bots", {"token": TOKEN, "name": "Muster Optik", "username": "muster_optik_bot"})

@@ -14,13 +14,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub.sandbox.app import Sandbox
-from hub.sandbox.telegram.world import Bot
+from hub.sandbox.app import Sandbox, create_sandbox_app
+from hub.sandbox.telegram import simulator as telegram
+from hub.sandbox.telegram.webhook import Options
+from hub.sandbox.telegram.world import Bot, World
 
 TOKEN = "7012345678:AAE-test_token_of_thirty_five_chars"
 BOT = 7012345678
 SECRET = "S3cr_t-Token_9f2c7a"
 PATIENCE_SECONDS = 5.0
+
+
+def telegram_sandbox(options: Options, http: httpx.AsyncClient | None = None) -> Sandbox:
+    """A sandbox with Telegram alone."""
+    return create_sandbox_app(create=lambda own: [telegram.create(own, options)], http=http)
 
 
 @contextlib.asynccontextmanager
@@ -115,8 +122,14 @@ class Simulated:
     http: httpx.AsyncClient
 
     @property
+    def world(self) -> World:
+        simulator = self.sandbox.simulators.get("telegram")
+        assert isinstance(simulator, telegram.TelegramSimulator)
+        return simulator.world
+
+    @property
     def bot(self) -> Bot:
-        return self.sandbox.world.bot(BOT)
+        return self.world.bot(BOT)
 
     async def call(self, method: str, token: str = TOKEN, **parameters: Any) -> httpx.Response:
         """A method of the Bot API with a JSON body."""
@@ -157,8 +170,25 @@ class Simulated:
         chat: dict[str, Any] = await self.control("GET", f"/bots/{BOT}/chats/{person}")
         return chat
 
-    async def fault(self, kind: str, **more: Any) -> None:
-        await self.control("PUT", f"/bots/{BOT}/faults", {"kind": kind, **more})
+    async def act(self, act: str, person: int, **body: Any) -> Any:
+        """Something every messenger has (`hub/sandbox/phones.py`); what it answered, which must be 200."""
+        path = f"{self.address}/phone/telegram/{BOT}/{act}"
+        answer = await self.http.post(path, json={"person": str(person), **body})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def block(self, person: int, is_blocked: bool = True) -> None:
+        await self.act("block", person, is_blocked=is_blocked)
+
+    async def press(self, person: int, message_id: int, data: str) -> None:
+        await self.act("press", person, line=str(message_id), button=data)
+
+    async def fault(
+        self, kind: str, on: bool = True, times: int | None = None, seconds: float | None = None, **values: Any
+    ) -> None:
+        body = {"kind": kind, "on": on, "times": times, "seconds": seconds, "values": values}
+        answer = await self.http.put(f"{self.address}/phone/telegram/faults", json=body)
+        assert answer.status_code == 200, answer.text
 
     async def settled(self) -> None:
         """When no update waits any more."""

@@ -6,9 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.telegram.webhook import Options
-from tests.sandbox.support import BOT, TOKEN, Hook, Simulated, refusal, serve_app, until
+from tests.sandbox.support import BOT, TOKEN, Hook, Simulated, refusal, serve_app, telegram_sandbox, until
 
 
 @pytest.mark.parametrize(
@@ -31,7 +30,7 @@ async def test_send_message_refusals(simulated: Simulated, parameters: dict[str,
         await simulated.person(number)
     await simulated.write(1, "Hallo")
     await simulated.write(3, "Hallo")
-    await simulated.control("POST", f"/bots/{BOT}/chats/3/block", {})
+    await simulated.block(3)
     assert refusal(await simulated.call("sendMessage", **parameters)) == (status, description)
     for number in (1, 2, 3):
         assert all(line["from"] == "person" for line in (await simulated.phone(number))["entries"])
@@ -105,7 +104,7 @@ async def test_pressed_button(simulated: Simulated, hook: Hook) -> None:
     await simulated.write(person, "Hallo")
     keyboard = {"inline_keyboard": [[{"text": "Ja", "callback_data": "appt:77:yes"}]]}
     sent = (await simulated.call("sendMessage", chat_id=person, text="Termin?", reply_markup=keyboard)).json()["result"]
-    await simulated.control("POST", f"/bots/{BOT}/chats/{person}/press", {"message_id": sent["message_id"], "data": "appt:77:yes"})
+    await simulated.press(person, sent["message_id"], "appt:77:yes")
     query = (await hook.wait_for(2))[1].update["callback_query"]
     assert (query["data"], query["from"]["id"], query["message"]["text"]) == ("appt:77:yes", person, "Termin?")
     assert (await simulated.call("answerCallbackQuery", callback_query_id=query["id"], text="Gut")).json()["result"] is True
@@ -162,15 +161,15 @@ async def test_an_update_nobody_asked_for_is_never_sent(simulated: Simulated, ho
     await simulated.call("setWebhook", url=hook.address, allowed_updates=["message"])
     person = await simulated.person()
     await simulated.write(person, "Hallo")
-    blocked = await simulated.control("POST", f"/bots/{BOT}/chats/{person}/block", {})
-    assert blocked["entries"][-1]["update"]["state"] == "not_asked"
+    await simulated.block(person)
+    assert (await simulated.phone(person))["entries"][-1]["update"]["state"] == "not_asked"
     await simulated.settled()
     assert [list(one.update)[1] for one in hook.arrived] == ["message"]
 
 
 async def test_set_webhook_once_per_second() -> None:
     """Two calls in one second: the second is 429 with one second to wait, also in the header."""
-    sandbox = create_sandbox_app(options=Options())
+    sandbox = telegram_sandbox(Options())
     async with serve_app(sandbox) as address, httpx.AsyncClient(trust_env=False) as http:
         simulated = Simulated(sandbox, address, http)
         await simulated.control("POST", "/bots", {"token": TOKEN, "name": "Muster Optik", "username": "muster_optik_bot"})
@@ -191,7 +190,7 @@ async def test_set_webhook_once_per_second() -> None:
 )
 async def test_addresses_telegram_does_not_take(url: str, words: str) -> None:
     """As the public server, which is not `--local`."""
-    sandbox = create_sandbox_app(options=Options(is_local=False))
+    sandbox = telegram_sandbox(Options(is_local=False))
     async with serve_app(sandbox) as address, httpx.AsyncClient(trust_env=False) as http:
         simulated = Simulated(sandbox, address, http)
         await simulated.control("POST", "/bots", {"token": TOKEN, "name": "Muster Optik", "username": "muster_optik_bot"})

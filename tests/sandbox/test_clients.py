@@ -16,8 +16,8 @@ from aiogram.client.telegram import TelegramAPIServer
 from hub.connectors.contract import RawRequest
 from hub.connectors.events import MessageReceived, Text
 from hub.connectors.telegram.payloads import read_update
+from hub.sandbox.samples import read as sample
 from hub.sandbox.telegram import samples
-from hub.sandbox.telegram.files import sample
 from tests.sandbox.support import SECRET, TOKEN, Hook, Simulated, until
 
 
@@ -48,11 +48,11 @@ async def test_python_telegram_bot_reads_the_refusals(simulated: Simulated, monk
     async with telegram.Bot(TOKEN, base_url=f"{simulated.address}/bot") as bot:
         with pytest.raises(telegram.error.BadRequest, match="Chat not found"):
             await bot.send_message(4711, "x")
-        await simulated.control("POST", f"/bots/{bot.id}/chats/{person}/block", {})
+        await simulated.block(person)
         with pytest.raises(telegram.error.Forbidden, match="bot was blocked by the user"):
             await bot.send_message(person, "x")
-        await simulated.control("POST", f"/bots/{bot.id}/chats/{person}/unblock", {})
-        await simulated.fault("rate_limited", next=1, retry_after=17)
+        await simulated.block(person, False)
+        await simulated.fault("rate_limited", times=1, retry_after=17)
         with pytest.raises(telegram.error.RetryAfter) as limited:
             await bot.send_message(person, "x")
         assert limited.value.retry_after == timedelta(seconds=17)
@@ -112,9 +112,7 @@ async def test_python_telegram_bot_with_files(simulated: Simulated, monkeypatch:
         album = await bot.send_media_group(person, media)
         assert len({one.media_group_id for one in album}) == 1 and album[1].video is not None and album[1].video.width == 320
         asked = await bot.send_message(person, "Passt?", reply_markup=keys)
-        await simulated.control(
-            "POST", f"/bots/{bot.id}/chats/{person}/press", {"message_id": asked.message_id, "data": "appt:77:yes"}
-        )
+        await simulated.press(person, asked.message_id, "appt:77:yes")
         (pressed,) = await bot.get_updates(offset=-1, timeout=0)
         assert pressed.callback_query is not None and pressed.callback_query.data == "appt:77:yes"
         assert await pressed.callback_query.answer("Eingetragen")

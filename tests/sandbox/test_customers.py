@@ -100,9 +100,9 @@ async def test_edits(simulated: Simulated, hook: Hook) -> None:
 async def test_block_and_unblock(simulated: Simulated, hook: Hook, blocked: bool) -> None:
     """5.12, to the field."""
     person = await simulated.person(username="joerg_oe", language_code="de")
-    await simulated.control("POST", f"{CHATS}/{person}/block", {})
+    await simulated.block(person)
     if not blocked:
-        await simulated.control("POST", f"{CHATS}/{person}/unblock", {})
+        await simulated.block(person, False)
     update = (await hook.wait_for(1 if blocked else 2))[-1].update
     bot = {"id": BOT, "is_bot": True, "first_name": "Muster Optik", "username": "muster_optik_bot"}
     member, kicked = {"user": bot, "status": "member"}, {"user": bot, "status": "kicked", "until_date": 0}

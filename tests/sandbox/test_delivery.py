@@ -81,7 +81,7 @@ async def test_kinds_overtake_each_other(simulated: Simulated, hook: Hook) -> No
     hook.answer = slow_for_messages
     person = await simulated.person()
     await simulated.write(person, "Hallo")
-    await simulated.control("POST", f"/bots/{BOT}/chats/{person}/block", {})
+    await simulated.block(person)
     arrived = await hook.wait_for(2)
     member = arrived[1].update["my_chat_member"]
     assert (member["old_chat_member"]["status"], member["new_chat_member"]["status"]) == ("member", "kicked")

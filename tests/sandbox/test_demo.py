@@ -31,11 +31,13 @@ from hub.listeners import subscribe
 from hub.runtime import open_runtime
 from hub.sandbox import demo, stories
 from hub.sandbox.acts import Album, Answer, Assign, Block, Done, Note, Press, Send, Start, Story, Write
-from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.demo import starting
+from hub.sandbox.telegram.simulator import SAMPLE_TOKEN
 from hub.sandbox.telegram.webhook import Options
-from tests.sandbox.support import Stage, serve_app
+from tests.sandbox.support import Stage, serve_app, telegram_sandbox
 
+BOT = int(SAMPLE_TOKEN.partition(":")[0])
+TELEGRAM = tuple(one for one in stories.STORIES if one.connector == "telegram")
 FAST = Options(set_webhook_interval=0)
 Row = dict[str, Any]
 
@@ -77,10 +79,10 @@ async def rows(settings: Settings, statement: str) -> list[Row]:
             return [dict(row) for row in await unit.sql.fetch(statement)]
 
 
-async def threads(settings: Settings) -> dict[int, list[tuple[str, str]]]:
+async def threads(settings: Settings) -> dict[str, list[tuple[str, str]]]:
     """What stands in each thread, in order: (direction, text or what happened). What is no text is "other", an album once; how the
     inbox shows them is tried there."""
-    found: dict[int, list[tuple[str, str]]] = {}
+    found: dict[str, list[tuple[str, str]]] = {}
     for row in await rows(
         settings,
         """
@@ -91,17 +93,17 @@ async def threads(settings: Settings) -> dict[int, list[tuple[str, str]]]:
         """,
     ):
         said = row["content"].get("event") or (row["text"] if row["kind"] in ("text", "note") else "other")
-        lines = found.setdefault(int(row["provider_user_id"]), [])
+        lines = found.setdefault(row["provider_user_id"], [])
         if row["kind"] != "interactive" and not (said == "other" and lines[-1:] == [("in", "other")]):
             lines.append((row["direction"], said))
     return found
 
 
-def expected() -> dict[int, list[tuple[str, str]]]:
+def expected() -> dict[str, list[tuple[str, str]]]:
     """The threads that the stories tell."""
-    told: dict[int, list[tuple[str, str]]] = {}
-    for story in stories.STORIES:
-        lines = told.setdefault(story.id, [])
+    told: dict[str, list[tuple[str, str]]] = {}
+    for story in TELEGRAM:
+        lines = told.setdefault(story.address, [])
         is_done = False
         for _, step in story.steps:
             if is_done and isinstance(step, Write | Start | Send | Album):
@@ -199,7 +201,7 @@ async def test_a_taken_port_is_named(settings: Settings, ports: tuple[int, int])
 async def running(settings: Settings, ports: tuple[int, int]) -> AsyncIterator[Stage]:
     """The hub's web process and the simulator at their ports; a worker is said to sweep."""
     app, stage = Hub(settings), Stage()
-    stage.app = create_sandbox_app(options=FAST)
+    stage.app = telegram_sandbox(FAST)
     async with LifespanManager(app), serve_app(app, ports[0]), serve_app(stage, ports[1]):
         await app.web.state.runtime.queue.redis.set(WORKER_ALIVE, b"1", ex=60)
         yield stage
@@ -218,7 +220,7 @@ async def control(ports: tuple[int, int], path: str) -> Any:
 
 
 async def phone(ports: tuple[int, int], story: Story) -> list[tuple[str, str]]:
-    chat = await control(ports, f"/bots/{demo.BOT_ID}/chats/{story.id}")
+    chat = await control(ports, f"/bots/{BOT}/chats/{story.address}")
     return [(line["from"], (line["message"] or {}).get("text", "")) for line in chat["entries"]]
 
 
@@ -243,7 +245,7 @@ async def test_prepare_twice(settings: Settings, ports: tuple[int, int]) -> None
                 assert shown in told[-1]
         seen = await control(ports, "")
         assert [bot["webhook"]["url"].rpartition("/")[0] for bot in seen["bots"]] == [f"http://127.0.0.1:{ports[0]}/hooks/telegram"]
-        assert sorted(one["id"] for one in seen["people"]) == sorted(one.id for one in stories.STORIES)
+        assert sorted(one["id"] for one in seen["people"]) == sorted(int(one.address) for one in TELEGRAM)
         aylin = await phone(ports, story("Aylin"))
         assert aylin == [
             ("person" if isinstance(step, Write | Start) else "bot", "/start" if isinstance(step, Start) else step.text)
@@ -251,8 +253,8 @@ async def test_prepare_twice(settings: Settings, ports: tuple[int, int]) -> None
             if isinstance(step, Write | Start | Answer)
         ]
         assert (await phone(ports, story("Nina")))[-1][0] == "bot"  # lost on the way back, but it did arrive
-        assert (await control(ports, f"/bots/{demo.BOT_ID}/chats/{story('Florian').id}"))["is_blocked"] is True
-        assert (await control(ports, f"/bots/{demo.BOT_ID}"))["webhook"]["pending_update_count"] == 0
+        assert (await control(ports, f"/bots/{BOT}/chats/{story('Florian').address}"))["is_blocked"] is True
+        assert (await control(ports, f"/bots/{BOT}"))["webhook"]["pending_update_count"] == 0
     assert await threads(settings) == expected()
     open_sessions = await _living_sessions(settings)
     assert open_sessions == 0
@@ -274,7 +276,7 @@ async def test_a_closed_channel_stays_closed(settings: Settings, ports: tuple[in
         told: list[str] = []
         await demo.prepare(settings, ports[1], told.append)
         assert any("bleibt es" in one for one in told)
-        assert (await control(ports, f"/bots/{demo.BOT_ID}"))["webhook"]["url"]
+        assert (await control(ports, f"/bots/{BOT}"))["webhook"]["url"]
     assert await rows(settings, "SELECT state FROM channel") == [{"state": "off"}]
 
 
@@ -293,7 +295,7 @@ async def test_another_port_is_no_other_demo(settings: Settings, ports: tuple[in
     later = at(settings, moved)
     async with running(later, moved):
         await demo.prepare(later, moved[1], lambda _: None)
-        assert (await control(moved, f"/bots/{demo.BOT_ID}"))["webhook"]["url"].startswith(f"http://127.0.0.1:{moved[0]}/")
+        assert (await control(moved, f"/bots/{BOT}"))["webhook"]["url"].startswith(f"http://127.0.0.1:{moved[0]}/")
 
 
 async def test_a_restarted_simulator_gets_its_memory_back(
@@ -305,7 +307,7 @@ async def test_a_restarted_simulator_gets_its_memory_back(
     async with running(settings, ports) as stage:
         await demo.prepare(settings, ports[1], lambda _: None)
         await stop(stage)
-        stage.app = create_sandbox_app(options=FAST)
+        stage.app = telegram_sandbox(FAST)
         again = asyncio.Event()
         keeping = asyncio.create_task(demo.keep(settings, ports[1], lambda _: again.set()))
         async with asyncio.timeout(10):
@@ -314,7 +316,7 @@ async def test_a_restarted_simulator_gets_its_memory_back(
         with contextlib.suppress(asyncio.CancelledError):
             await keeping
         assert len(await phone(ports, story("Aylin"))) == 6
-        assert (await control(ports, f"/bots/{demo.BOT_ID}"))["webhook"]["url"]
+        assert (await control(ports, f"/bots/{BOT}"))["webhook"]["url"]
 
 
 # The whole program

@@ -24,7 +24,7 @@ async def shown(simulated: Simulated, person: int) -> list[str]:
 async def test_rate_limited(simulated: Simulated) -> None:
     """429 with the seconds to wait in body and header; nothing appears; it ends after its occasions."""
     person = await talking(simulated)
-    await simulated.fault("rate_limited", next=1, retry_after=17)
+    await simulated.fault("rate_limited", times=1, retry_after=17)
     answer = await simulated.call("sendMessage", chat_id=person, text="x")
     assert answer.status_code == 429 and answer.headers["retry-after"] == "17"
     assert answer.json() == {
@@ -52,7 +52,7 @@ async def test_rate_limited_for_some_seconds(simulated: Simulated) -> None:
 async def test_server_error(simulated: Simulated, status: int) -> None:
     """Before anything was done."""
     person = await talking(simulated)
-    await simulated.fault("server_error", next=1, status=status)
+    await simulated.fault("server_error", times=1, status=status)
     answer = await simulated.call("sendMessage", chat_id=person, text="x")
     assert (answer.status_code, answer.json()["error_code"], answer.json()["ok"]) == (status, status, False)
     assert await shown(simulated, person) == []
@@ -61,7 +61,7 @@ async def test_server_error(simulated: Simulated, status: int) -> None:
 async def test_lost_answer(simulated: Simulated) -> None:
     """Done, and it shows on the phone, but the connection breaks before the answer: nobody knows (I5)."""
     person = await talking(simulated)
-    await simulated.fault("lost_answer", next=1, delay=0.05)
+    await simulated.fault("lost_answer", times=1, delay=0.05)
     with pytest.raises(httpx.RemoteProtocolError):
         await simulated.call("sendMessage", chat_id=person, text="angekommen")
     assert await shown(simulated, person) == ["angekommen"]
@@ -69,7 +69,7 @@ async def test_lost_answer(simulated: Simulated) -> None:
 
 async def test_slow(simulated: Simulated) -> None:
     person = await talking(simulated)
-    await simulated.fault("slow", next=1, delay=0.2)
+    await simulated.fault("slow", times=1, delay=0.2)
     began = monotonic()
     assert (await simulated.call("sendMessage", chat_id=person, text="x")).json()["ok"] is True
     assert monotonic() - began >= 0.2
@@ -79,7 +79,7 @@ async def test_slow(simulated: Simulated) -> None:
 async def test_blocked(simulated: Simulated) -> None:
     """403 as if the person had blocked the bot, while the phone is open."""
     person = await talking(simulated)
-    await simulated.fault("blocked", next=1)
+    await simulated.fault("blocked", times=1)
     answer = await simulated.call("sendMessage", chat_id=person, text="x")
     assert answer.status_code == 403 and answer.json()["description"] == "Forbidden: bot was blocked by the user"
     assert (await simulated.phone(person))["is_blocked"] is False
@@ -87,7 +87,7 @@ async def test_blocked(simulated: Simulated) -> None:
 
 async def test_duplicate(simulated: Simulated, hook: Hook) -> None:
     """An accepted update comes a second time, the very same."""
-    await simulated.fault("duplicate", next=1)
+    await simulated.fault("duplicate", times=1)
     person = await simulated.person()
     await simulated.write(person, "doppelt")
     arrived = await hook.wait_for(2)
@@ -102,7 +102,7 @@ async def test_duplicate(simulated: Simulated, hook: Hook) -> None:
 async def test_reorder(simulated: Simulated, hook: Hook) -> None:
     """An update waits until one of another queue has passed it."""
     first, second = await simulated.person(501), await simulated.person(502)
-    await simulated.fault("reorder", next=1)
+    await simulated.fault("reorder", times=1)
     await simulated.write(first, "eins")
     await simulated.write(second, "zwei")
     await hook.wait_for(2)
@@ -116,7 +116,7 @@ async def test_faults_leave_the_connection_alone(simulated: Simulated) -> None:
     assert (await simulated.call("sendChatAction", chat_id=1, action="typing")).status_code == 500
     await simulated.fault("server_error", methods=["getMe"])
     assert (await simulated.call("getMe")).status_code == 500
-    assert set((await simulated.control("GET", f"/bots/{BOT}"))["faults"]) == {"server_error"}
+    assert set((await simulated.http.get(f"{simulated.address}/phone")).json()[0]["faults"]) == {"server_error"}
 
 
 async def test_unknown_kind_of_message(simulated: Simulated, hook: Hook) -> None:
@@ -131,26 +131,26 @@ async def test_unknown_kind_of_message(simulated: Simulated, hook: Hook) -> None
 async def test_a_chat_gets_its_past_back(simulated: Simulated, hook: Hook) -> None:
     """After a restart of the simulator: the lines are there, the bot may write, nothing is delivered, and it happens once."""
     person = await simulated.person()
-    past: dict[str, Any] = {
-        "is_blocked": False,
-        "messages": [
-            {"message_id": 5012, "date": 1765441201, "text": "/start werkstatt"},
-            {"message_id": 5013, "date": 1765441230, "from_bot": True, "text": "Guten Tag!"},
-            {"message_id": 5014, "date": 1765441300, "content": {"photo": [{"file_id": "a"}]}},
-        ],
-    }
-    chat = f"/bots/{BOT}/chats/{person}"
-    phone = await simulated.control("PUT", chat, past)
-    assert [(line["from"], line["message_id"], line["at"]) for line in phone["entries"]] == [
-        ("person", 5012, 1765441201),
-        ("bot", 5013, 1765441230),
-        ("person", 5014, 1765441300),
+    gone = {"id": "", "kind": "image", "name": "", "mime": "", "size": 0}
+    lines = [
+        {"id": "5012", "at": "2025-12-11T08:20:01Z", "is_theirs": False, "text": "/start werkstatt"},
+        {"id": "5013", "at": "2025-12-11T08:20:30Z", "is_theirs": True, "text": "Guten Tag!"},
+        {"id": "", "at": "2025-12-11T08:21:40Z", "is_theirs": True, "text": "Kam das an?"},
+        {"id": "5015", "at": "2025-12-11T08:22:40Z", "is_theirs": False, "files": [gone]},
     ]
-    assert (await simulated.call("sendMessage", chat_id=person, text="Weiter")).json()["result"]["message_id"] > 5014
-    again = await simulated.http.put(f"{simulated.address}/control{chat}", json=past)
+    address = f"{simulated.address}/phone/telegram/{BOT}/chat"
+    shown = (await simulated.http.put(address, json={"person": str(person), "lines": lines})).json()["lines"]
+    assert [(one["id"], one["at"], one["is_theirs"], one["text"]) for one in shown] == [
+        ("5012", "2025-12-11T08:20:01Z", False, "/start werkstatt"),
+        ("5013", "2025-12-11T08:20:30Z", True, "Guten Tag!"),
+        ("5014", "2025-12-11T08:21:40Z", True, "Kam das an?"),
+        ("5015", "2025-12-11T08:22:40Z", False, ""),
+    ]
+    assert shown[-1]["files"] == [gone]
+    assert (await simulated.call("sendMessage", chat_id=person, text="Weiter")).json()["result"]["message_id"] > 5015
+    again = await simulated.http.put(address, json={"person": str(person), "lines": lines})
     assert (again.status_code, again.json()["error"]) == (409, "conflict")
-    edited = await simulated.control("PATCH", f"{chat}/messages/5012", {"text": "/start verleih"})
-    assert edited["message"]["message_id"] == 5012
+    await simulated.act("edit", person, line="5012", text="/start verleih")
     await hook.wait_for(1)
     assert [list(one.update)[1] for one in hook.arrived] == ["edited_message"]
 
@@ -209,7 +209,7 @@ async def test_a_blocked_person_cannot_write(simulated: Simulated) -> None:
     """As in the app; Start unblocks first."""
     person = await talking(simulated)
     chat = f"/bots/{BOT}/chats/{person}"
-    await simulated.control("POST", f"{chat}/block", {})
+    await simulated.block(person)
     refused = await simulated.http.post(f"{simulated.address}/control{chat}/messages", json={"text": "x"})
     assert refused.status_code == 409
     await simulated.control("POST", f"{chat}/messages", {"start": ""})

@@ -7,9 +7,9 @@ import pytest
 
 from hub.core import clock
 from hub.core.clock import FakeClock
-from hub.sandbox.app import create_sandbox_app
-from hub.sandbox.telegram.files import sample
-from tests.sandbox.support import TOKEN, Hook, Simulated, refusal
+from hub.sandbox.samples import read as sample
+from hub.sandbox.telegram.webhook import Options
+from tests.sandbox.support import BOT, TOKEN, Hook, Simulated, refusal, telegram_sandbox
 
 PNG = sample("photo-1-90.jpg")
 FIELDS = {
@@ -221,7 +221,7 @@ async def test_faults_of_files(simulated: Simulated) -> None:
     file_id = (await simulated.send(await simulated.person(), sample="voice"))["voice"]["file_id"]
 
     async def fault(kind: str, **more: Any) -> None:
-        await simulated.fault(kind, next=1, **more)
+        await simulated.fault(kind, times=1, **more)
 
     await fault("file_too_big")
     assert refusal(await simulated.call("getFile", file_id=file_id)) == (400, "Bad Request: file is too big")
@@ -246,16 +246,20 @@ async def test_what_an_earlier_process_told_is_still_good(simulated: Simulated) 
     """A restarted simulator knows its samples by the ids it told before, and a chat that gets its past back shows them whole."""
     person = await simulated.person()
     sent = (await simulated.send(person, sample="photo"))["photo"]
-    fresh = create_sandbox_app()
+    fresh = telegram_sandbox(Options())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(fresh), base_url="http://127.0.0.1") as http:
         again = Simulated(fresh, "http://127.0.0.1", http)
         await again.control("POST", "/bots", {"token": TOKEN, "name": "Muster Optik", "username": "muster_optik_bot"})
         assert (await again.fetch(sent[-1]["file_id"])).content == sample("photo-1-800.jpg")
         await again.person(person)
-        past = [{"message_id": 7, "date": 1765441201, "content": {"photo": {"file_id": sent[-1]["file_id"]}, "caption": "alt"}}]
-        past += [{"message_id": 8, "date": 1765441202, "content": {"voice": {"file_id": "vergessen"}}}]
-        phone = await again.control("PUT", f"/bots/7012345678/chats/{person}", {"messages": past})
-        one, other = [line["message"] for line in phone["entries"]]
+        file = {"kind": "image", "name": "", "mime": "", "size": 0}
+        line = {"at": "2025-12-11T08:20:01Z", "is_theirs": False}
+        known = line | {"id": "7", "text": "alt", "files": [file | {"id": sent[-1]["file_id"]}]}
+        lost = line | {"id": "8", "files": [file | {"id": "vergessen", "kind": "voice"}]}
+        address = f"/phone/telegram/{BOT}/chat"
+        shown = (await http.put(address, json={"person": str(person), "lines": [known, lost]})).json()["lines"]
+        assert (shown[0]["files"][0]["id"], shown[0]["text"], shown[1]["files"][0]["id"]) == (sent[-1]["file_id"], "alt", "")
+        one, other = [entry["message"] for entry in (await again.phone(person))["entries"]]
         assert (one["photo"], one["caption"], other["voice"]) == (sent, "alt", {})
     await fresh.stop()
 
@@ -319,15 +323,14 @@ async def test_an_album_of_a_person(simulated: Simulated, hook: Hook) -> None:
 
 
 async def test_the_phone_uploads_any_file(simulated: Simulated) -> None:
-    """The control API takes bytes; what it serves is an attachment, never a page of its own."""
-    person, base = await simulated.person(), f"{simulated.address}/control/bots/7012345678/files"
+    """The page's API takes bytes; what it serves is an attachment, never a page of its own."""
+    person, base = await simulated.person(), f"{simulated.address}/phone/telegram/{BOT}/file"
     page = b"<script>alert(1)</script>"
     headers = {"content-type": "application/octet-stream"}
-    content = (
-        await simulated.http.post(f"{base}?kind=document&name=a.html&media_type=text/html", content=page, headers=headers)
-    ).json()
-    message = await simulated.send(person, content=content, caption="Seite")
-    shown = await simulated.http.get(f"{base}/{message['document']['file_id']}")
+    query = {"person": str(person), "kind": "document", "name": "a.html", "mime": "text/html", "text": "Seite"}
+    line = (await simulated.http.post(base, params=query, content=page, headers=headers)).json()
+    shown = await simulated.http.get(base, params={"id": line["files"][0]["id"]})
     assert shown.content == page and shown.headers["content-disposition"].startswith("attachment")
-    assert (await simulated.http.get(f"{base}/fehlt")).status_code == 404
-    assert (await simulated.http.post(f"{base}?kind=photo", content=b"x", headers=headers)).status_code == 422
+    assert (await simulated.http.get(base, params={"id": "fehlt"})).status_code == 404
+    photo = query | {"kind": "image", "name": "a.png", "mime": "image/png"}
+    assert (await simulated.http.post(base, params=photo, content=b"x", headers=headers)).status_code == 422

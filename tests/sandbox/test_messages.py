@@ -6,8 +6,8 @@ import pytest
 
 from hub.core import clock
 from hub.core.clock import FakeClock
-from hub.sandbox.telegram.files import sample
-from tests.sandbox.support import BOT, Hook, Simulated, refusal
+from hub.sandbox.samples import read as sample
+from tests.sandbox.support import Hook, Simulated, refusal
 
 
 async def talking(simulated: Simulated, person: int = 5123456789) -> int:
@@ -120,7 +120,7 @@ async def test_a_pressed_button_waits_150_seconds(simulated: Simulated, hook: Ho
     fake = FakeClock(clock.now())
     clock.set_clock(fake)
     try:
-        await simulated.control("POST", f"/bots/{BOT}/chats/{person}/press", press)
+        await simulated.press(person, sent["message_id"], "ja")
         query = (await hook.wait_for(2))[1].update["callback_query"]
         assert query["message"] == sent and int(query["chat_instance"]) < 0
         assert (await simulated.phone(person))["pressed"] == [press]
@@ -288,5 +288,5 @@ async def test_rate_limits_of_telegram(simulated: Simulated) -> None:
 
 async def test_deactivated(simulated: Simulated) -> None:
     person = await talking(simulated)
-    await simulated.fault("deactivated", next=1)
+    await simulated.fault("deactivated", times=1)
     assert refusal(await simulated.call("sendMessage", chat_id=person, text="x")) == (403, "Forbidden: user is deactivated")

@@ -11,9 +11,8 @@ import pytest
 from hub.core import ids
 from hub.core.clock import FakeClock
 from hub.core.settings import Settings
-from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.telegram.webhook import Options
-from tests.sandbox.support import TOKEN, Simulated, Stage, serve_app
+from tests.sandbox.support import TOKEN, Simulated, Stage, serve_app, telegram_sandbox
 from tests.support import Connected, HubUnderTest
 
 PERSON = 5123456789
@@ -31,7 +30,7 @@ async def sockets() -> AsyncIterator[tuple[Stage, Stage]]:
 @pytest.fixture
 async def simulated(sockets: tuple[Stage, Stage]) -> AsyncIterator[Simulated]:
     stage = sockets[0]
-    stage.app = sandbox = create_sandbox_app(options=Options(set_webhook_interval=0, retry_delay=lambda *_: 0.01))
+    stage.app = sandbox = telegram_sandbox(Options(set_webhook_interval=0, retry_delay=lambda *_: 0.01))
     async with httpx.AsyncClient(trust_env=False) as http:
         one = Simulated(sandbox, stage.address, http)
         await one.control("POST", "/bots", {"token": TOKEN, "name": "Radwerk", "username": "radwerk_bot"})

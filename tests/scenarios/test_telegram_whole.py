@@ -196,11 +196,7 @@ async def test_a_question_is_pressed_and_the_press_is_answered(story: Story) -> 
     row = question["reply_markup"]["inline_keyboard"]
     buttons = [button for line in row for button in line]
     assert [button["text"] for button in buttons] == ["Ja", "Nein"]
-    await story.telegram.control(
-        "POST",
-        f"/bots/{BOT}/chats/{story.person}/press",
-        {"message_id": question["message_id"], "data": buttons[0]["callback_data"]},
-    )
+    await story.telegram.press(story.person, question["message_id"], buttons[0]["callback_data"])
     await story.settled()
     line = await story.newest()
     assert (line["kind"], line["text"], line["content"]["option"]) == ("interactive", "Ja", "1")

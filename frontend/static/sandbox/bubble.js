@@ -1,112 +1,98 @@
-// One message, or an album, as it looks on the phone.
+// One message as it looks on the phone, and what can be done with it.
 
 import * as media from "./media.js";
-import { clone, element, icon, kindOf, setIcon, summary, timeOf, words, fill } from "./parts.js";
+import { button, clone, element, icon, setIcon, summary, timeOf, words } from "./parts.js";
 import { rich } from "./rich.js";
 
-const TICKS = { waiting: "clock", accepted: "checks", dropped: "x", not_asked: "x" };
-const BARE = new Set(["sticker", "video_note", "dice"]);
+const TICKS = { sent: "check", delivered: "checks", read: "checks" };
+const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 
-// `entries` are the parts of an album, or one message. `on` holds what can be done with it: press, reply, edit, move.
-export function makeMessage(chat, entries, goesOn, on) {
-  const [first] = entries;
+// `can` holds what this messenger offers; `on` does it: press, reply, react, edit, delete.
+export function makeMessage(here, line, quoted, goesOn, can, on) {
   const node = clone("t-message");
   const bubble = node.querySelector(".bub");
-  node.classList.toggle("out", first.from === "person");
+  node.classList.toggle("out", !line.is_theirs);
   node.classList.toggle("cont", goesOn);
-  head(bubble, first.message);
-  for (const part of fillBubble(chat, entries)) bubble.append(part);
-  const { message } = entries.find((entry) => entry.message.caption !== undefined) ?? first;
-  const text = message.text ?? message.caption;
-  if (text !== undefined) {
-    const lines = element(bubble.classList.contains("pic") ? "p" : "div", "txt");
-    lines.dataset.text = "";
-    lines.append(rich(text, message.entities ?? message.caption_entities));
-    bubble.append(lines);
-  }
-  react(bubble, entries);
-  buttons(node, chat, first, on);
-  foot(node, first, entries, on);
+  if (line.is_deleted) bubble.append(gone());
+  else fillBubble(bubble, here, line, quoted);
+  keys(node, line, can, on);
+  foot(node, line, can, on);
   return node;
 }
 
-function fillBubble(chat, entries) {
-  const own = chat.person.id;
-  const nodes = entries.map((entry) => media.show(chat.bot.id, entry.message, own)).filter(Boolean);
-  const kinds = new Set(entries.map((entry) => kindOf(entry.message)));
-  if (entries.length < 2 || ![...kinds].every((kind) => media.PICTURES.has(kind))) return nodes;
-  const grid = element("div", "album");
-  grid.append(...nodes);
-  return [grid];
+function gone() {
+  const node = element("p", "lost");
+  node.append(icon("trash"), element("span", "", words.deleted));
+  return node;
 }
 
-function head(bubble, message) {
-  const kind = kindOf(message);
-  bubble.classList.toggle("pic", media.PICTURES.has(kind) || kind === "location" || kind === "venue");
-  bubble.classList.toggle("bare", BARE.has(kind));
-  if (message.forward_origin) {
-    const from = element("span", "from xs", fill(words.forwarded, { name: message.forward_origin.sender_user_name ?? "?" }));
-    bubble.append(from);
+function fillBubble(bubble, here, line, quoted) {
+  if (quoted) bubble.append(element("span", "quote", summary(quoted)));
+  const files = line.files.map((file) => media.show(here, file));
+  const isAlbum = files.length > 1 && line.files.every(media.isPicture);
+  bubble.classList.toggle("pic", line.place !== null || (files.length > 0 && line.files.every(media.isPicture)));
+  bubble.classList.toggle("bare", line.files.length > 0 && line.files.every((file) => file.kind === "sticker" && file.id));
+  if (isAlbum) {
+    const grid = element("div", "album");
+    grid.append(...files);
+    bubble.append(grid);
+  } else bubble.append(...files);
+  if (line.place) bubble.append(media.place(line.place));
+  if (line.contact) bubble.append(media.contact(line.contact));
+  if (line.text) {
+    const text = element(bubble.classList.contains("pic") ? "p" : "div", "txt");
+    text.dataset.text = "";
+    text.append(rich(line.text, line.spans));
+    bubble.append(text);
   }
-  if (message.reply_to_message) bubble.append(element("span", "quote", message.quote?.text ?? summary(message.reply_to_message)));
+  if (line.reactions.length > 0) bubble.append(element("span", "react", line.reactions.join("")));
 }
 
-function react(bubble, entries) {
-  const { reaction } = entries.find((entry) => entry.reaction) ?? {};
-  if (reaction) bubble.append(element("span", "react", reaction));
-}
-
-// Buttons below a message: one line a row. One that waits for the bot's answer turns.
-function buttons(node, chat, entry, on) {
-  const { message } = entry;
+// Buttons below a message. One that waits for the business's answer turns.
+function keys(node, line, can, on) {
   const box = node.querySelector(".keys");
-  for (const row of message.reply_markup?.inline_keyboard ?? []) {
-    const line = element("div", "choices");
-    for (const button of row) line.append(makeButton(button, chat, message, on));
-    box.append(line);
-    box.hidden = false;
-  }
+  box.hidden = line.buttons.length === 0;
+  box.append(...line.buttons.map((one) => makeKey(one, line, can, on)));
 }
 
-function makeButton(button, chat, message, on) {
-  if (button.url) {
-    const link = element("a", "btn s", button.text);
-    [link.href, link.target, link.rel] = [button.url, "_blank", "noreferrer"];
+function makeKey(one, line, can, on) {
+  if (one.url) {
+    const link = element("a", "btn s", one.label);
+    [link.href, link.target, link.rel] = [one.url, "_blank", "noreferrer"];
     link.prepend(icon("link"));
     return link;
   }
-  const node = element("button", "btn s", button.text);
-  node.type = "button";
-  const { callback_data: data } = button;
-  const isWaiting = chat.pressed.some((one) => one.message_id === message.message_id && one.data === data);
-  if (isWaiting) node.prepend(element("span", "spin"));
-  node.ariaBusy = String(isWaiting);
-  node.disabled = data === undefined;
-  node.addEventListener("click", () => on.press(message.message_id, data));
+  const node = button("btn s", one.label, () => on.press(line.id, one.id));
+  if (one.description) node.append(element("span", "xs dimmer", one.description));
+  if (one.is_waiting) node.prepend(element("span", "spin"));
+  node.ariaBusy = String(one.is_waiting);
+  node.disabled = !can.has("press") || !one.id;
   return node;
 }
 
-function foot(node, first, entries, on) {
-  const { message } = first;
-  node.querySelector("[data-edited]").hidden = !entries.some((entry) => entry.message.edit_date);
+function foot(node, line, can, on) {
+  node.querySelector("[data-edited]").hidden = !line.is_edited || line.is_deleted;
   const time = node.querySelector("time");
-  time.dateTime = new Date(first.at * 1000).toISOString();
-  time.textContent = timeOf(first.at);
-  const last = entries.findLast((entry) => entry.update);
-  if (last) time.after(makeTick(last.update.state));
-  const own = first.from === "person";
-  act(node, "reply", true, () => on.reply(message));
-  act(node, "edit", own && (message.text !== undefined || message.caption !== undefined), () => on.edit(message));
-  act(node, "move", own && Boolean(message.location?.live_period), () => on.move(message));
+  time.dateTime = line.at;
+  time.textContent = timeOf(line.at);
+  if (line.state) time.after(makeTick(line.state));
+  const isThere = !line.is_deleted;
+  offer(node, "reply", isThere && can.has("reply"), () => on.reply(line));
+  offer(node, "react", isThere && can.has("react") && line.is_theirs, () => (node.querySelector(".emoji").hidden ^= true));
+  offer(node, "edit", isThere && can.has("edit") && !line.is_theirs && line.text !== "", () => on.edit(line));
+  offer(node, "delete", isThere && can.has("delete") && !line.is_theirs, () => on.delete(line));
+  node.querySelector(".emoji").append(
+    ...EMOJI.map((emoji) => button("btn bare s", emoji, () => on.react(line.id, line.reactions.includes(emoji) ? "" : emoji))),
+  );
 }
 
-function act(node, name, isOffered, run) {
-  const button = node.querySelector(`[data-act="${name}"]`);
-  if (isOffered) button.addEventListener("click", run);
-  else button.remove();
+function offer(node, name, isOffered, run) {
+  const act = node.querySelector(`[data-act="${name}"]`);
+  if (isOffered) act.addEventListener("click", run);
+  else act.remove();
 }
 
-export function makeTick(state) {
+function makeTick(state) {
   const node = clone("t-tick");
   node.classList.add(state);
   node.title = words[state];

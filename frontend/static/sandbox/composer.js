@@ -1,47 +1,43 @@
-// The lower end of the phone: the text field, what is answered or mended, the attach menu, and the keyboard a bot shows.
+// The lower end of the phone: the text field, what is answered or mended, and the attach menu.
 
-import * as control from "./control.js";
-import { element, fill, summary, words } from "./parts.js";
+import * as api from "./api.js";
+import { fill, summary, words } from "./parts.js";
 
 const at = (id) => document.getElementById(id);
-const STEP = 0.0004;
-let chat = null;
-let look = "";
+const TYPING_MS = 4000;
+const CAPTIONED = new Set(["image", "video", "document"]);
+const KINDS = { image: "image", video: "video", audio: "audio" };
+
+let here = null;
+let can = new Set();
 let attempt = null;
 let mode = null;
+let idle = 0;
 
-// `run` does something with the control API and tells what was refused; true when it was done.
+// `run` does something with the sandbox and tells what was refused; true when it was done.
 export function connect(run) {
   attempt = run;
 }
 
-const bot = () => chat.bot.id;
-const person = () => chat.person.id;
-export const send = (what) => attempt(() => control.write(bot(), person(), what));
+const act = (what, body) => attempt(() => api.act(here, what, body));
 
 // What a message offers.
 export const on = {
-  press: (message_id, data) => attempt(() => control.act(bot(), person(), "press", { message_id, data })),
-  reply(message) {
-    const picked = String(getSelection()).trim();
-    const quote = picked && summary(message).includes(picked) ? picked : undefined;
-    set({ reply_to: message.message_id, quote }, fill(words.replying, { text: quote ?? summary(message) }));
-  },
-  edit(message) {
-    at("text").value = message.text ?? message.caption;
-    set({ edit: message.message_id }, words.editing);
-  },
-  move({ message_id, location }) {
-    const moved = { latitude: location.latitude + STEP, longitude: location.longitude + STEP };
-    return attempt(() => control.edit(bot(), person(), message_id, { location: moved }));
+  press: (line, button) => act("press", { line, button }),
+  react: (line, emoji) => act("react", { line, emoji }),
+  delete: (line) => act("delete", { line: line.id }),
+  reply: (line) => set({ reply_to: line.id }, fill(words.replying, { text: summary(line) })),
+  edit(line) {
+    at("text").value = line.text;
+    set({ edit: line.id }, words.editing);
   },
 };
 
 function set(next, text) {
   mode = next;
-  at("mode").hidden = next === null;
+  at("mode").hidden = false;
   at("mode").querySelector("[data-text]").textContent = text;
-  at("send").ariaLabel = at("send").dataset[next?.edit ? "save" : "send"];
+  at("send").ariaLabel = at("send").dataset[next.edit ? "save" : "send"];
   at("text").focus();
 }
 
@@ -52,34 +48,16 @@ export function stop() {
   at("send").ariaLabel = at("send").dataset.send;
 }
 
-export function draw(next, isNew) {
-  chat = next;
-  const isSilent = !chat || chat.is_blocked;
+// `chat` is null while nobody is chosen.
+export function draw(place, chat, offered) {
+  here = place;
+  can = offered;
+  const isSilent = !chat || chat.is_blocked || !can.has("write");
   at("is-blocked").hidden = !chat?.is_blocked;
   at("text").disabled = at("send").disabled = isSilent;
-  at("attach").hidden = isSilent;
+  for (const option of document.querySelectorAll("[data-attach]")) option.hidden = !can.has(option.dataset.needs);
+  at("attach").hidden = isSilent || !["file", "voice", "place", "contact"].some((what) => can.has(what));
   if (isSilent) stop();
-  if (chat && chat.entries.length === 0 && !chat.is_open && isNew) at("text").value = "/start";
-  drawKeyboard(isSilent ? null : chat.keyboard);
-}
-
-function drawKeyboard(keyboard) {
-  const wanted = JSON.stringify(keyboard);
-  if (wanted === look) return;
-  look = wanted;
-  at("keyboard").hidden = !keyboard;
-  at("keyboard").replaceChildren(...(keyboard?.keyboard ?? []).map(makeRow));
-}
-
-function makeRow(keys) {
-  const row = element("div", "choices");
-  for (const key of keys) {
-    const button = element("button", "btn", key.text);
-    button.type = "button";
-    button.addEventListener("click", () => send(key.request_contact ? { sample: "contact" } : key.request_location ? { sample: "location" } : { text: key.text }));
-    row.append(button);
-  }
-  return row;
 }
 
 at("write").addEventListener("submit", async (event) => {
@@ -87,11 +65,11 @@ at("write").addEventListener("submit", async (event) => {
   const text = at("text").value.trim();
   if (!text || at("send").ariaBusy === "true") return;
   at("send").ariaBusy = "true";
-  const { edit, reply_to, quote } = mode ?? {};
-  const body = text.startsWith("/start") ? { text } : { text, is_typed: true, reply_to, quote };
-  const isDone = await (edit ? attempt(() => control.edit(bot(), person(), edit, { text })) : send(body));
+  const { edit, reply_to } = mode ?? {};
+  const isDone = await (edit ? act("edit", { line: edit, text }) : act("write", { text, reply_to }));
   at("send").ariaBusy = "false";
   if (!isDone) return;
+  rest();
   stop();
   at("text").value = "";
 });
@@ -101,37 +79,64 @@ at("mode-stop").addEventListener("click", () => {
   at("text").focus();
 });
 
+// Typing shows at the business while somebody types, where the messenger tells it.
+at("text").addEventListener("input", () => {
+  if (!can.has("typing") || mode?.edit) return;
+  if (!idle) act("typing", { is_typing: true });
+  clearTimeout(idle);
+  idle = setTimeout(rest, TYPING_MS);
+});
+
+function rest() {
+  if (!idle) return;
+  clearTimeout(idle);
+  idle = 0;
+  act("typing", { is_typing: false });
+}
+
 // The attach menu
 
-document.querySelectorAll("[data-attach]").forEach((button) =>
-  button.addEventListener("click", () => {
-    const body = JSON.parse(button.dataset.attach);
+// A text that stands in the field goes along with a picture, film or document.
+function taken(kind) {
+  const text = CAPTIONED.has(kind) && !mode?.edit ? at("text").value.trim() : "";
+  const { reply_to = "" } = mode ?? {};
+  return { text, reply_to };
+}
+
+async function sent(isDone, { text }) {
+  if (!isDone) return;
+  if (text) at("text").value = "";
+  stop();
+}
+
+document.querySelectorAll("[data-attach]").forEach((option) => {
+  if (option.id === "pick") return;
+  option.addEventListener("click", async () => {
     at("attach").open = false;
-    send({ ...body, reply_to: mode?.reply_to });
-    stop();
-  }),
-);
+    const body = JSON.parse(option.dataset.attach);
+    const more = taken(body.sample);
+    await sent(await act("write", { ...body, ...(more.text ? more : { reply_to: more.reply_to }) }), more);
+  });
+});
 
 at("pick").addEventListener("click", () => at("disk").click());
 
-at("disk").addEventListener("change", () => {
-  const files = [...at("disk").files].slice(0, 10);
+at("disk").addEventListener("change", async () => {
+  const files = [...at("disk").files];
   at("attach").open = false;
-  attempt(async () => {
-    const contents = [];
-    for (const file of files) contents.push(await control.upload(bot(), kindOf(file, files), file));
-    const body = contents.length > 1 ? { album: contents.map((content) => ({ content })) } : { content: contents[0] };
-    await control.write(bot(), person(), { ...body, reply_to: mode?.reply_to });
-    stop();
-  });
   at("disk").value = "";
+  for (const file of files) {
+    const kind = kindOf(file);
+    const more = taken(kind);
+    const isDone = await attempt(() => api.sendFile(here, file, kind, more));
+    if (!isDone) return;
+    await sent(isDone, more);
+  }
 });
 
-// Pictures and films mix in an album, any other kind goes only with its like: then all are documents.
-function kindOf(file, files) {
-  const kinds = files.map(({ type }) => ({ "image/jpeg": "photo", "image/png": "photo", "image/webp": "photo", "image/gif": "animation", "video/mp4": "video", "audio/mpeg": "audio", "audio/ogg": "voice" })[type] ?? "document");
-  if (files.length === 1) return kinds[0];
-  return kinds.every((kind) => kind === "photo" || kind === "video") ? kinds[files.indexOf(file)] : "document";
+function kindOf(file) {
+  if (file.type === "audio/ogg" && can.has("voice")) return "voice";
+  return KINDS[file.type.split("/")[0]] ?? "document";
 }
 
 document.addEventListener("click", (event) => {

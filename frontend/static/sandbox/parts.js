@@ -5,6 +5,7 @@ const { icons } = document.getElementById("main").dataset;
 const { lang } = document.documentElement;
 
 const TIME = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hour12: false });
+const SECONDS = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 const SIZE = new Intl.NumberFormat(lang, { maximumFractionDigits: 1 });
 
 export function fill(text, values) {
@@ -25,6 +26,14 @@ export function icon(name) {
   return node;
 }
 
+// A messenger's disc: decoration, its name stands beside it.
+export function mark(name, size = "l") {
+  const node = element("span", `mark ${name} ${size}`);
+  node.ariaHidden = "true";
+  node.append(icon(`m-${name}`));
+  return node;
+}
+
 export function element(name, className = "", text = "") {
   const node = document.createElement(name);
   if (className) node.className = className;
@@ -32,31 +41,24 @@ export function element(name, className = "", text = "") {
   return node;
 }
 
-export const timeOf = (seconds) => TIME.format(seconds * 1000);
-export const lengthOf = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+export function button(className, text, act) {
+  const node = element("button", className, text);
+  node.type = "button";
+  node.addEventListener("click", act);
+  return node;
+}
+
+export const timeOf = (at) => TIME.format(new Date(at));
+export const secondsOf = (at) => SECONDS.format(new Date(at));
+export const lengthOf = (seconds) => (Number.isFinite(seconds) ? `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}` : "");
 
 export function sizeOf(bytes) {
   return bytes < 1_000_000 ? `${SIZE.format(Math.max(bytes / 1000, 0.1))} kB` : `${SIZE.format(bytes / 1_000_000)} MB`;
 }
 
-// The kind of a message, by the field that makes it one.
-const KINDS = [
-  "text", "photo", "animation", "video_note", "video", "voice", "audio", "document", "sticker", "venue", "location", "contact", "poll", "dice",
-];
-const FRAME = new Set([
-  "message_id", "from", "chat", "date", "edit_date", "reply_to_message", "quote", "reply_markup", "caption", "caption_entities",
-  "media_group_id", "forward_origin", "link_preview_options", "has_protected_content",
-]);
-
-export function kindOf(message) {
-  return KINDS.find((kind) => kind in message) ?? Object.keys(message).find((field) => !FRAME.has(field)) ?? "";
-}
-
 // A message in a few words, for quotes.
-export function summary(message) {
-  return message.text ?? message.caption ?? nameOf(kindOf(message));
-}
-
-export function nameOf(kind) {
-  return words[`kind_${kind}`] ?? fill(words.kind_other, { kind });
+export function summary(line) {
+  if (line.text) return line.text;
+  if (line.files.length > 0) return words[`kind_${line.files[0].kind}`];
+  return line.place ? words.kind_place : line.contact ? line.contact[0] : "";
 }

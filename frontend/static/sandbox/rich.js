@@ -1,45 +1,36 @@
-// A text and its marks -> nodes. Offsets count UTF-16 units, as strings do here.
+// A text and its parts in another style -> nodes. Places count characters, not the units of strings here.
 
 import { element } from "./parts.js";
 
-const TAGS = {
-  bold: "b", italic: "i", underline: "u", strikethrough: "s", code: "code", pre: "pre", blockquote: "blockquote",
-  expandable_blockquote: "blockquote", spoiler: "span",
-};
+const TAGS = { bold: "b", italic: "i", underline: "u", strike: "s", code: "code", quote: "blockquote" };
 const SAFE = /^(https?|tg|mailto|tel):/i;
 
-export function rich(text, marks = []) {
+export function rich(text, spans) {
   const out = document.createDocumentFragment();
-  fillIn(out, text, 0, text.length, [...marks].sort((a, b) => a.offset - b.offset || b.length - a.length));
+  const letters = [...text];
+  fillIn(out, letters, 0, letters.length, [...spans].sort((a, b) => a.start - b.start || b.end - a.end));
   return out;
 }
 
-// What lies between two places; marks that lie in another one come inside it.
-function fillIn(parent, text, from, to, marks) {
+// What lies between two places; spans that lie in another one come inside it.
+function fillIn(parent, letters, from, to, spans) {
   let at = from;
-  while (marks.length > 0 && marks[0].offset < to) {
-    const mark = marks.shift();
-    const end = Math.min(mark.offset + mark.length, to);
-    if (mark.offset < at || end <= mark.offset) continue;
-    parent.append(text.slice(at, mark.offset));
-    const node = wrap(mark, text.slice(mark.offset, end));
-    fillIn(node, text, mark.offset, end, marks);
+  while (spans.length > 0 && spans[0].start < to) {
+    const span = spans.shift();
+    const end = Math.min(span.end, to);
+    if (span.start < at || end <= span.start) continue;
+    parent.append(letters.slice(at, span.start).join(""));
+    const node = wrap(span);
+    fillIn(node, letters, span.start, end, spans);
     parent.append(node);
     at = end;
   }
-  parent.append(text.slice(at, to));
+  parent.append(letters.slice(at, to).join(""));
 }
 
-function wrap(mark, inside) {
-  const address = { url: mark.url ?? inside, text_link: mark.url, email: `mailto:${inside}` }[mark.type];
-  if (address && SAFE.test(address)) {
-    const link = element("a");
-    link.href = address;
-    link.target = "_blank";
-    link.rel = "noreferrer";
-    return link;
-  }
-  const node = element(TAGS[mark.type] ?? "span", mark.type === "spoiler" ? "spoiler" : TAGS[mark.type] ? "" : "mark-up");
-  if (mark.type === "spoiler") node.tabIndex = 0;
-  return node;
+function wrap({ style, url }) {
+  if (style !== "link" || !SAFE.test(url)) return element(TAGS[style] ?? "span");
+  const link = element("a");
+  [link.href, link.target, link.rel] = [url, "_blank", "noreferrer"];
+  return link;
 }

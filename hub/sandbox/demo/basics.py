@@ -2,18 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from hub.core.errors import HubError
 from hub.core.i18n import Translator
-from hub.sandbox import stories
 
 Say = Callable[[str], None]
 """Tells the person at the terminal."""
-
-CONNECTOR: Final = "telegram"
-BOT_ID: Final = int(stories.BOT_TOKEN.partition(":")[0])
 
 
 class DemoFailed(HubError):
@@ -24,9 +19,10 @@ class DemoFailed(HubError):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The sample organisation and its channel."""
+    """The sample organisation and its channel on one messenger."""
 
     organisation_id: UUID
+    connector: str
     channel_id: UUID
 
 

@@ -1,5 +1,6 @@
-"""The sample organisation, its people and its channel: made when they are missing, else found."""
+"""The sample organisation, its people and its channels: made when they are missing, else found."""
 
+from typing import Any
 from uuid import UUID
 
 from hub.channels import service as channels
@@ -11,7 +12,7 @@ from hub.organisations.actor import Access
 from hub.runtime import Runtime
 from hub.sandbox import stories
 from hub.sandbox.acts import ZONE, Colleague
-from hub.sandbox.demo.basics import CONNECTOR, DemoFailed, Place, words
+from hub.sandbox.demo.basics import DemoFailed, Place, words
 
 
 async def find_organisation(runtime: Runtime) -> UUID | None:
@@ -83,21 +84,23 @@ async def sign_out(runtime: Runtime, access: Access) -> None:
         await sessions.end(unit, access.person_id, only=access.session_id)
 
 
-async def find_channel(runtime: Runtime, owner: Access, sandbox_port: int) -> Place:
-    """The channel of the demo; connected when there is none, and pointed to the simulator's present port."""
-    await channels.accept_terms(runtime, owner, CONNECTOR)
-    values = {"bot_token": stories.BOT_TOKEN, "base_url": f"http://127.0.0.1:{sandbox_port}"}
+async def find_channel(runtime: Runtime, owner: Access, connector: str, values: dict[str, Any]) -> Place:
+    """The channel of the demo on this messenger; connected when there is none, and given the present settings.
+
+    Raises NotFound for a messenger that the hub does not know, InvalidInput for settings that its form would not take.
+    """
+    await channels.accept_terms(runtime, owner, connector)
     async with runtime.database.unit_of_work(owner.organisation_id) as unit:
         row = await unit.sql.fetchrow(
             f"SELECT {ACCOUNT_COLUMNS} FROM channel WHERE organisation_id = $1 AND connector = $2 ORDER BY created_at, id LIMIT 1",
             unit.tenant,
-            CONNECTOR,
+            connector,
         )
         if row is not None:
             channel = open_channel(runtime.vault, runtime.connectors, row)
             settings = read_settings(channel.connector.settings, values)
             if channel.account.settings != settings:
                 await channels.store_settings(runtime, unit, owner, channel, settings)
-            return Place(unit.tenant, row["id"])
-    channel_id = await channels.connect_channel(runtime, owner, connector=CONNECTOR, title=stories.ORGANISATION, values=values)
-    return Place(owner.organisation_id, channel_id)
+            return Place(unit.tenant, connector, row["id"])
+    channel_id = await channels.connect_channel(runtime, owner, connector=connector, title=stories.ORGANISATION, values=values)
+    return Place(owner.organisation_id, connector, channel_id)

@@ -1,29 +1,32 @@
-"""What the simulator gets back after its process ended: the hub's own records say what it knew."""
+"""What a simulator gets back after its process ended: the hub's own records say what it knew."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from hub.core.db import UnitOfWork
 from hub.runtime import Runtime
 from hub.sandbox import stories
-from hub.sandbox.acts import Story
-from hub.sandbox.demo.basics import CONNECTOR, Place
-from hub.sandbox.demo.simulator import Simulator
+from hub.sandbox.demo.basics import Place
+from hub.sandbox.demo.phones import TELEGRAM, Messenger
+from hub.sandbox.messengers import FileKind, PhoneFile, PhoneLine
 
 REMEMBERED: Final = 200
 """Messages of one chat that the simulator gets back."""
+FILE_KINDS: Final[dict[str, FileKind]] = {"animation": "video", "video_note": "video"}
+"""The hub's kinds of files that a phone calls otherwise."""
 
 
-async def give_memory(runtime: Runtime, place: Place, simulator: Simulator) -> None:
-    """Bot, people and chats as the hub's records know them. Safe to repeat."""
-    await simulator.create_bot()
-    known: dict[int, dict[str, Any]] = {story.id: _person_of(story) for story in stories.STORIES}
+async def give_memory(runtime: Runtime, place: Place, messenger: Messenger) -> None:
+    """People and chats as the hub's records know them. Safe to repeat."""
+    for story in stories.STORIES:
+        if story.connector == place.connector and story.address:
+            await messenger.introduce(story)
+    people = {person.address: person for person in await messenger.people()}
     async with runtime.database.unit_of_work(place.organisation_id) as unit:
         rows = await unit.sql.fetch(
             """
-            SELECT i.provider_user_id, i.display_name, i.username, i.language, c.id AS conversation_id,
-                   COALESCE(s.reach = 'blocked', false) AS is_blocked
+            SELECT i.provider_user_id, i.display_name, c.id AS conversation_id, COALESCE(s.reach = 'blocked', false) AS is_blocked
             FROM identity i
             JOIN conversation c ON c.organisation_id = i.organisation_id AND c.identity_id = i.id
             LEFT JOIN consent_state s ON s.organisation_id = i.organisation_id AND s.messenger = $3 AND s.scope = ''
@@ -32,33 +35,29 @@ async def give_memory(runtime: Runtime, place: Place, simulator: Simulator) -> N
             """,
             place.organisation_id,
             place.channel_id,
-            CONNECTOR,
+            place.connector,
         )
-        chats = [(int(row["provider_user_id"]), row, await _past(unit, row["conversation_id"])) for row in rows]
-    for number, row, _ in chats:
-        first, _, last = row["display_name"].partition(" ")
-        told = {"first_name": first[:64], "last_name": last[:64] or None, "username": row["username"] or None}
-        known.setdefault(number, {"id": number, "language_code": row["language"] or None} | told)
-    for person in known.values():
-        await simulator.create_person(person)
-    for number, row, past in chats:
-        await simulator.restore(number, past, row["is_blocked"])
+        chats = [(row, await _past(unit, place.connector, row["conversation_id"])) for row in rows]
+    for row, past in chats:
+        address = row["provider_user_id"]
+        person = people.get(address) or await messenger.add_person(row["display_name"] or address, address)
+        await messenger.restore(person, past + _blocked(past) if row["is_blocked"] else past)
 
 
-def _person_of(story: Story) -> dict[str, Any]:
-    names = {"first_name": story.first_name, "last_name": story.last_name, "username": story.username}
-    return {"id": story.id, "language_code": story.language} | names
+def _blocked(past: list[PhoneLine]) -> list[PhoneLine]:
+    """What says on a phone that the person has blocked the business."""
+    return [PhoneLine(id="blocked", at=line.at, is_theirs=False, note="blocked") for line in past[-1:]]
 
 
-async def _past(unit: UnitOfWork, conversation_id: UUID) -> list[dict[str, Any]]:
-    """What the simulator knew of a chat. A message that may have arrived without its number coming back gets a free one near
-    its place: it did appear on the phone."""
+async def _past(unit: UnitOfWork, connector: str, conversation_id: UUID) -> list[PhoneLine]:
     rows = await unit.sql.fetch(
         """
-        SELECT m.direction, m.kind, m.text, m.content, m.at, m.sequence, a.kind AS file_kind, a.ref
+        SELECT m.direction, m.kind, m.text, m.content, m.at, m.seq, m.sequence, m.provider_key, a.kind AS file_kind, a.ref, a.name,
+               a.mime, a.size
         FROM message m
         LEFT JOIN LATERAL (
-            SELECT kind, ref FROM attachment WHERE organisation_id = $1 AND message_id = m.id ORDER BY position, id LIMIT 1
+            SELECT kind, ref, name, mime, size FROM attachment
+            WHERE organisation_id = $1 AND message_id = m.id ORDER BY position, id LIMIT 1
         ) a ON true
         WHERE m.organisation_id = $1 AND m.conversation_id = $2 AND m.kind <> 'interactive'
           AND (m.direction = 'in' OR m.direction = 'out' AND m.state IN ('accepted', 'sent', 'delivered', 'read', 'unknown'))
@@ -68,31 +67,30 @@ async def _past(unit: UnitOfWork, conversation_id: UUID) -> list[dict[str, Any]]
         conversation_id,
         REMEMBERED,
     )
-    taken = {row["sequence"] for row in rows}
-    number, past = 0, []
-    for row in reversed(rows):
-        number = row["sequence"] or number + 1
-        while not row["sequence"] and number in taken:
-            number += 1
-        taken.add(number)
-        from_bot = row["direction"] == "out"
-        past.append({"message_id": number, "date": int(row["at"].timestamp()), "from_bot": from_bot, **_said(row)})
-    return past
+    return [_line(connector, row) for row in reversed(rows)]
+
+
+def _line(connector: str, row: Mapping[str, Any]) -> PhoneLine:
+    """A past message. On Telegram its number is its id, and one whose number never came back has none; of a file its first stands
+    for all."""
+    is_theirs = row["direction"] == "out"
+    known = str(row["sequence"] or "") if connector == TELEGRAM else row["provider_key"] or f"restored-{row['seq']}"
+    return PhoneLine(id=known, at=row["at"], is_theirs=is_theirs, state="" if is_theirs else "delivered", **_said(row))
 
 
 def _said(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Text or content of a past message. A file the simulator does not know any more is shown by its kind alone; of an album the
-    first one stands for all."""
+    """Text, place, contact or file. What no phone can show again is named by its kind."""
     text, content = row["text"], row["content"]
     match row["kind"]:
         case "location":
-            return {"content": {"location": {"latitude": content["latitude"], "longitude": content["longitude"]}}}
+            return {"place": (content["latitude"], content["longitude"])}
         case "contact":
-            return {"content": {"contact": {"first_name": text, "phone_number": content["phone"]}}}
+            return {"contact": (text, content["phone"])}
         case "media":
-            field = "photo" if row["file_kind"] in ("image", None) else row["file_kind"]
-            return {"content": {field: {"file_id": row["ref"]} if row["ref"] else {}} | ({"caption": text} if text else {})}
+            kind = FILE_KINDS.get(row["file_kind"], cast(FileKind, row["file_kind"] or "image"))
+            file = PhoneFile(id=row["ref"] or "", kind=kind, name=row["name"] or "", mime=row["mime"] or "", size=row["size"] or 0)
+            return {"text": text, "files": (file,)}
         case "unsupported":
-            return {"content": {content["kind"]: {}}}
+            return {"text": text or f"({content['kind']})"}
         case kind:
-            return {"text": text} if text else {"content": {kind: {}}}
+            return {"text": text or f"({kind})"}

@@ -19,11 +19,11 @@ from hub.core.hooks import Hooks
 from hub.core.settings import Settings
 from hub.inbox.door import Door
 from hub.runtime import Runtime, open_runtime
-from hub.sandbox.app import Sandbox, create_sandbox_app
+from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.demo.basics import DemoFailed, Say, words
 from hub.sandbox.demo.company import find_organisation
+from hub.sandbox.demo.phones import find_messengers
 from hub.sandbox.demo.playing import SEEDED, Stage
-from hub.sandbox.demo.simulator import Simulator
 
 FOUNDED_BEFORE: Final = timedelta(days=7)
 
@@ -44,8 +44,8 @@ async def seed(settings: Settings, hooks: Hooks, sandbox_port: int, say: Say) ->
             story_clock = FakeClock(now - FOUNDED_BEFORE)
             clock.set_clock(story_clock)
             try:
-                async with _playing(runtime, listener) as simulator:
-                    await Stage(runtime, simulator, sandbox_port, say).play(now, story_clock)
+                async with _playing(runtime, listener, sandbox_port) as http:
+                    await Stage(runtime, await find_messengers(http), say).play(now, story_clock)
             finally:
                 clock.set_clock(None)
 
@@ -70,23 +70,20 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def _playing(runtime: Runtime, listener: socket.socket) -> AsyncIterator[Simulator]:
-    """A simulator in this process behind a real socket; its updates go through the hub's door."""
+async def _playing(runtime: Runtime, listener: socket.socket, port: int) -> AsyncIterator[httpx.AsyncClient]:
+    """The sandbox in this process behind a real socket; its webhooks go through the hub's door. The client asks it directly."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(Door(runtime))) as to_hub:
         sandbox = create_sandbox_app(http=to_hub)
         server = _Server(uvicorn.Config(sandbox, lifespan="off", log_level="critical", ws="none", timeout_graceful_shutdown=1))
         running = asyncio.create_task(server.serve([listener]))
         try:
-            async with _control(sandbox) as http:
-                yield Simulator(http)
+            transport = httpx.ASGITransport(sandbox)
+            async with httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{port}") as http:
+                yield http
         finally:
             server.should_exit = True
             await sandbox.stop()
             await running
-
-
-def _control(sandbox: Sandbox) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(sandbox), base_url="http://127.0.0.1")
 
 
 async def _is_seeded(runtime: Runtime) -> bool:

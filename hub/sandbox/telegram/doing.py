@@ -207,6 +207,12 @@ def happen(bot: Bot, kind: str, payload: Json) -> Update:
     return bot.queue(kind, payload, (name, who if isinstance(who, int) else 0))
 
 
+def note_elsewhere(bot: Bot, person: Person, update: Update | None) -> None:
+    """What the person did outside the chat is a line in it, so that the phone page shows it."""
+    if update is not None:
+        bot.chat(person).add(Entry(unix_now(), update=update, event="elsewhere", text=update.kind))
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """A message of an earlier life of this chat: it was delivered long ago. `content` are fields of a Message."""

@@ -8,7 +8,6 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -21,7 +20,6 @@ LARGEST_DOWNLOAD: Final = 20 << 20
 LARGEST_PHOTO: Final = 10 << 20
 LARGEST_UPLOAD: Final = 50 << 20
 PATH_LIFE: Final = timedelta(hours=1)
-SAMPLES: Final = Path(__file__).parent / "files"
 
 _PREFIX: Final[dict[FileKind, str]] = {
     "photo": "AgACAgIAAxkB", "thumbnail": "AAMCAgADGQEA", "voice": "AwACAgIAAxkB", "video": "BAACAgIAAxkB",
@@ -64,12 +62,6 @@ class StoredFile:
 
     def as_document(self) -> Json:
         return present(file_name=self.name, mime_type=self.media_type)
-
-
-@cache
-def sample(name: str) -> bytes:
-    """One of the small files that belong to the simulator. Raises FileNotFoundError."""
-    return (SAMPLES / name).read_bytes()
 
 
 class Files:

@@ -1,13 +1,11 @@
-"""What a person can send at the touch of a button: small files of every kind, places, contacts, a poll, a dice.
-
-The files in `files/` were drawn and recorded for this project and are free to use (CC0).
-"""
+"""What a person can send at the touch of a button: small files of every kind, places, contacts, a poll, a dice."""
 
 import random
 from typing import Final
 
+from hub.sandbox.samples import read
 from hub.sandbox.telegram.chats import Person
-from hub.sandbox.telegram.files import LARGEST_DOWNLOAD, Files, sample
+from hub.sandbox.telegram.files import LARGEST_DOWNLOAD, Files
 from hub.sandbox.telegram.media import Medium, content_of
 from hub.sandbox.telegram.wire import Json
 
@@ -22,28 +20,28 @@ def media(name: str) -> Medium | None:
     match name:
         case "photo" | "photo-1" | "photo-2" | "photo-3":
             picture = "photo-1" if name == "photo" else name
-            smaller = (sample(f"{picture}-90.jpg"), sample(f"{picture}-320.jpg"))
-            return Medium("photo", sample(f"{picture}-800.jpg"), smaller=smaller)
+            smaller = (read(f"{picture}-90.jpg"), read(f"{picture}-320.jpg"))
+            return Medium("photo", read(f"{picture}-800.jpg"), smaller=smaller)
         case "video":
-            return Medium("video", sample("video.mp4"), "IMG_0042.MP4", thumbnail=sample("video-320.jpg"))
+            return Medium("video", read("video.mp4"), "IMG_0042.MP4", thumbnail=read("video-320.jpg"))
         case "animation":
-            return Medium("animation", sample("animation.mp4"), "giphy.mp4", thumbnail=sample("animation-240.jpg"))
+            return Medium("animation", read("animation.mp4"), "giphy.mp4", thumbnail=read("animation-240.jpg"))
         case "video_note":
-            return Medium("video_note", sample("round.mp4"), thumbnail=sample("round-240.jpg"))
+            return Medium("video_note", read("round.mp4"), thumbnail=read("round-240.jpg"))
         case "voice":
-            return Medium("voice", sample("voice.ogg"))
+            return Medium("voice", read("voice.ogg"))
         case "audio":
-            return Medium("audio", sample("audio.mp3"), "klingelmarsch.mp3", title="Klingelmarsch", performer="Radwerk-Kapelle")
+            return Medium("audio", read("audio.mp3"), "klingelmarsch.mp3", title="Klingelmarsch", performer="Radwerk-Kapelle")
         case "document":
-            return Medium("document", sample("document.pdf"), "Rechnung März.pdf")
+            return Medium("document", read("document.pdf"), "Rechnung März.pdf")
         case "large":
             return Medium("document", b"%PDF-1.4 ", "Werkstatthandbuch.pdf", size=TOO_LARGE)
         case "sticker":
-            return Medium("sticker", sample("sticker.webp"), emoji="😂", thumbnail=sample("sticker-128.webp"))
+            return Medium("sticker", read("sticker.webp"), emoji="😂", thumbnail=read("sticker-128.webp"))
         case "sticker_animated":
-            return Medium("sticker", sample("sticker.tgs"), emoji="😂", thumbnail=sample("sticker-128.webp"))
+            return Medium("sticker", read("sticker.tgs"), emoji="😂", thumbnail=read("sticker-128.webp"))
         case "sticker_video":
-            return Medium("sticker", sample("sticker.webm"), emoji="😂", thumbnail=sample("sticker-128.webp"))
+            return Medium("sticker", read("sticker.webm"), emoji="😂", thumbnail=read("sticker-128.webp"))
         case _:
             return None
 

@@ -10,8 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from hub.sandbox.downloads import Download, bytes_of
+from hub.sandbox.telegram import faults
 from hub.sandbox.telegram.arguments import Arguments, limited, read_arguments
-from hub.sandbox.telegram.downloads import Download, bytes_of
 from hub.sandbox.telegram.errors import Cut, Refused, blocked, too_many
 from hub.sandbox.telegram.methods import METHODS
 from hub.sandbox.telegram.methods.call import Call, Done
@@ -60,14 +61,14 @@ class TelegramServer:
         if handler is None:
             raise Refused(404, "Not Found: method not found")
         _fail(bot, method)
-        slow = bot.faults.take("slow", method)
-        lost = bot.faults.take("lost_answer", method)
+        slow = faults.take(bot.faults, "slow", method)
+        lost = faults.take(bot.faults, "lost_answer", method)
         quietly = partial(self._run_quietly, bot)
         done = await handler(Call(self._world, bot, arguments, self._options, self._http, quietly))
         if slow is not None:
-            await asyncio.sleep(SLOW_SECONDS if slow.delay is None else slow.delay)
+            await asyncio.sleep(slow.values.get("delay", SLOW_SECONDS))
         if lost is not None:
-            raise Cut(HANG_SECONDS if lost.delay is None else lost.delay)
+            raise Cut(lost.values.get("delay", HANG_SECONDS))
         return done
 
     async def _answer(self, request: Request) -> Response:
@@ -97,7 +98,7 @@ class TelegramServer:
         except Refused as refused:
             return _refusal(refused)
         slow, half = bot.faults.take("slow_download"), bot.faults.take("half_download")
-        seconds = 0.0 if slow is None else SLOW_DOWNLOAD_SECONDS if slow.delay is None else slow.delay
+        seconds = 0.0 if slow is None else slow.values.get("delay", SLOW_DOWNLOAD_SECONDS)
         answer = bytes_of(file.data, "application/octet-stream", request.headers.get("range", ""))
         return Download(answer, seconds=seconds, is_cut=half is not None)
 
@@ -129,15 +130,21 @@ def _refusal(refused: Refused) -> Response:
 
 def _fail(bot: Bot, method: str) -> None:
     """The faults that keep a call from being done."""
-    limited = bot.faults.take("rate_limited", method)
+    if faults.take(bot.faults, "unauthorised", method):
+        raise Refused(401, "Unauthorized")
+    limited = faults.take(bot.faults, "rate_limited", method)
     if limited is not None:
         raise too_many(limited.wait())
-    broken = bot.faults.take("server_error", method)
+    broken = faults.take(bot.faults, "server_error", method)
     if broken is not None:
-        raise Refused(broken.status, HTTPStatus(broken.status).phrase)
-    if method.startswith("send") and bot.faults.take("blocked", method):
+        status = HTTPStatus(broken.values.get("status", 500))
+        raise Refused(status, status.phrase)
+    refused = faults.take(bot.faults, "refused", method)
+    if refused is not None:
+        raise Refused(refused.values.get("code", 400), refused.values.get("description", "Bad Request: refused by the sandbox"))
+    if method.startswith("send") and faults.take(bot.faults, "blocked", method):
         raise blocked()
-    if method.startswith("send") and bot.faults.take("deactivated", method):
+    if method.startswith("send") and faults.take(bot.faults, "deactivated", method):
         raise Refused(403, "Forbidden: user is deactivated")
 
 

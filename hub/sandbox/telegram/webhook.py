@@ -93,6 +93,11 @@ class Webhook:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
+    async def settled(self) -> None:
+        """Until everything is accepted or dropped."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+
     async def stop(self) -> None:
         """Leave everything that was not accepted to whatever comes next."""
         self._is_stopped = True
@@ -114,6 +119,10 @@ class Webhook:
 
     async def _carry(self, update: Update) -> None:
         """Until the update is accepted or its life is over."""
+        if self._bot.faults.take("lost"):
+            self._bot.settle(update, State.DROPPED)
+            self._bot.deliveries.append(Delivery(update.id, update.kind, 0, clock.now(), None, 0, "lost"))
+            return
         if self._bot.faults.active().get("reorder") and self._held is None:
             await self._hold()
         failures = 0

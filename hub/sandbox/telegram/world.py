@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hub.core.errors import Conflict, InvalidInput, NotFound
+from hub.sandbox.faults import Faults
 from hub.sandbox.telegram import samples
 from hub.sandbox.telegram.chats import Chat, Entry, Person, without_reply
-from hub.sandbox.telegram.faults import Faults
+from hub.sandbox.telegram.faults import KINDS
 from hub.sandbox.telegram.files import Files
 from hub.sandbox.telegram.limits import FloodLimits
 from hub.sandbox.telegram.updates import Mailbox, first_number
@@ -52,7 +53,7 @@ class Connection:
 class Bot(Mailbox):
     """One bot with everything Telegram keeps for it."""
 
-    def __init__(self, token: str, name: str, username: str) -> None:
+    def __init__(self, token: str, name: str, username: str, faults: Faults) -> None:
         super().__init__()
         match = TOKEN.fullmatch(token)
         if match is None:
@@ -70,7 +71,7 @@ class Bot(Mailbox):
         """By connection and person."""
         self.connections: dict[str, Connection] = {}
         self.files = Files(self.id)
-        self.faults = Faults()
+        self.faults = faults
         self.limits = FloodLimits()
         self.open_queries: dict[str, OpenQuery] = {}
 
@@ -134,13 +135,15 @@ class World:
     """All bots and people of one sandbox."""
 
     def __init__(self) -> None:
+        self.faults = Faults(KINDS)
+        """The same for all bots: it is the messenger that fails."""
         self.bots: dict[int, Bot] = {}
         self.people: dict[int, Person] = {}
 
     def create_bot(self, token: str, name: str, username: str) -> Bot:
         """A bot with this token, or the one that has it, under its new name. Another token of the same bot id is what a
         revoked and renewed token is: the bot stays, the old token is worth nothing any more."""
-        new = Bot(token, name, username)
+        new = Bot(token, name, username, self.faults)
         bot = self.bots.setdefault(new.id, new)
         samples.acquaint(bot.files)
         bot.token, bot.name, bot.username = token, name, username

@@ -1,0 +1,66 @@
+"""Each messenger of the sandbox gets its channel in the hub, as a business would connect it; one that fails stops no other."""
+
+import httpx
+
+from hub.channels import service as channels
+from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel
+from hub.core import ids
+from hub.core.errors import HubError
+from hub.organisations.actor import Access
+from hub.runtime import Runtime
+from hub.sandbox import stories
+from hub.sandbox.demo.basics import Place, Say, words
+from hub.sandbox.demo.company import find_channel
+from hub.sandbox.demo.memory import give_memory
+from hub.sandbox.demo.phones import Messenger
+
+WEBCHAT = "webchat"
+
+
+async def connect(runtime: Runtime, owner: Access, messenger: Messenger, say: Say) -> Place | None:
+    """The channel, checked with its provider and open for sending, its simulator with its memory back. A channel that somebody
+    closed stays closed: it receives only. None, said in words, when it cannot be connected."""
+    try:
+        place = await find_channel(runtime, owner, messenger.connector, await messenger.settings())
+        await give_memory(runtime, place, messenger)
+        if url := channels.callback_url(runtime, place.connector, place.channel_id):
+            await messenger.point_to(url)
+        await _open(runtime, owner, place, messenger, say)
+    except (HubError, httpx.HTTPStatusError) as error:
+        say(words()("sandbox.demo.not_connected", messenger=messenger.label, reason=str(error)))
+        return None
+    return place
+
+
+async def _open(runtime: Runtime, owner: Access, place: Place, messenger: Messenger, say: Say) -> None:
+    async with runtime.database.unit_of_work(place.organisation_id) as unit:
+        row = await unit.sql.fetchrow(
+            f"SELECT state, {ACCOUNT_COLUMNS} FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, place.channel_id
+        )
+    if row["state"] == "on" or not row["own_id"]:
+        await channels.switch_on(runtime, owner, place.channel_id)
+        return
+    say(words()("sandbox.demo.closed", messenger=messenger.label))
+    await channels.check_with_provider(runtime, open_channel(runtime.vault, runtime.connectors, row))
+
+
+async def open_shop(runtime: Runtime, owner: Access, sandbox: httpx.AsyncClient, say: Say) -> bool:
+    """The website chat has no simulator: the sample shop of the sandbox shows it. Whether there is one."""
+    if WEBCHAT not in runtime.connectors:
+        return False
+    t, origin = words(), str(sandbox.base_url).rstrip("/")
+    values = {
+        "title": stories.ORGANISATION,
+        "origins": origin,
+        "privacy_url": f"{origin}/shop",
+        "greeting": t("sandbox.shop.greeting"),
+    }
+    try:
+        place = await find_channel(runtime, owner, WEBCHAT, values)
+        await channels.switch_on(runtime, owner, place.channel_id)
+        script = f"{runtime.settings.base_url}/webchat/{ids.show('chn', place.channel_id)}.js"
+        (await sandbox.put("/shop", json={"script": script})).raise_for_status()
+    except (HubError, httpx.HTTPStatusError) as error:
+        say(t("sandbox.demo.not_connected", messenger=t("sandbox.shop.chat"), reason=str(error)))
+        return False
+    return True

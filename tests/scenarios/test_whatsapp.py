@@ -1,0 +1,253 @@
+"""WhatsApp both ways over the real road: the simulator's wire, door, lane, store, gate, claim and back to the phone."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from hub.channels import service
+from hub.connectors.events import Location
+from hub.consent.gate import SendBlocked
+from hub.core.clock import FakeClock
+from hub.core.settings import Settings
+from hub.inbox import actions, uploads
+from hub.sandbox.messengers import PhoneChat, PhoneDraft, PhoneFile, PhoneLine
+from hub.sandbox.whatsapp.simulator import WhatsAppSimulator, create
+from tests.sandbox.support import Stage
+from tests.scenarios.test_telegram_whole import PNG, form
+from tests.support import HubUnderTest
+
+KARIN = "4915228817386"
+
+
+class Mounted:
+    """The simulator where the sandbox has it."""
+
+    def __init__(self, simulator: WhatsAppSimulator) -> None:
+        self._simulator = simulator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        behind = {**scope, "path": scope["path"].removeprefix("/whatsapp"), "root_path": "/whatsapp"}
+        await self._simulator(behind, receive, send)
+
+
+@dataclass
+class Whole:
+    """A customer with a phone, and the business whose hub they write to."""
+
+    hub: HubUnderTest
+    simulator: WhatsAppSimulator
+    channel_id: UUID
+    clock: FakeClock
+
+    @property
+    def account(self) -> str:
+        return self.simulator.number.id
+
+    @property
+    def phone(self) -> PhoneChat:
+        return self.simulator.phone.chat(self.account, KARIN)
+
+    async def settled(self) -> None:
+        """Everything that was said has arrived, everything due has happened, and its statuses are in."""
+        for _ in range(3):
+            await self.simulator.courier.settled()
+            await self.hub.settle()
+
+    async def write(self, text: str = "", **more: Any) -> PhoneLine:
+        line = self.simulator.phone.write(self.account, KARIN, PhoneDraft(text=text, **more))
+        await self.settled()
+        return line
+
+    async def newest(self, direction: str = "in") -> Any:
+        rows = await self.hub.rows("SELECT * FROM message WHERE direction = $1 ORDER BY seq DESC LIMIT 1", direction)
+        return rows[0]
+
+    async def conversation(self) -> UUID:
+        found: UUID = await self.hub.value("SELECT id FROM conversation")
+        return found
+
+    async def reply(self, text: str, **options: Any) -> UUID:
+        message = await self.hub.reply(await self.conversation(), text, **options)
+        await self.settled()
+        return message
+
+    async def state(self, message: UUID) -> str:
+        return str(await self.hub.value("SELECT state FROM message WHERE id = $1", message))
+
+
+@pytest.fixture
+def settings(settings: Settings, sockets: tuple[Stage, Stage]) -> Settings:
+    provider, hub = sockets
+    return settings.model_copy(update={"public_url": hub.address, "trusted_hosts": frozenset({urlsplit(provider.address).netloc})})
+
+
+async def connect(hub: HubUnderTest, values: dict[str, Any]) -> UUID:
+    return await service.connect_channel(hub.runtime, hub.owner, connector="whatsapp", title="Muster Optik", values=values)
+
+
+@pytest.fixture
+async def whole(settings: Settings, hub: HubUnderTest, sockets: tuple[Stage, Stage]) -> AsyncIterator[Whole]:
+    """The sample account, connected as the page does it."""
+    provider, door = sockets
+    door.app = hub.app
+    async with httpx.AsyncClient(trust_env=False) as http:
+        simulator = create(http)
+        provider.app = Mounted(simulator)
+        values = simulator.sample_settings(provider.address)
+        channel_id = await service.connect_channel(
+            hub.runtime, hub.owner, connector="whatsapp", title="Muster Optik", values=values
+        )
+        await service.accept_terms(hub.runtime, hub.owner, "whatsapp")
+        await service.switch_on(hub.runtime, hub.owner, channel_id)
+        yield Whole(hub, simulator, channel_id, hub.clock)
+        await simulator.stop()
+
+
+def file(kind: Any, name: str, mime: str, content: bytes) -> dict[str, Any]:
+    return {"file": PhoneFile(id="", kind=kind, name=name, mime=mime, size=len(content)), "content": content}
+
+
+async def test_the_terms_come_before_the_channel(settings: Settings, hub: HubUnderTest, sockets: tuple[Stage, Stage]) -> None:
+    """R-204, R-206."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        simulator = create(http)
+        sockets[0].app = Mounted(simulator)
+        values = simulator.sample_settings(sockets[0].address)
+        channel_id = await service.connect_channel(
+            hub.runtime, hub.owner, connector="whatsapp", title="Muster Optik", values=values
+        )
+        with pytest.raises(service.TermsNotAccepted):
+            await service.switch_on(hub.runtime, hub.owner, channel_id)
+        assert simulator.number.at_360dialog.url == ""
+
+
+async def test_what_a_customer_writes_is_in_the_thread(whole: Whole) -> None:
+    mine = await whole.write("Guten Tag, ist die Brille fertig? 🙂")
+    line = await whole.newest()
+    assert (line["kind"], line["text"]) == ("text", "Guten Tag, ist die Brille fertig? 🙂")
+    person = (await whole.hub.rows("SELECT display_name, provider_user_id FROM identity"))[0]
+    assert tuple(person) == ("Karin Bilgeri", KARIN)
+    whole.simulator.phone.edit(whole.account, KARIN, mine.id, "Guten Abend")
+    await whole.settled()
+    assert (await whole.newest())["text"] == "Guten Abend"
+    await whole.write("", place=(47.5459, 9.6831))
+    line = await whole.newest()
+    assert (line["kind"], line["content"]["latitude"]) == ("location", 47.5459)
+    await whole.write("", contact=("Jonas Brandt", "+49 174 9464308"))
+    line = await whole.newest()
+    assert (line["kind"], line["text"]) == ("contact", "Jonas Brandt")
+    whole.simulator.phone.extra(whole.account, KARIN, "poll")
+    await whole.settled()
+    assert (await whole.newest())["kind"] == "unsupported"
+    assert await whole.hub.value("SELECT count(*) FROM delivery_result WHERE state = 'dead'") == 0
+
+
+async def test_files_come_in_with_their_bytes_and_a_lost_one_keeps_its_message(whole: Whole) -> None:
+    """9: resolved, and fetched over the swapped host with the key."""
+    files = [("image", "riss.png", "image/png", PNG), ("document", "notiz.txt", "text/plain", b"Rezept: links -1,25")]
+    for kind, name, mime, content in files:
+        await whole.write("So sieht es aus", **file(kind, name, mime, content))
+        line = await whole.newest()
+        (found,) = await whole.hub.rows("SELECT * FROM attachment WHERE message_id = $1", line["id"])
+        assert (line["text"], found["kind"], found["state"]) == ("So sieht es aus", kind, "stored")
+        with whole.hub.runtime.storage.open(whole.hub.organisation_id, found["id"]) as ours:
+            assert ours.read() == content
+    whole.simulator.faults.switch_on("file_gone")
+    await whole.write("Noch eines", **file("image", "riss.png", "image/png", PNG))
+    line = await whole.newest()
+    (found,) = await whole.hub.rows("SELECT state FROM attachment WHERE message_id = $1", line["id"])
+    assert (line["text"], found["state"]) == ("Noch eines", "gone")
+
+
+async def test_what_an_agent_answers_is_on_the_phone_and_reported(whole: Whole) -> None:
+    mine = await whole.write("Was kostet das?")
+    asked = (await whole.newest())["id"]
+    message = await whole.reply("12 €", reply_to=asked)
+    assert (whole.phone.lines[-1].text, whole.phone.lines[-1].reply_to) == ("12 €", mine.id)
+    assert await whole.state(message) == "delivered"
+    whole.simulator.phone.read(whole.account, KARIN)
+    await whole.settled()
+    assert await whole.state(message) == "read"
+    await whole.reply("", location=Location(latitude=47.5, longitude=9.7))
+    assert whole.phone.lines[-1].place == (47.5, 9.7)
+    await actions.react(whole.hub.runtime, whole.hub.owner, asked, "👍")
+    await whole.settled()
+    assert whole.phone.lines[0].reactions == ("👍",)
+    conversation = await whole.conversation()
+
+    async def attach(name: str) -> Any:
+        kind = "multipart/form-data; boundary=grenze"
+        access, runtime = whole.hub.owner, whole.hub.runtime
+        return (await uploads.add_upload(runtime, access, conversation, content_type=kind, body=form(name, PNG))).id
+
+    await whole.reply("Zwei Bilder", files=[await attach("a.png"), await attach("b.png")])
+    first, second = whole.phone.lines[-2:]
+    assert (first.text, second.text) == ("Zwei Bilder", "")
+    assert whole.simulator.phone.file(whole.account, first.files[0].id)[1] == PNG
+    await whole.reply("y" * 5000)
+    assert [len(line.text) for line in whole.phone.lines[-2:]] == [4096, 904]
+
+
+async def test_a_question_is_answered_by_a_press(whole: Whole) -> None:
+    """Buttons and a list come back in different shapes."""
+    await whole.write("Hallo")
+    for options in (["Ja", "Nein"], ["8 Uhr", "9 Uhr", "10 Uhr", "11 Uhr"]):
+        await whole.reply("Passt das?", options=options)
+        question = whole.phone.lines[-1]
+        assert [button.label for button in question.buttons] == options
+        whole.simulator.phone.press(whole.account, KARIN, question.id, question.buttons[0].id)
+        await whole.settled()
+        line = await whole.newest()
+        assert (line["kind"], line["text"], line["content"]["option"]) == ("interactive", options[0], "1")
+        assert line["content"]["reply_to"]
+
+
+async def test_duplicates_and_reordering_change_nothing(whole: Whole) -> None:
+    """Test checklist, 1 and 4."""
+    whole.simulator.faults.switch_on("duplicate")
+    await whole.write("Einmal")
+    assert await whole.hub.value("SELECT count(*) FROM message WHERE direction = 'in'") == 1
+    message = await whole.reply("Antwort")
+    assert await whole.state(message) == "delivered"
+    assert await whole.hub.value("SELECT count(*) FROM message") == 2
+
+
+async def test_a_stop_of_marketing_leaves_answers_free_until_the_window_closes(whole: Whole) -> None:
+    """13, R-221, R-223: the provider's word is in the ledger, and who writes again is answered. 11: the gate knows the 24 hours
+    itself, so that the provider need not say no."""
+    await whole.write("Hallo")
+    whole.simulator.phone.extra(whole.account, KARIN, "stop")
+    await whole.settled()
+    kinds = await whole.hub.rows("SELECT kind FROM consent_entry")
+    assert "opt_out" in [row["kind"] for row in kinds]
+    whole.clock.advance(seconds=2)
+    await whole.write("Ist meine Brille fertig?")
+    await whole.reply("Ihre Brille ist fertig")
+    assert whole.phone.lines[-1].text == "Ihre Brille ist fertig"
+    whole.clock.advance(hours=25)
+    with pytest.raises(SendBlocked) as refusal:
+        await whole.reply("Zu spät")
+    assert refusal.value.decision.rule == "window_closed"
+    assert whole.phone.lines[-1].text == "Ihre Brille ist fertig"
+
+
+async def test_what_a_refusal_means_for_the_message(whole: Whole) -> None:
+    """15: final, unclear, or a pause; never twice by itself. The whole table is in `outbound.table.json`."""
+    await whole.write("Hallo")
+    faults: list[tuple[str, dict[str, Any], str]] = [
+        ("refused", {"code": 131026}, "failed"),
+        ("refused", {"code": 131047}, "failed"),
+        ("server_error", {"status": 502}, "unknown"),
+        ("refused", {"code": 131042}, "queued"),
+    ]
+    for fault, values, state in faults:
+        whole.simulator.faults.switch_on(fault, times=1, **values)
+        assert await whole.state(await whole.reply("Antwort")) == state
+    assert len(whole.phone.lines) == 1
+    assert await whole.hub.value("SELECT health FROM channel") == "attention"
