@@ -122,7 +122,7 @@ async def test_what_arrives_meanwhile_waits(hub: HubUnderTest, moved: Simulated,
     ada = await visit(hub, "Ada Admin", role="admin")
     channel = await connect(hub, ada, moved)
     await receive(hub, channel, "Vor dem Umzug", user=CUSTOMER)
-    asked = replacing.check_with_provider
+    asked = service.check_with_provider
 
     async def delivers_at_once(*arguments: Any) -> Any:
         result = await asked(*arguments)
