@@ -18,6 +18,7 @@ import httpx
 import pytest
 from playwright.async_api import Page
 
+from hub.channels import providers
 from hub.core import ids
 from hub.core.clock import FakeClock
 from hub.inbox import actions, alarm, service
@@ -305,8 +306,11 @@ def test_vendored_axe_is_what_the_list_says() -> None:
 
 @pytest.mark.timeout(300)  # some fifty pages, each looked at twice: too much for the usual limit on a busy machine
 @pytest.mark.parametrize("way", WAYS)
-async def test_no_page_and_no_state_violates_a_rule(hub: HubUnderTest, site: Site, clock: FakeClock, way: str) -> None:
+async def test_no_page_and_no_state_violates_a_rule(
+    hub: HubUnderTest, site: Site, clock: FakeClock, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Look 13: no violation anywhere."""
+    monkeypatch.setitem(providers._providers(), "probe", providers.Provider("Probe", "Probe", "1", ()))
     locale, width, height = WAYS[way]
     owner = await visit(hub, "Olga Chefin", role="owner", locale=locale)
     colleague = await visit(hub, "Sara Lang", locale=locale)

@@ -84,8 +84,9 @@ async def test_new_credentials_let_go_what_waited(hub: HubUnderTest, simulated: 
     assert (answer.status_code, answer.headers["location"]) == (303, f"/o/radwerk/channels/{shown}?said=renewed")
     said = words((await ada.client.get(answer.headers["location"], headers=PAGE)).text)
     assert "Die Zugangsdaten von „Werkstatt“ sind erneuert." in said and "Was gewartet hat, geht jetzt hinaus." in said
-    assert "Läuft" in said
+    assert "Noch nicht getestet" in said
     await hub.settle()
+    assert "Läuft" in words(await card(ada, channel))
     assert await heard(simulated) == ["Ihre Brille ist fertig."]
     assert await hub.value("SELECT state FROM message WHERE direction = 'out'") == "sent"
     assert await stored(hub) == (NEW, simulated.address)
