@@ -220,8 +220,9 @@ async def _demonstrate(supervisor: Supervisor, env: dict[str, str], settings: Se
 
     set_up_logging(settings)
     await demo.seed(settings, subscribe(Hooks()), sandbox_port, say)
-    supervisor.release()
     supervisor.start(Child("sandbox", [sys.executable, "-m", "hub", "sandbox", "--port", str(sandbox_port)], env))
+    await demo.wait_for_sandbox(sandbox_port, say)  # whoever asks the messengers shall find them
+    supervisor.release()
     await demo.prepare(settings, sandbox_port, say)
     await demo.keep(settings, sandbox_port, say)
 

@@ -78,6 +78,7 @@ GET  /o/{slug}/deliveries/count                            read_operations
 POST /o/{slug}/deliveries/replay                           read_operations
 GET  /o/{slug}/deliveries/{delivery}                       read_operations
 POST /o/{slug}/deliveries/{delivery}/replay                read_operations
+POST /o/{slug}/deliveries/{delivery}/trust                 manage_channels
 
 GET  /o/{slug}/stream                                      read_inbox
 GET  /o/{slug}/changes                                     read_inbox
@@ -90,6 +91,7 @@ GET  /o/{slug}/inbox/{view}/{conversation}/contact         read_inbox
 GET  /o/{slug}/conversations/{conversation}/older          read_inbox
 GET  /o/{slug}/conversations/{conversation}/protocol       read_inbox
 POST /o/{slug}/conversations/{conversation}/messages       write_inbox
+POST /o/{slug}/conversations/{conversation}/template       write_inbox
 POST /o/{slug}/conversations/{conversation}/notes          write_inbox
 POST /o/{slug}/conversations/{conversation}/draft          write_inbox
 POST /o/{slug}/conversations/{conversation}/typing         write_inbox

@@ -218,5 +218,5 @@ def _outbound_file(runtime: Runtime, organisation_id: UUID, ref: str, media: Med
 
     link, base = "", runtime.settings.public_url
     if with_links and base is not None:  # without an address nothing is fetched, and the connector says so
-        link = make_link(runtime.vault, base, Linked(organisation_id, UUID(hex=ref)), LINK_LASTS)
+        link = make_link(runtime.vault, base, Linked(organisation_id, UUID(hex=ref)), LINK_LASTS, name=media.name)
     return OutboundFile(name=media.name, mime=media.mime, size=media.size or 0, open=open_, link=link)

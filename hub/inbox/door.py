@@ -157,7 +157,7 @@ class Door:
             return 503
         if not name.startswith(OWN_ADDRESS):
             return await self._store_shares(kind, name, channels, verified, request)
-        if kind.greets and (sender := kind.connector.wants_answer(request, verified.account)):
+        if kind.greets and (sender := _wants_greeting(kind.connector, request, verified)):
             return await self._greet(verified, request, sender)
         return 200 if await self._store(arrival(verified, request)) else 503
 
@@ -337,3 +337,12 @@ def _shake_hands(connector: Any, request: RawRequest, channels: tuple[OpenChanne
         if reply is not None:
             return reply
     return SignatureInvalid.http_status if refused else None
+
+
+def _wants_greeting(connector: Any, request: RawRequest, channel: OpenChannel) -> Sender | None:
+    """Who may be greeted in the answer; nobody where the bytes cannot be read, which `ingest.py` says."""
+    try:
+        sender: Sender | None = connector.wants_answer(request, channel.account)
+    except MalformedPayload:
+        return None
+    return sender

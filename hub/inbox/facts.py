@@ -1,7 +1,7 @@
 """Fill the gate's facts: the one query that looks at organisation, channel, consent and inbox together.
 
-Used by `outbound.py` only, at submit, at the claim and for the composer, so that all three ask the same question.
-"""
+Used by `outbound.py`, `claiming.py` and `welcome.py` only, at submit, at the claim and for the composer, so that all three ask the
+same question."""
 
 from dataclasses import dataclass
 from datetime import datetime

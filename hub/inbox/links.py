@@ -6,6 +6,7 @@ make one, and changing a byte of it breaks it. It follows the vault's keys throu
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -20,6 +21,7 @@ _COLUMN: Final = "link"
 """No column of the table: what is sealed for the link opens nowhere else."""
 _ID_BYTES: Final = 16
 _LONGEST: Final = 300
+_ENDING: Final = re.compile(r"\.[A-Za-z0-9]{1,10}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,21 @@ class Linked:
     attachment_id: UUID
 
 
-def make_link(vault: Vault, base_url: str, linked: Linked, lifetime: timedelta) -> str:
-    """The address under which anybody may fetch this file until `lifetime` is over."""
+def make_link(vault: Vault, base_url: str, linked: Linked, lifetime: timedelta, *, name: str) -> str:
+    """The address under which anybody may fetch this file until `lifetime` is over. It ends as the file's `name` does: some
+    messengers look at nothing else to tell what it is (Viber)."""
     end = int((clock.now() + lifetime).timestamp())
     place = {"organisation_id": linked.organisation_id, "row_id": linked.attachment_id}
     sealed = vault.seal(str(end), table=_TABLE, column=_COLUMN, **place)
     token = base64.urlsafe_b64encode(linked.organisation_id.bytes + linked.attachment_id.bytes + sealed).rstrip(b"=")
-    return f"{base_url}/files/{token.decode()}"
+    ending = _ENDING.search(name)
+    return f"{base_url}/files/{token.decode()}{ending[0].lower() if ending else ''}"
 
 
 def read_link(vault: Vault, token: str) -> Linked:
-    """What a token names. NotFound when it was not made by us, was changed, or is over: they look alike from outside."""
+    """What a token names, whatever ending stands behind it. NotFound when it was not made by us, was changed, or is over: they look
+    alike from outside."""
+    token = token.partition(".")[0]
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True) if len(token) <= _LONGEST else b""
     except (binascii.Error, ValueError):

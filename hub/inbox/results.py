@@ -33,13 +33,13 @@ from hub.connectors.errors import (
     SendError,
     Unavailable,
 )
-from hub.consent import ledger, locks
+from hub.consent import aliases, ledger, locks
 from hub.core import clock
 from hub.core.db import UnitOfWork, text_array
+from hub.inbox.claiming import Claim
 from hub.inbox.content import store
 from hub.inbox.echoes import adopt_echoes
 from hub.inbox.effects import CONTENT_KEYS, apply_effects, note_messages_changed
-from hub.inbox.outbound import Claim
 from hub.inbox.preview import redraw_previews
 from hub.inbox.status import draw_messages, furthest, lock_messages
 from hub.inbox.waiting import hold_conversation, keep_waiting
@@ -217,9 +217,8 @@ async def _keep_receipts(unit: UnitOfWork, channel_id: UUID, results: list[Resul
         channel_id,
         *(list(column) for column in zip(*keys, strict=True)),
     )
-    if len(written) < len(keys):
-        new = {row["key"] for row in written}
-        await adopt_echoes(unit, channel_id, [one for one in keys if one[0] not in new])
+    new = {row["key"] for row in written}
+    await adopt_echoes(unit, channel_id, [one for one in keys if one[0] not in new])
     await unit.sql.execute(
         """
         UPDATE message AS m SET at = row.at, sequence = row.sequence
@@ -282,7 +281,8 @@ async def _record_opt_outs(runtime: Runtime, unit: UnitOfWork, results: list[Res
     kinds = [(result.claim.recipient, kind) for result in results for cls, kind in WISHES if isinstance(result.answer, cls)]
     if not kinds:
         return
-    await locks.lock_addresses(unit, [recipient.consent_key for recipient, _ in kinds])
+    people = await aliases.families(unit, {recipient.consent_key for recipient, _ in kinds})
+    await locks.lock_addresses(unit, set().union(*people.values()))
     changes = [ledger.Change(*recipient.consent_key, kind, clock.now(), {"source": "send_refused"}) for recipient, kind in kinds]
     await ledger.record(unit, runtime.vault, runtime.hooks, changes)
 

@@ -122,7 +122,7 @@ def with_links(vault: Vault, organisation_id: UUID, key: str, messages: Sequence
         if "id" not in file:
             return file
         linked = Linked(organisation_id, ids.read("file", file["id"]))
-        return {**file, "url": make_link(vault, f"/webchat/{key}", linked, LINK_LASTS)}
+        return {**file, "url": make_link(vault, f"/webchat/{key}", linked, LINK_LASTS, name="")}
 
     return [{**one, "files": [link(file) for file in one["files"]]} if "files" in one else one for one in messages]
 

@@ -176,7 +176,7 @@ async def test_composer_states(hub: HubUnderTest, probe: Connected, conversation
     assert '<textarea id="text"' not in html and "data-tool" not in html
     for words in (
         "Das Antwortfenster dieses Messengers ist zu.",
-        "kommen in den Hub mit dem Einwilligungsregister",
+        "Sobald die Person wieder schreibt, können Sie antworten.",
         "Interne Notiz",
     ):
         assert words in html

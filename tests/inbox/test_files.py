@@ -163,7 +163,7 @@ async def test_what_is_not_stored_is_not_handed_out(desk: Desk, agent: Visitor, 
     for query in ("", "?inline=1", "/thumb"):
         assert (await get(agent, row, query)).status_code == 404
     linked = Linked(desk.hub.organisation_id, row["id"])
-    link = make_link(desk.hub.runtime.vault, "", linked, HOUR)
+    link = make_link(desk.hub.runtime.vault, "", linked, HOUR, name="Rechnung.PDF")
     assert (await desk.hub.browser().get(link)).status_code == 404
 
 
@@ -191,7 +191,9 @@ async def test_who_may_read_the_inbox_may_read_its_files_and_nobody_else(desk: D
 
 async def test_a_signed_link_gives_one_file_to_anybody(desk: Desk) -> None:
     row, other = await desk.sends(PDF), await desk.sends(image())
-    link = make_link(desk.hub.runtime.vault, "http://hub.test", Linked(desk.hub.organisation_id, row["id"]), HOUR)
+    link = make_link(
+        desk.hub.runtime.vault, "http://hub.test", Linked(desk.hub.organisation_id, row["id"]), HOUR, name="Rechnung.PDF"
+    )
     anybody = desk.hub.browser()
     response = await anybody.get(link)
     assert (response.status_code, response.content) == (200, PDF)
@@ -199,23 +201,35 @@ async def test_a_signed_link_gives_one_file_to_anybody(desk: Desk) -> None:
     assert response.headers["content-security-policy"] == files.FILE_POLICY
     assert (await anybody.head(link)).status_code == 200
     assert (await anybody.post(link)).status_code == 405
-    assert link != make_link(desk.hub.runtime.vault, "http://hub.test", Linked(desk.hub.organisation_id, other["id"]), HOUR)
+    assert link != make_link(
+        desk.hub.runtime.vault, "http://hub.test", Linked(desk.hub.organisation_id, other["id"]), HOUR, name="Rechnung.PDF"
+    )
 
 
 async def test_a_link_ends(desk: Desk) -> None:
     row = await desk.sends(PDF)
-    link = make_link(desk.hub.runtime.vault, "", Linked(desk.hub.organisation_id, row["id"]), HOUR)
+    link = make_link(desk.hub.runtime.vault, "", Linked(desk.hub.organisation_id, row["id"]), HOUR, name="Rechnung.PDF")
     desk.hub.clock.advance(minutes=59, seconds=59)
     assert (await desk.hub.browser().get(link)).status_code == 200
     desk.hub.clock.advance(seconds=1)
     assert (await desk.hub.browser().get(link)).status_code == 404
 
 
+async def test_a_link_ends_as_its_file_does(desk: Desk) -> None:
+    """Some messengers look at nothing else to tell what it is (viber.md, A5)."""
+    row = await desk.sends(PDF)
+    vault, linked = desk.hub.runtime.vault, Linked(desk.hub.organisation_id, row["id"])
+    for name, ending in (("Rechnung März.PDF", ".pdf"), ("a.tar.gz", ".gz"), ("ohne", ""), ("x.so nicht", ""), ("x.", "")):
+        token = make_link(vault, "", linked, HOUR, name=name).rpartition("/")[2]
+        assert token.partition(".")[1] + token.partition(".")[2] == ending
+        assert read_link(vault, token) == linked
+
+
 async def test_no_link_can_be_made_up(desk: Desk) -> None:
     """Every byte counts: another file, another organisation, another end."""
     row = await desk.sends(PDF)
     vault = desk.hub.runtime.vault
-    token = make_link(vault, "", Linked(desk.hub.organisation_id, row["id"]), HOUR).rpartition("/")[2]
+    token = make_link(vault, "", Linked(desk.hub.organisation_id, row["id"]), HOUR, name="Rechnung").rpartition("/")[2]
     assert read_link(vault, token).attachment_id == row["id"]
     for at in range(len(token) - 1):
         changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]

@@ -25,14 +25,14 @@ async def connect(runtime: Runtime, owner: Access, messenger: Messenger, say: Sa
         await give_memory(runtime, place, messenger)
         if url := channels.callback_url(runtime, place.connector, place.channel_id):
             await messenger.point_to(url)
-        await _open(runtime, owner, place, messenger, say)
+        await _open(runtime, owner, place, messenger.label, say)
     except (HubError, httpx.HTTPStatusError) as error:
         say(words()("sandbox.demo.not_connected", messenger=messenger.label, reason=str(error)))
         return None
     return place
 
 
-async def _open(runtime: Runtime, owner: Access, place: Place, messenger: Messenger, say: Say) -> None:
+async def _open(runtime: Runtime, owner: Access, place: Place, label: str, say: Say) -> None:
     async with runtime.database.unit_of_work(place.organisation_id) as unit:
         row = await unit.sql.fetchrow(
             f"SELECT state, {ACCOUNT_COLUMNS} FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, place.channel_id
@@ -40,7 +40,7 @@ async def _open(runtime: Runtime, owner: Access, place: Place, messenger: Messen
     if row["state"] == "on" or not row["own_id"]:
         await channels.switch_on(runtime, owner, place.channel_id)
         return
-    say(words()("sandbox.demo.closed", messenger=messenger.label))
+    say(words()("sandbox.demo.closed", messenger=label))
     await channels.check_with_provider(runtime, open_channel(runtime.vault, runtime.connectors, row))
 
 
@@ -57,7 +57,7 @@ async def open_shop(runtime: Runtime, owner: Access, sandbox: httpx.AsyncClient,
     }
     try:
         place = await find_channel(runtime, owner, WEBCHAT, values)
-        await channels.switch_on(runtime, owner, place.channel_id)
+        await _open(runtime, owner, place, t("sandbox.shop.chat"), say)
         script = f"{runtime.settings.base_url}/webchat/{ids.show('chn', place.channel_id)}.js"
         (await sandbox.put("/shop", json={"script": script})).raise_for_status()
     except (HubError, httpx.HTTPStatusError) as error:
