@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from benchmarks import b1, b2, b3, b4, b19, b20, history, media, report
+from benchmarks import b1, b2, b3, b4, b5, b19, b20, history, media, report
 from benchmarks.place import Place
 from benchmarks.report import Section
 
@@ -22,6 +22,7 @@ MEASUREMENTS: Final[dict[str, Callable[..., Awaitable[Section]]]] = {
     "history": history.measure,
     "media": media.measure,
     "b4": b4.measure,
+    "b5": b5.measure,
     "b19": b19.measure,
     "b20": b20.measure,
 }

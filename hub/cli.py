@@ -7,6 +7,7 @@ hub migrate    bring the database to the newest schema
 hub found      create an organisation with its owner
 hub replay     put dead letters back into their lane
 hub doctor     look at everything the hub stands on, and say what to do
+hub channels   what the operator decides about messengers: a provider ends one, a provider's word on an account
 hub keys       the master keys: list, rotate, drop
 hub sandbox    the simulators of the providers
 """
@@ -33,6 +34,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 keys_app = typer.Typer(no_args_is_help=True, help="The master keys that seal secrets: list, rotate, drop.")
 app.add_typer(keys_app, name="keys")
+
+channels_app = typer.Typer(no_args_is_help=True, help="What the operator decides about messengers.")
+app.add_typer(channels_app, name="channels")
 
 SANDBOX_OFFSET = 1
 """The demo's sandbox listens on the hub's port plus this."""
@@ -216,8 +220,9 @@ async def _demonstrate(supervisor: Supervisor, env: dict[str, str], settings: Se
 
     set_up_logging(settings)
     await demo.seed(settings, subscribe(Hooks()), sandbox_port, say)
-    supervisor.release()
     supervisor.start(Child("sandbox", [sys.executable, "-m", "hub", "sandbox", "--port", str(sandbox_port)], env))
+    await demo.wait_for_sandbox(sandbox_port, say)  # whoever asks the messengers shall find them
+    supervisor.release()
     await demo.prepare(settings, sandbox_port, say)
     await demo.keep(settings, sandbox_port, say)
 
@@ -293,6 +298,34 @@ def doctor() -> None:
 
     if asyncio.run(tell()):
         raise typer.Exit(1)
+
+
+@channels_app.command("end")
+def channels_end(
+    connector: Annotated[str, typer.Argument(help="The messenger's name in addresses, such as telegram.")],
+    from_day: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day without it.")],
+    reason: Annotated[str, typer.Option(help="What the owners are told.")],
+) -> None:
+    """A provider ends its messenger: from that day on nothing leaves over it, in every organisation. What comes in is kept."""
+    from hub.channels.commands import end_from_command_line
+
+    with _plain_errors():
+        users, mails = asyncio.run(end_from_command_line(with_servers(read_settings()), connector, from_day.date(), reason))
+        say(f"{users} organisations use {connector}. {mails} owners were told by mail.")
+
+
+@channels_app.command("approve")
+def channels_approve(
+    channel: Annotated[str, typer.Argument(help="The channel's id (chn_…), as its page's address shows it.")],
+    word: Annotated[str, typer.Argument(help="applied, approved, refused or revoked.")],
+    reason: Annotated[str, typer.Option(help="What the provider said.")],
+) -> None:
+    """The provider's word on an account: until it is approved the channel only receives."""
+    from hub.channels.commands import approve_from_command_line
+
+    with _plain_errors():
+        asyncio.run(approve_from_command_line(with_servers(read_settings()), channel, word, reason))
+        say(f"{channel} is {word}.")
 
 
 @keys_app.command("list")

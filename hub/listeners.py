@@ -1,9 +1,9 @@
 """Who listens to whom: the one place where a lower room's event meets a higher room's function (`core/hooks.py`)."""
 
-from hub.channels.hooks import ChannelBlocked, ChannelOpened
+from hub.channels.hooks import AccountReplaced, ChannelBlocked, ChannelOpened
 from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
 from hub.core.hooks import Hooks
-from hub.inbox import service, waiting
+from hub.inbox import replaced, service, waiting
 from hub.organisations.hooks import TeamRemoved
 
 
@@ -13,5 +13,6 @@ def subscribe(hooks: Hooks) -> Hooks:
     hooks.subscribe(PersonBlocked, waiting.stop_queued)
     hooks.subscribe(ChannelBlocked, waiting.stop_channel)
     hooks.subscribe(ChannelOpened, waiting.wake_channel)
+    hooks.subscribe(AccountReplaced, replaced.set_keys_aside)
     hooks.subscribe(TeamRemoved, service.release_team)
     return hooks

@@ -17,7 +17,7 @@ from hub.core.queue import QUEUE
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
 from hub.inbox import dispatch, ingest, listening, media, sweeper
-from hub.inbox.outbound import Sign
+from hub.inbox.claiming import Sign
 from hub.listeners import subscribe
 from hub.runtime import Runtime, open_runtime, settle_memory
 

@@ -58,9 +58,19 @@ POST /o/{slug}/team/teams/{team}/remove                    manage_members
 
 GET  /o/{slug}/channels                                    read_channels
 POST /o/{slug}/channels                                    manage_channels
+GET  /o/{slug}/channels/red                                read_channels
+POST /o/{slug}/channels/stop                               manage_channels
+POST /o/{slug}/channels/go                                 manage_channels
+GET  /o/{slug}/channels/{channel}                          read_channels
+GET  /o/{slug}/channels/{channel}/test                     manage_channels
+POST /o/{slug}/channels/{channel}/test                     manage_channels
+POST /o/{slug}/channels/{channel}/account                  manage_channels
+POST /o/{slug}/channels/{channel}/declare                  manage_channels
+POST /o/{slug}/channels/{channel}/reach                    manage_channels
 POST /o/{slug}/channels/{channel}/on                       manage_channels
 POST /o/{slug}/channels/{channel}/off                      manage_channels
 POST /o/{slug}/channels/{channel}/block                    manage_channels
+POST /o/{slug}/channels/{channel}/unblock                  manage_channels
 POST /o/{slug}/channels/{channel}/settings                 manage_channels
 
 GET  /o/{slug}/deliveries                                  read_operations
@@ -68,6 +78,7 @@ GET  /o/{slug}/deliveries/count                            read_operations
 POST /o/{slug}/deliveries/replay                           read_operations
 GET  /o/{slug}/deliveries/{delivery}                       read_operations
 POST /o/{slug}/deliveries/{delivery}/replay                read_operations
+POST /o/{slug}/deliveries/{delivery}/trust                 manage_channels
 
 GET  /o/{slug}/stream                                      read_inbox
 GET  /o/{slug}/changes                                     read_inbox
@@ -80,6 +91,7 @@ GET  /o/{slug}/inbox/{view}/{conversation}/contact         read_inbox
 GET  /o/{slug}/conversations/{conversation}/older          read_inbox
 GET  /o/{slug}/conversations/{conversation}/protocol       read_inbox
 POST /o/{slug}/conversations/{conversation}/messages       write_inbox
+POST /o/{slug}/conversations/{conversation}/template       write_inbox
 POST /o/{slug}/conversations/{conversation}/notes          write_inbox
 POST /o/{slug}/conversations/{conversation}/draft          write_inbox
 POST /o/{slug}/conversations/{conversation}/typing         write_inbox

@@ -15,7 +15,7 @@ from hub.migrations import tables
 from hub.migrations.run import check
 from tests.support import HubUnderTest, telegram_text
 
-ABOVE_ORGANISATIONS = {"organisation", "person", "login_session", "policy_version", "unrouted_delivery"}
+ABOVE_ORGANISATIONS = {"organisation", "person", "login_session", "messenger_end", "policy_version", "unrouted_delivery"}
 """The named list of tables without `organisation_id`."""
 SOURCE = Path(inspect.getfile(tables)).parent.parent
 

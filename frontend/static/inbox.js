@@ -57,6 +57,7 @@ async function leave() {
 function heard({ kind, data }) {
   want.counts = true;
   if (data.conversation) want.rows.add(data.conversation);
+  if (kind === "channel") dispatchEvent(new Event("channel-changed"));
   if (["channel", "member", "team"].includes(kind) || data.conversation === thread.id) want.thread = true;
   if (data.message && data.conversation === thread.id) want.messages.add(data.message);
   soon();

@@ -1,5 +1,5 @@
 // Every page: menus close by Escape and by a click beside them; leaving takes drafts along; the rail says when webhooks could not be
-// read.
+// read, and with a strip above the page when a channel does not work.
 
 addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.pop[open]")) {
@@ -35,4 +35,31 @@ async function count() {
 if (mark) {
   count();
   setInterval(count, 60_000);
+}
+
+const red = document.querySelector("[data-red]");
+
+async function look() {
+  let found;
+  try {
+    found = await (await fetch(red.dataset.red, { headers: { accept: "application/json" } })).json();
+  } catch {
+    return; // asked again in a minute
+  }
+  red.hidden = !found.count;
+  red.firstElementChild.textContent = found.mark ?? "";
+  const strip = document.getElementById("red");
+  if (!strip) return;
+  strip.hidden = !found.count;
+  if (!found.count) return;
+  strip.querySelector("span").textContent = found.text;
+  const link = strip.querySelector("a");
+  link.textContent = found.link;
+  link.href = found.href;
+}
+
+if (red) {
+  look();
+  setInterval(look, 60_000);
+  addEventListener("channel-changed", look);
 }

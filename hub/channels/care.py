@@ -3,7 +3,6 @@
     renew      credentials that end soon, where no person is needed for it (`Renews`)
     check      how the account is; what the connector can put right it puts right (`Checks`)
     templates  the provider's list (`SyncsTemplates`)
-    tell       whoever can mend a channel that needs attention gets one mail
 
 `channel.care_at` says when. Nothing here keeps messages from flowing: what the provider does not answer is tried again within the
 hour."""
@@ -11,7 +10,7 @@ hour."""
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -26,9 +25,7 @@ from hub.connectors.events import ChannelHealth
 from hub.connectors.http import connector_client
 from hub.core import clock, ids, lanes
 from hub.core.db import STORE_TROUBLE, UnitOfWork
-from hub.core.i18n import Translator, catalogue
 from hub.core.lanes import LANE_TROUBLE, Lane
-from hub.core.mail import MailFailed, can_send, send_mail
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -78,7 +75,6 @@ async def _look_after(runtime: Runtime, lane: Lane) -> None:
             again = min(again, await _try(runtime, lane, lambda: _check(runtime, lane, channel, http)))
         if isinstance(channel.connector, SyncsTemplates):
             again = min(again, await _try(runtime, lane, lambda: templates.sync(runtime, channel)))
-    await _tell(runtime, lane, channel)
     async with runtime.database.unit_of_work(lane.organisation_id) as unit:
         await lane.hold(unit)
         await unit.sql.execute(  # unless something happened meanwhile; what ends soon is not left for a day
@@ -153,56 +149,3 @@ async def _check(runtime: Runtime, lane: Lane, channel: OpenChannel, http: Async
         await lane.hold(unit)
         for event in events:
             await health.hear(runtime, unit, lane.channel_id, event)
-
-
-async def _tell(runtime: Runtime, lane: Lane, channel: OpenChannel) -> None:
-    """One mail to everybody who may mend it, when a channel that is on needs a person. One that cannot be sent is tried again."""
-    if not can_send(runtime.settings):
-        return
-    async with runtime.database.unit_of_work(lane.organisation_id) as unit:
-        row = await unit.sql.fetchrow(
-            """
-            SELECT h.title, h.health_cause, h.health_text, o.slug FROM channel h JOIN organisation o ON o.id = h.organisation_id
-            WHERE h.organisation_id = $1 AND h.id = $2 AND h.health = 'attention' AND h.state = 'on'
-              AND (h.told_at IS NULL OR h.told_at < h.health_since)
-            """,
-            unit.tenant,
-            lane.channel_id,
-        )
-        people = await unit.sql.fetch(
-            """
-            SELECT p.email, p.locale FROM member m JOIN person p ON p.id = m.person_id
-            WHERE m.organisation_id = $1 AND m.role IN ('owner', 'admin') AND m.deactivated_at IS NULL
-            """,
-            unit.tenant,
-        )
-    if row is None:
-        return
-    address = f"{runtime.settings.base_url}/o/{row['slug']}/channels"
-    try:
-        for person in people:
-            await _mail(runtime, channel, row, person, address)
-    except MailFailed as error:
-        log.warning("channel_mail_failed", error=str(error), channel=ids.show("chn", lane.channel_id))
-        return
-    async with runtime.database.unit_of_work(lane.organisation_id) as unit:
-        await lane.hold(unit)
-        await unit.sql.execute(
-            "UPDATE channel SET told_at = $3 WHERE organisation_id = $1 AND id = $2", unit.tenant, lane.channel_id, clock.now()
-        )
-
-
-async def _mail(runtime: Runtime, channel: OpenChannel, row: Any, person: Any, address: str) -> None:
-    t = Translator(person["locale"])
-    values = {"channel": row["title"], "messenger": channel.connector.label}
-    cause = cause_words(t, channel.connector.connector, row["health_cause"])
-    text = t("channels.mail.text", **values, cause=cause, address=address)
-    await send_mail(runtime.settings, to=person["email"], subject=t("channels.mail.subject", **values), text=text)
-
-
-def cause_words(t: Translator, connector: str, cause: str) -> str:
-    """Why a channel needs a person, in words: the messenger's own, those of every messenger, or that it is out of order."""
-    for key in (f"channel.{connector}.health.{cause}", f"channels.why.{cause}"):
-        if key in catalogue(t.locale):
-            return t(key)
-    return t("channels.why.other")

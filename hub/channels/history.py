@@ -2,11 +2,41 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.organisations.actor import Access
+
+CHANGES: Final = (
+    "connected",
+    "switched_on",
+    "switched_off",
+    "settings_changed",
+    "credentials_renewed",
+    "welcome_changed",
+    "account_replaced",
+    "blocked",
+    "unblocked",
+    "self_tested",
+    "tested",
+    "owners_told",
+    "owners_told_well",
+    "approval_applied",
+    "approval_approved",
+    "approval_refused",
+    "approval_revoked",
+    "messenger_blocked",
+    "messenger_unblocked",
+    "all_blocked",
+    "all_unblocked",
+    "messenger_ended",
+    "declared",
+    "terms_accepted",
+    "terms_asked",
+)
+"""What is done with a channel: causes of lines of level `change`, with words in `channels.history.<cause>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +78,15 @@ async def note(
         text,
         by.member_id if by else None,
     )
+
+
+async def note_messenger(unit: UnitOfWork, connector: str, cause: str, text: str = "", *, by: Access | None = None) -> None:
+    """A line of every channel of this messenger; of every one, where `connector` is ''."""
+    rows = await unit.sql.fetch(
+        "SELECT id FROM channel WHERE organisation_id = $1 AND $2 IN ('', connector) ORDER BY id", unit.tenant, connector
+    )
+    for row in rows:
+        await note(unit, row["id"], "change", cause, text, by=by)
 
 
 async def list_history(unit: UnitOfWork, channel_id: UUID, limit: int) -> list[Happened]:

@@ -17,3 +17,11 @@ class ChannelOpened:
     """The channel was checked with its provider and is on: what waited for it may go now."""
 
     channel_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReplaced:
+    """The channel stands for another account at its messenger from now on: keys of the former one mean nothing there, and may mean
+    another thing. Published in the same transaction."""
+
+    channel_id: UUID

@@ -1,14 +1,17 @@
 """Tables of this room."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 from hub.core.models import Tenant, TenantRow, one_of, refers, when
+
+APPROVALS = ("applied", "approved", "refused", "revoked")
+"""The provider's own word on an account (R-186, R-196); an account that needs none has ''."""
 
 
 class Channel(TenantRow, table=True):
@@ -29,6 +32,7 @@ class Channel(TenantRow, table=True):
         UniqueConstraint("id"),
         one_of("state", "on", "off", "blocked"),
         one_of("health", "healthy", "failing", "attention"),
+        one_of("approval", "", *APPROVALS),
         Index("channel_endpoint", "connector", "endpoint", postgresql_where=text("endpoint <> ''")),
         Index("channel_care", "care_at", "organisation_id", "id", postgresql_where=text("care_at IS NOT NULL")),
     )
@@ -60,6 +64,45 @@ class Channel(TenantRow, table=True):
     care_at: datetime | None = when(default=None, nullable=True)
     welcome: str = Field(default="", sa_column_kwargs={"server_default": ""})
     created_at: datetime = when()
+    tested_at: datetime | None = when(default=None, nullable=True)
+    """When a message had come in and an answer had gone out; None: nobody knows yet whether the account works."""
+    terms_due_at: datetime | None = when(default=None, nullable=True)
+    """From when on the channel only receives unless the provider's new terms are accepted (R-180); None: they are."""
+    approval: str = Field(default="", sa_column_kwargs={"server_default": ""})
+
+
+class ChannelBlock(Tenant, table=True):
+    """The kill switch above a channel (R-183): nothing leaves through any account of this messenger; `connector` '': of any. A
+    channel that is connected later is stopped as well. `blocked_by` None: the operator."""
+
+    __tablename__ = "channel_block"
+    __table_args__ = (refers("blocked_by", "member"),)
+    connector: str = Field(primary_key=True)
+    reason: str
+    blocked_at: datetime = when()
+    blocked_by: UUID | None = None
+
+
+class ChannelDeclaration(Tenant, table=True):
+    """What a business says of itself because the contract asks for it before a messenger is opened (`conditions.py`)."""
+
+    __tablename__ = "channel_declaration"
+    __table_args__ = (refers("declared_by", "member"),)
+    connector: str = Field(primary_key=True)
+    answers: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    declared_at: datetime = when()
+    declared_by: UUID
+
+
+class MessengerEnd(SQLModel, table=True):
+    """A provider ends its messenger (R-185): nothing leaves from the beginning of `from_day` on, in the zone of each organisation.
+    Stands above the organisations, since it holds for all."""
+
+    __tablename__ = "messenger_end"
+    connector: str = Field(primary_key=True)
+    from_day: date
+    reason: str
+    decided_at: datetime = when()
 
 
 class ChannelTerms(Tenant, table=True):

@@ -1,10 +1,12 @@
-"""Who stands behind each messenger and which documents apply (R-180, R-192). The record is data in the connector's own folder:
+"""Who stands behind each messenger and which documents apply (R-180, R-192, R-291). The record is data in the connector's folder:
 `hub/connectors/<name>/provider.json`."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hub.connectors
 from hub.core.errors import NotFound
@@ -12,22 +14,42 @@ from hub.core.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """`operator` is the contracting party named in the terms; `version` changes whenever the documents do."""
+    """`operator` is the contracting party named in the terms; `version` changes whenever the documents do.
+
+    `regions` are where the messenger keeps or reads messages: country codes or `EU`, `here` for this hub alone, `world` for what
+    nobody can name (R-262).
+    `link` is the form of an address by which a customer begins to write, with `{name}` (the address without its @), `{digits}`,
+    `{address}` or `{own_id}` in it; empty: there is none.
+    """
 
     provider: str
     operator: str
     version: str
     documents: tuple[dict[str, str], ...]
+    regions: tuple[str, ...] = ()
+    link: str = ""
+
+    def link_to(self, own_id: str, address: str) -> str:
+        """Where a customer begins to write to this account; empty where the messenger has no such link."""
+        digits = re.sub(r"\D", "", address)
+        return self.link.format(name=address.removeprefix("@"), digits=digits, address=address, own_id=own_id)
 
 
 @cache
 def _providers() -> dict[str, Provider]:
     records = (path for folder in hub.connectors.__path__ for path in Path(folder).glob("*/provider.json"))
-    raw = {path.parent.name: json.loads(path.read_text("utf-8")) for path in records}
-    return {
-        name: Provider(entry["provider"], entry["operator"], entry["version"], tuple(entry["documents"]))
-        for name, entry in raw.items()
-    }
+    return {path.parent.name: _read(json.loads(path.read_text("utf-8"))) for path in records}
+
+
+def _read(entry: dict[str, Any]) -> Provider:
+    return Provider(
+        entry["provider"],
+        entry["operator"],
+        entry["version"],
+        tuple(entry["documents"]),
+        tuple(entry.get("regions", ())),
+        entry.get("link", ""),
+    )
 
 
 def provider_of(connector: str) -> Provider:

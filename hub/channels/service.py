@@ -1,4 +1,5 @@
-"""Connect a messenger account, accept its provider's terms, renew its settings, switch it on and off, and the kill switch.
+"""Connect a messenger account, accept its provider's terms, renew its settings, switch it on and off, and the kill switch of one
+channel (`blocks.py` has the wider ones, `replacing.py` moves a channel to another account).
 
 Whatever the state, what a provider delivers is stored (I9, R-183); the gate alone decides what may leave.
 """
@@ -12,7 +13,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from hub.channels import history
+from hub.billing import ports as billing
+from hub.channels import conditions, history
 from hub.channels.accounts import OpenChannel, read_channel
 from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.channels.models import Channel, ChannelTerms
@@ -22,7 +24,7 @@ from hub.connectors.contract import Account, AnyConnector, Settings, SetupResult
 from hub.connectors.http import connector_client
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
-from hub.core.errors import Conflict, InvalidInput, NotFound
+from hub.core.errors import Conflict, InvalidInput, NotFound, PaymentRequired
 from hub.core.feed import note_change
 from hub.core.lanes import DIRECTIONS, ChannelLane
 from hub.organisations import audit
@@ -39,14 +41,43 @@ class TermsNotAccepted(Conflict):
     code = "terms_not_accepted"
 
 
-async def connect_channel(runtime: Runtime, access: Access, *, connector: str, title: str, values: dict[str, Any]) -> UUID:
-    """Store a new account, switched off; its id. InvalidInput names the field of the set-up form that is wrong or missing."""
+class NotInTariff(PaymentRequired):
+    """The tariff has not got this messenger, or no room for another channel (R-182, R-043)."""
+
+    code = "not_in_tariff"
+
+
+class StillBlocked(Conflict):
+    """The kill switch is set: it has to be lifted, with a reason, before the channel can be switched on (R-183)."""
+
+    code = "still_blocked"
+
+
+async def connect_channel(
+    runtime: Runtime,
+    access: Access,
+    *,
+    connector: str,
+    title: str,
+    values: dict[str, Any],
+    answers: Mapping[str, str] | None = None,
+) -> UUID:
+    """Store a new account, switched off; its id. `answers` are what the business declares (`conditions.py`), where it is asked.
+
+    InvalidInput names the field of the set-up form that is wrong or missing; NotInTariff; ConditionNotMet.
+    """
     kind = runtime.connectors.get(connector)
     settings = read_settings(kind.settings, values)
     channel_id = ids.new_id()
     secret = secrets.token_urlsafe(SECRET_BYTES)
     account = Account(channel_id=channel_id, settings=settings, own_id="", webhook_secrets=(secret,))
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        for what in ("channels", f"messenger.{connector}"):
+            entitlement = await billing.entitled(unit, what)
+            if not entitlement.allowed:
+                raise NotInTariff(f"{what}: {entitlement.reason}")
+        if answers is not None:
+            await conditions.declare(unit, access, connector, answers)
         unit.session.add(
             Channel(
                 organisation_id=access.organisation_id,
@@ -62,8 +93,9 @@ async def connect_channel(runtime: Runtime, access: Access, *, connector: str, t
                     row_id=channel_id,
                 ),
                 # before its set-up: the provider tests the address meanwhile
-                endpoint=_endpoint(kind, account),
+                endpoint=endpoint_of(kind, account),
                 created_at=clock.now(),
+                approval="applied" if connector in conditions.NEEDS_APPROVAL else "",
             )
         )
         await unit.session.flush()
@@ -91,7 +123,11 @@ async def accept_terms(runtime: Runtime, access: Access, connector: str) -> None
                 accepted_at=clock.now(),
             )
         )
+        await unit.sql.execute(
+            "UPDATE channel SET terms_due_at = NULL WHERE organisation_id = $1 AND connector = $2", unit.tenant, connector
+        )
         await audit.record(unit, access, "terms.accepted", connector, {"version": provider.version})
+        await history.note_messenger(unit, connector, "terms_accepted", provider.version, by=access)
 
 
 async def _terms_accepted(unit: UnitOfWork, connector: str) -> bool:
@@ -108,9 +144,16 @@ async def _terms_accepted(unit: UnitOfWork, connector: str) -> bool:
 async def switch_on(runtime: Runtime, access: Access, channel_id: UUID) -> SetupResult:
     """Check the credentials, register the webhook, open the channel for sending.
 
-    Raises TermsNotAccepted, CredentialsRejected (names the field), Unavailable when the provider cannot be reached, or Rejected.
+    Raises TermsNotAccepted, StillBlocked, ConditionNotMet, CredentialsRejected (names the field), Unavailable when the provider
+    cannot be reached,
+    or Rejected.
     """
-    channel = await _open_accepted(runtime, access, channel_id)
+    channel = await open_accepted(runtime, access, channel_id)
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        state = await unit.sql.fetchval("SELECT state FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id)
+        await conditions.require(unit, channel.connector.connector)
+    if state == "blocked":
+        raise StillBlocked("the kill switch is set")
     result = await check_with_provider(runtime, channel)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         await _set_state(unit, channel_id, "on", "")
@@ -127,10 +170,10 @@ async def change_settings(runtime: Runtime, access: Access, channel_id: UUID, va
     after any error. What waited on an open channel goes; a channel that was switched off or blocked stays so.
     Raises InvalidInput (names the field) and what `switch_on` raises.
     """
-    before = channel = await _open_accepted(runtime, access, channel_id)
+    before = channel = await open_accepted(runtime, access, channel_id)
     settings = merge_settings(before.account.settings, values)
     account = replace(channel.account, settings=settings)
-    channel = replace(channel, account=account, endpoint=_endpoint(channel.connector, account))
+    channel = replace(channel, account=account, endpoint=endpoint_of(channel.connector, account))
     result = await check_with_provider(runtime, channel)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         await store_settings(runtime, unit, access, before, settings)
@@ -167,7 +210,7 @@ def callback_url(runtime: Runtime, connector: str, channel_id: UUID, endpoint: s
     return f"{base}/hooks/{connector}/{endpoint or ids.show('chn', channel_id)}"
 
 
-def _endpoint(connector: AnyConnector, account: Account[Any]) -> str:
+def endpoint_of(connector: AnyConnector, account: Account[Any]) -> str:
     """The name of the address that this account shares; empty: it has one of its own. RuntimeError for one the door cannot have."""
     endpoint = connector.endpoint(account) if isinstance(connector, SharesEndpoint) else ""
     if not ENDPOINT.fullmatch(endpoint):
@@ -179,7 +222,7 @@ async def take_over(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, re
     """Keep what the provider said of an account it accepts; the rest is asked by `care.py`, at once. If the channel is on, what
     waited for it goes now."""
     settings = result.settings or channel.account.settings
-    endpoint = _endpoint(channel.connector, replace(channel.account, settings=settings, own_id=result.own_id))
+    endpoint = endpoint_of(channel.connector, replace(channel.account, settings=settings, own_id=result.own_id))
     now = clock.now()
     state = await unit.sql.fetchval(
         """
@@ -246,6 +289,22 @@ async def block_channel(runtime: Runtime, access: Access, channel_id: UUID, reas
         await runtime.hooks.publish(unit, ChannelBlocked(channel_id, reason.strip()))
 
 
+async def unblock_channel(runtime: Runtime, access: Access, channel_id: UUID, reason: str) -> None:
+    """Lift the kill switch. The channel stays off until somebody switches it on, which asks the provider. Conflict when none is
+    set."""
+    if not reason.strip():
+        raise InvalidInput("a reason is needed", field="reason")
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        state = await unit.sql.fetchval(
+            "SELECT state FROM channel WHERE organisation_id = $1 AND id = $2 FOR UPDATE", unit.tenant, channel_id
+        )
+        if state is not None and state != "blocked":
+            raise Conflict("the channel is not blocked")
+        await _set_state(unit, channel_id, "off", "")
+        await audit.record(unit, access, "channel.unblocked", ids.show("chn", channel_id), {"reason": reason.strip()})
+        await history.note(unit, channel_id, "change", "unblocked", reason.strip(), by=access)
+
+
 async def set_welcome(runtime: Runtime, access: Access, channel_id: UUID, text: str) -> None:
     """What somebody who opens the chat is told first, where the messenger asks for it; empty: nothing. InvalidInput when it is too
     long."""
@@ -282,7 +341,7 @@ async def shown_settings(runtime: Runtime, access: Access, channel_id: UUID) -> 
     return {name: str(getattr(settings, name) or "") for name, info in fields if not is_secret(info)}
 
 
-async def _open_accepted(runtime: Runtime, access: Access, channel_id: UUID) -> OpenChannel:
+async def open_accepted(runtime: Runtime, access: Access, channel_id: UUID) -> OpenChannel:
     """The opened channel; TermsNotAccepted unless its provider's present terms are accepted."""
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         channel = await read_channel(runtime, unit, channel_id)

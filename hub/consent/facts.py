@@ -12,7 +12,10 @@ class Facts:
     """Everything known about one recipient at the instant `now`. All times are aware UTC.
 
     organisation_state, standing      may the organisation send at all (standing: `hub.billing.ports`)
-    channel_state, block_reason       switched on, off, or stopped by the kill switch (R-183)
+    channel_state, block_reason       switched on, off, or stopped by the kill switch (R-183), whatever it was set for
+    ended_at                          from when on the messenger is no more (R-185); None: it is not known to end
+    approval                          the provider's word on the account (R-186, R-196); '': it needs none
+    terms_due_at                      from when on the channel only receives, its provider's terms not accepted (R-180)
     health, health_cause, health_until  our view of the provider's side
     choice, choice_at                 the person's own word and the provider's time of it
     marketing                         their word about advertising alone
@@ -27,6 +30,9 @@ class Facts:
     standing: str
     channel_state: str
     block_reason: str
+    ended_at: datetime | None
+    approval: str
+    terms_due_at: datetime | None
     health: str
     health_cause: str
     health_until: datetime | None

@@ -5,6 +5,9 @@ Rules in their order; the first that speaks decides:
     organisation_inactive     the organisation was suspended or has ended              refuse
     contract_inactive         its contract does not allow sending now (I9)             refuse, payment lifts it
     channel_blocked           the kill switch (R-183)                                  refuse
+    messenger_ended           the provider has ended this messenger (R-185)            refuse
+    not_approved              the provider has not approved the account (R-186, R-196) refuse
+    terms_overdue             its new terms were not accepted in time (R-180)          refuse
     channel_off               the business switched the channel off                    refuse
     channel_failing           the provider cannot be reached                           defer to the next try
     channel_attention         only a person can mend the channel                       defer
@@ -98,6 +101,12 @@ def _organisation(facts: Facts) -> Decision | None:
 def _channel(facts: Facts) -> Decision | None:
     if facts.channel_state == "blocked":
         return Decision("refuse", "channel_blocked", {"reason": facts.block_reason})
+    if facts.ended_at is not None and facts.now >= facts.ended_at:
+        return Decision("refuse", "messenger_ended", {"since": facts.ended_at})
+    if facts.approval not in ("", "approved"):
+        return Decision("refuse", "not_approved", {"approval": facts.approval})
+    if facts.terms_due_at is not None and facts.now >= facts.terms_due_at:
+        return Decision("refuse", "terms_overdue", {"since": facts.terms_due_at})
     if facts.channel_state != "on":
         return Decision("refuse", "channel_off")
     if facts.health == "attention":

@@ -107,6 +107,23 @@ async def take(database: Database, organisation_id: UUID, channel_id: UUID, dire
         return await take_in(database, unit, channel_id, direction, worker_id)
 
 
+async def stop_in(database: Database, unit: UnitOfWork, channel_id: UUID, direction: str, worker_id: UUID, span: timedelta) -> Lane:
+    """Take the lane over from whoever holds it, so that nobody works it for `span`: the former holder's next write fails, and what
+    it had in hand is worked anew. The lease holds once the transaction has committed; let it go as any other."""
+    fence = await unit.sql.fetchval(
+        """
+        UPDATE channel_lane SET fence = fence + 1, leased_by = $4, lease_until = $5
+        WHERE organisation_id = $1 AND channel_id = $2 AND direction = $3 RETURNING fence
+        """,
+        unit.tenant,
+        channel_id,
+        direction,
+        worker_id,
+        _machine_now() + span,
+    )
+    return Lane(database, unit.tenant, channel_id, direction, fence)
+
+
 async def take_in(database: Database, unit: UnitOfWork, channel_id: UUID, direction: str, worker_id: UUID) -> Lane | None:
     """The same in a transaction that goes on to read what the work needs. The lease holds once it has committed."""
     now = _machine_now()

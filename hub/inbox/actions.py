@@ -25,7 +25,7 @@ from hub.inbox.effects import note_messages_changed
 from hub.inbox.facts import Recipient
 from hub.inbox.models import SERVICE
 from hub.inbox.offer import Change, why_not
-from hub.inbox.outbound import Author, keep_decisions, key_of, load_recipient, split
+from hub.inbox.outbound import Author, keep_decisions, key_of, load_recipient, request_for, split
 from hub.inbox.status import draw_messages, lock_messages, pass_turn
 from hub.inbox.waiting import due_after_earlier
 from hub.runtime import Runtime
@@ -179,7 +179,10 @@ async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
     async with runtime.database.unit_of_work(author.organisation_id) as unit:
         await lock_messages(unit, [message_id])
         row = await unit.sql.fetchrow(
-            "SELECT conversation_id, state, seq FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out'",
+            """
+            SELECT conversation_id, state, seq, content ->> 'category' AS category FROM message
+            WHERE organisation_id = $1 AND id = $2 AND direction = 'out'
+            """,
             unit.tenant,
             message_id,
         )
@@ -188,7 +191,7 @@ async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
         if row["state"] not in ("failed", "unknown"):
             raise Conflict("only a failed or unclear message can be sent again")
         recipient = await load_recipient(runtime, unit, row["conversation_id"])
-        decision = gate.decide(recipient.facts, gate.Request(purpose="reply"))
+        decision = gate.decide(recipient.facts, request_for(row["category"]))
         await keep_decisions(unit, "submit", [(decision, row["conversation_id"], message_id, author.member_id)])
         if decision.verdict != "refuse":
             await unit.sql.execute(

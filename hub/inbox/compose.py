@@ -7,12 +7,16 @@ formatting, the text goes out as it was typed.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
+from hub.channels.templates import APPROVED, Kept
 from hub.connectors.contract import Capabilities
-from hub.connectors.events import Album, Choice, Location, Media, Option, OutboundContent, Span, Style, Text
+from hub.connectors.events import Album, Choice, Location, Media, Option, OutboundContent, Span, Style, Template, Text
 from hub.core.errors import InvalidInput
 from hub.inbox.content import clean
+from hub.inbox.wording import fill, read_wording
 
 MARKS: Final[dict[str, Style]] = {"*": "bold", "_": "italic", "~": "strike", "`": "code"}
 _MARKED: Final = re.compile(r"(?<![\w*_~`])([*_~`])(?=\S)(.+?)(?<=\S)\1(?![\w*_~`])")
@@ -73,6 +77,27 @@ def compose(
         return Album(items=tuple(files), caption=caption)
     (one,) = files
     return Media(kind=one.kind, ref=one.ref, mime=one.mime, name=one.name, size=one.size, caption=caption)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A template that was chosen, with what stands in its blanks, in their order."""
+
+    template_id: UUID
+    values: Sequence[str]
+
+
+def compose_template(kept: Kept, values: Sequence[str], files: Sequence[Media]) -> Template:
+    """A template of the provider's with its blanks filled. InvalidInput where one is open, its file is missing, or it is not
+    approved (any more)."""
+    if kept.status != APPROVED:
+        raise InvalidInput("this template is not approved", field="template")
+    wording = read_wording(kept.components)
+    if len(files) != (1 if wording.needs_file else 0):
+        raise InvalidInput("the template's file is missing", field="files")
+    parameters, text = fill(wording, [clean(value) for value in values])
+    header = files[0] if files else None
+    return Template(name=kept.name, language=kept.language, text=text, parameters=parameters, header=header)
 
 
 def _options(capabilities: Capabilities, text: str, options: Sequence[str]) -> tuple[Option, ...]:

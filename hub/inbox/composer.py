@@ -13,7 +13,7 @@ from hub.core.i18n import Translator, catalogue
 
 ABOUT_PERSON: Final = frozenset({"opted_out", "person_blocked"})
 """Rules that speak of this person alone: the list shows them as the conversation's state."""
-OTHER_WAYS: Final = {"window_closed": "template", "opted_out": "opt_in"}
+OTHER_WAYS: Final = {"template_needed": "template", "opted_out": "opt_in"}
 """Rules that something else than a free reply is lawful under, and what: the composer says where that stands."""
 
 

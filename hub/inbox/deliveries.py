@@ -6,6 +6,7 @@ and statuses or edits whose message never came (I3).
     GET  /o/{slug}/deliveries/{delivery}           one of them, with its raw body as text
     POST /o/{slug}/deliveries/replay               put selected ones back into their lanes, or all that came in a span of time
     POST /o/{slug}/deliveries/{delivery}/replay    put one back
+    POST /o/{slug}/deliveries/{delivery}/trust     take over the key that its sender has now, and put it back
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput, NotFound
 from hub.core.pages import render
 from hub.inbox.ingest import replay
+from hub.inbox.peers import forget_key
 from hub.inbox.queries import from_micros, to_micros
 from hub.inbox.screen import runtime_of
 from hub.inbox.when import read_local
@@ -34,12 +36,16 @@ from hub.organisations.rights import Right
 
 router = APIRouter()
 Operator = Annotated[Access, requires(Right.READ_OPERATIONS)]
+Manager = Annotated[Access, requires(Right.MANAGE_CHANNELS)]
 
 ROWS: Final = 50
 SHOWN_BYTES: Final = 65_536
 """How much of a body the page shows; the rest is counted."""
 PARKED_AFTER: Final = timedelta(hours=24)
 """From here on a parked effect is shown (I3): its message will hardly come any more."""
+
+CAUSES: Final = ("malformed", "apply", "peer", "peer_key_changed")
+"""How `why` of a dead delivery begins, as far as there are words for it."""
 
 
 class Kind(StrEnum):
@@ -67,7 +73,8 @@ class Delivery:
         """Which words of the catalogue say it plainly."""
         if self.result == "ignored":
             return "ignored"
-        return self.why.partition(":")[0] if self.why.startswith(("malformed:", "apply:")) else "other"
+        cause = self.why.partition(":")[0]
+        return cause if cause in CAUSES else "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,4 +298,18 @@ async def replay_one(request: Request, access: Operator, delivery: DeliveryId) -
     """One dead letter; its page then shows what came of it. NotFound when it is none, or none any more."""
     if not await replay(runtime_of(request), access.organisation_id, delivery_ids=[delivery], by=access):
         raise NotFound("no such dead letter")
+    return RedirectResponse(f"/o/{access.slug}/deliveries/{ids.show('dlv', delivery)}", 303)
+
+
+@router.post("/o/{slug}/deliveries/{delivery}/trust")
+async def trust_key(request: Request, access: Manager, delivery: DeliveryId) -> Response:
+    """A person has made sure that whoever wrote this has another key now: it is taken over, and the delivery read again. NotFound
+    when that is not what kept it from being read."""
+    runtime = runtime_of(request)
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        row = await unit.sql.fetchrow(f"{_SELECT} AND r.delivery_id = $2 AND d.state = 'dead'", unit.tenant, delivery)
+    if row is None or (found := Delivery(**row)).cause != "peer_key_changed":
+        raise NotFound("no such dead letter")
+    await forget_key(runtime, access, found.channel_id, found.why.partition(": ")[2])
+    await replay(runtime, access.organisation_id, delivery_ids=[delivery], by=access)
     return RedirectResponse(f"/o/{access.slug}/deliveries/{ids.show('dlv', delivery)}", 303)

@@ -17,14 +17,14 @@ from redis.exceptions import RedisError
 from structlog.contextvars import bound_contextvars
 
 from hub.channels.accounts import OpenChannel, read_channel
-from hub.connectors.contract import KnowsPeers, OutboundAction, Permit, PermitInvalid, Receipt, SharesBudget
+from hub.connectors.contract import KnowsPeers, OutboundAction, Permit, PermitInvalid, Receipt, SharesBudget, ShowTyping
 from hub.connectors.errors import OutcomeUnknown, SendError
 from hub.connectors.http import connector_client
 from hub.core import ids, lanes
 from hub.core.db import STORE_TROUBLE
 from hub.core.lanes import LANE_TROUBLE, Lane
+from hub.inbox.claiming import Claim, Sign, claim, permit_sign
 from hub.inbox.ingest import load_channel
-from hub.inbox.outbound import Claim, Sign, claim, permit_sign
 from hub.inbox.peers import keys_for_waiting
 from hub.inbox.rate import Rate, SharedBudget, Tokens
 from hub.inbox.results import NotSent, Result, abandon_open_attempts, record_results
@@ -217,7 +217,7 @@ async def show_sign(runtime: Runtime, clients: Clients, organisation_id: UUID, c
         return
     await clients.free.acquire()
     answer = await clients.attempt(channel, permit, action)
-    if isinstance(answer, Receipt):  # a widget of our own chat shows it (`hub/webchat/stream.py`)
+    if isinstance(answer, Receipt) and isinstance(action, ShowTyping):  # a widget of our own chat shows it (`webchat/stream.py`)
         await runtime.live.whisper(organisation_id, {"shown_typing": ids.show("conv", conversation_id)})
 
 

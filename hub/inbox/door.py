@@ -157,7 +157,7 @@ class Door:
             return 503
         if not name.startswith(OWN_ADDRESS):
             return await self._store_shares(kind, name, channels, verified, request)
-        if kind.greets and (sender := kind.connector.wants_answer(request, verified.account)):
+        if kind.greets and (sender := _wants_greeting(kind.connector, request, verified)):
             return await self._greet(verified, request, sender)
         return 200 if await self._store(arrival(verified, request)) else 503
 
@@ -188,19 +188,22 @@ class Door:
     async def _store_shares(
         self, kind: _Kind, endpoint: str, channels: tuple[OpenChannel, ...], verified: OpenChannel, request: RawRequest
     ) -> int:
-        """A delivery for each account that is named, with its elements alone; 200 only when everything is on disk."""
+        """A delivery for each account that is named, with its elements alone, and for all of them what names none; 200 only when
+        everything is on disk."""
         try:
             shares = kind.connector.shares(request)
         except MalformedPayload as error:
             log.warning("shares_unreadable", connector=kind.connector.connector, cause=str(error))
             shares = ()
         try:
-            if {share.own_id for share in shares} - {channel.account.own_id for channel in channels}:
+            if {share.own_id for share in shares if share.own_id} - {channel.account.own_id for channel in channels}:
                 channels = await self._channels(kind, endpoint, within=ENDPOINT_SECONDS)
             arrivals, lost = [], [] if shares else [Share(own_id="", body=request.body)]
             for share in shares:
                 named = [
-                    one for one in channels if one.account.own_id == share.own_id and (one is verified or _passes(one, request))
+                    one
+                    for one in channels
+                    if share.own_id in ("", one.account.own_id) and (one is verified or _passes(one, request))
                 ]
                 arrivals += [arrival(one, replace(request, body=share.body)) for one in named]
                 if not named:
@@ -334,3 +337,12 @@ def _shake_hands(connector: Any, request: RawRequest, channels: tuple[OpenChanne
         if reply is not None:
             return reply
     return SignatureInvalid.http_status if refused else None
+
+
+def _wants_greeting(connector: Any, request: RawRequest, channel: OpenChannel) -> Sender | None:
+    """Who may be greeted in the answer; nobody where the bytes cannot be read, which `ingest.py` says."""
+    try:
+        sender: Sender | None = connector.wants_answer(request, channel.account)
+    except MalformedPayload:
+        return None
+    return sender

@@ -11,6 +11,8 @@ from hub.inbox.preview import redraw_previews
 async def adopt_echoes(unit: UnitOfWork, channel_id: UUID, sent: Collection[tuple[str, UUID, UUID]]) -> None:
     """Give (key, message, part) of ours the keys that an echo holds, and what was reported of it; the echo goes. Keys that are ours
     already stay as they are."""
+    if not sent:
+        return
     rows = await unit.sql.fetch(
         """
         WITH sent AS (SELECT * FROM unnest($3::text[], $4::uuid[], $5::uuid[]) AS row(key, message_id, part_id)), echo AS (

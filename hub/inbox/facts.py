@@ -1,14 +1,16 @@
 """Fill the gate's facts: the one query that looks at organisation, channel, consent and inbox together.
 
-Used by `outbound.py` only, at submit, at the claim and for the composer, so that all three ask the same question.
-"""
+Used by `outbound.py`, `claiming.py` and `welcome.py` only, at submit, at the claim and for the composer, so that all three ask the
+same question."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from hub.billing import ports as billing
+from hub.channels.endings import first_moment
 from hub.connectors.contract import AnyConnector
 from hub.connectors.registry import Registry
 from hub.consent.facts import Facts
@@ -34,9 +36,13 @@ class Recipient:
 
 _CHANNEL = """
        h.id AS channel_id, h.connector, h.state AS channel_state, h.block_reason, h.health, h.health_cause, h.health_until,
-       o.state AS organisation_state, s.choice, s.choice_at, s.marketing, s.reach, s.reach_at
+       h.approval, h.terms_due_at, e.from_day AS ended_from, o.zone, o.state AS organisation_state,
+       (SELECT b.reason FROM channel_block b
+        WHERE b.organisation_id = h.organisation_id AND b.connector IN ('', h.connector) ORDER BY b.connector LIMIT 1) AS stopped,
+       s.choice, s.choice_at, s.marketing, s.reach, s.reach_at
 """
-_CONSENT = """
+_BESIDE = """
+LEFT JOIN messenger_end e ON e.connector = h.connector
 LEFT JOIN consent_state s ON s.organisation_id = h.organisation_id AND s.messenger = h.connector
      AND s.scope = CASE WHEN h.connector = ANY($3::text[]) THEN h.id::text ELSE '' END
 """
@@ -46,14 +52,14 @@ FROM conversation c
 JOIN organisation o ON o.id = c.organisation_id
 JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
 JOIN channel h ON h.organisation_id = c.organisation_id AND h.id = c.channel_id
-{_CONSENT} AND s.address = i.provider_user_id
+{_BESIDE} AND s.address = i.provider_user_id
 WHERE c.organisation_id = $1 AND c.id = ANY($2::uuid[])
 """
 _STRANGER = f"""
 SELECT NULL::timestamptz AS last_inbound_at, {_CHANNEL}
 FROM channel h
 JOIN organisation o ON o.id = h.organisation_id
-{_CONSENT} AND s.address = $4
+{_BESIDE} AND s.address = $4
 WHERE h.organisation_id = $1 AND h.id = $2
 """
 
@@ -86,8 +92,11 @@ def _facts(row: Any, connector: AnyConnector, standing: str, now: datetime) -> F
     return Facts(
         organisation_state=row["organisation_state"],
         standing=standing,
-        channel_state=row["channel_state"],
-        block_reason=row["block_reason"],
+        channel_state=row["channel_state"] if row["stopped"] is None else "blocked",
+        block_reason=row["stopped"] or row["block_reason"],
+        ended_at=row["ended_from"] and first_moment(row["ended_from"], ZoneInfo(row["zone"])),
+        approval=row["approval"],
+        terms_due_at=row["terms_due_at"],
         health=row["health"],
         health_cause=row["health_cause"],
         health_until=row["health_until"],

@@ -4,8 +4,8 @@
     GET  /o/{slug}/inbox/{view}/{conversation}           list and thread
     GET  /o/{slug}/inbox/{view}/{conversation}/contact   on a small screen the contact, else the same page
     GET  /o/{slug}/conversations/{conversation}/protocol who did what with it and when
-    POST /o/{slug}/conversations/{conversation}/…        messages, notes, typing, draft, assign, due, snooze, done, reopen,
-                                                         read
+    POST /o/{slug}/conversations/{conversation}/…        messages, template, notes, typing, draft, assign, due, snooze,
+                                                         done, reopen, read
     POST /o/{slug}/messages/{message}/…                  edit, delete, react, resend, settle
 
 A browser gets pages and is sent on after a form; the page's own script asks for JSON and draws anew what changed.
@@ -23,7 +23,7 @@ from hub.core import ids
 from hub.core.errors import HubError, InvalidInput
 from hub.core.i18n import Translator
 from hub.core.pages import draw, page_values, render, wants_page
-from hub.inbox import actions, deliveries, files, outbound, presence, service, stream, updates
+from hub.inbox import actions, deliveries, files, live_test, outbound, presence, service, stream, updates
 from hub.inbox.composer import read_decision, wrong_input
 from hub.inbox.drafts import DraftMoved, save_draft
 from hub.inbox.schemas import (
@@ -37,7 +37,9 @@ from hub.inbox.schemas import (
     NoteForm,
     PressForm,
     ReactionForm,
+    Reply,
     ReplyForm,
+    TemplateForm,
     View,
 )
 from hub.inbox.screen import Screen, runtime_of
@@ -52,6 +54,7 @@ router.include_router(updates.router)
 router.include_router(files.router)
 router.include_router(deliveries.router)
 router.include_router(presence.router)
+router.include_router(live_test.router)
 Reader = Annotated[Access, requires(Right.READ_INBOX)]
 Writer = Annotated[Access, requires(Right.WRITE_INBOX)]
 Below = Annotated[int | None, Query(ge=1, lt=2**63)]
@@ -152,10 +155,25 @@ async def send(request: Request, access: Writer, conversation: ConversationId, f
     return await _after_act(request, access, form.view, conversation, message_id)
 
 
-async def _refused(request: Request, access: Access, form: ReplyForm, conversation_id: UUID, blocked: SendBlocked) -> Response:
+@router.post("/o/{slug}/conversations/{conversation}/template")
+async def send_template(request: Request, access: Writer, conversation: ConversationId, form: TemplateForm) -> Response:
+    """Send what the provider has approved: it may go when nothing else may. Refused as `send` is."""
+    runtime = runtime_of(request)
+    try:
+        message_id = await outbound.submit(runtime, access, conversation, client_key=form.client_key, template=form.filled)
+    except SendBlocked as blocked:
+        return await _refused(request, access, form, conversation, blocked)
+    except InvalidInput as error:
+        return _in_words(request, error, wrong_input(error, page_values(request)["t"]))
+    return await _after_act(request, access, form.view, conversation, message_id)
+
+
+async def _refused(
+    request: Request, access: Access, form: ReplyForm | TemplateForm, conversation_id: UUID, blocked: SendBlocked
+) -> Response:
     if wants_page(request):
-        status = blocked.http_status
-        return await _page(request, access, form.view, conversation_id, status=status, text=form.text, client_key=form.client_key)
+        kept = {"text": form.text, "client_key": form.client_key} if isinstance(form, Reply) else {}
+        return await _page(request, access, form.view, conversation_id, status=blocked.http_status, **kept)
     values = page_values(request)
     may = read_decision(blocked.decision, values["t"], values["zone"])
     reason = draw(request, "inbox/_reason.html", may=may, fielded=True)

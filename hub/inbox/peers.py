@@ -187,10 +187,15 @@ async def look_for_changes(runtime: Runtime, lane: Lane, channel: OpenChannel, s
         return
     async with runtime.database.unit_of_work(lane.organisation_id) as unit:
         await lane.hold(unit)
+        by_delivery = {delivery_id: address for delivery_id, address in suspects.items() if address in changed}
         await unit.sql.execute(
-            "UPDATE delivery_result SET why = 'peer_key_changed' WHERE organisation_id = $1 AND delivery_id = ANY($2::uuid[])",
+            """
+            UPDATE delivery_result AS r SET why = 'peer_key_changed: ' || row.address
+            FROM unnest($2::uuid[], $3::text[]) AS row(id, address) WHERE r.organisation_id = $1 AND r.delivery_id = row.id
+            """,
             unit.tenant,
-            [delivery_id for delivery_id, address in suspects.items() if address in changed],
+            list(by_delivery),
+            list(by_delivery.values()),
         )
         await health.warn(unit, lane.channel_id, "peer_key_changed", ", ".join(sorted(changed)))
 

@@ -6,7 +6,7 @@
     Unavailable          queued again with back-off and jitter; the channel shows as failing for that long
     AuthFailed           queued again; the channel waits for a person, AccountPaused: for the cause that it names
     NotSent              the permit was too old: queued again at once
-    Rejected, Unsupported, RecipientOptedOut   final; the last one is recorded by consent
+    Rejected, Unsupported, RecipientOptedOut   final; the last one, and MarketingStopped among the first, are recorded by consent
     OutcomeUnknown       unknown; never repeated by itself (I5). Edits, deletions and reactions are: twice is the same as once
 
 Results are found by their attempt: one that comes after its lane was lost still counts as evidence.
@@ -16,6 +16,7 @@ import json
 import random
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from hub.channels.accounts import OpenChannel
@@ -24,6 +25,7 @@ from hub.connectors.contract import DeleteMessage, EditMessage, OutboundMessage,
 from hub.connectors.errors import (
     AccountPaused,
     AuthFailed,
+    MarketingStopped,
     OutcomeUnknown,
     RateLimited,
     RecipientLimited,
@@ -31,13 +33,13 @@ from hub.connectors.errors import (
     SendError,
     Unavailable,
 )
-from hub.consent import ledger, locks
+from hub.consent import aliases, ledger, locks
 from hub.core import clock
 from hub.core.db import UnitOfWork, text_array
+from hub.inbox.claiming import Claim
 from hub.inbox.content import store
 from hub.inbox.echoes import adopt_echoes
 from hub.inbox.effects import CONTENT_KEYS, apply_effects, note_messages_changed
-from hub.inbox.outbound import Claim
 from hub.inbox.preview import redraw_previews
 from hub.inbox.status import draw_messages, furthest, lock_messages
 from hub.inbox.waiting import hold_conversation, keep_waiting
@@ -46,6 +48,11 @@ from hub.runtime import Runtime
 
 GIVE_UP_AFTER = timedelta(hours=24)
 LONGEST_BACKOFF = 300.0
+WISHES: Final[tuple[tuple[type[SendError], ledger.Kind], ...]] = (
+    (RecipientOptedOut, "blocked"),
+    (MarketingStopped, "marketing_stopped"),
+)
+"""Refusals that say what a person wants, and what they are called in the ledger."""
 
 
 class NotSent(SendError):
@@ -210,9 +217,8 @@ async def _keep_receipts(unit: UnitOfWork, channel_id: UUID, results: list[Resul
         channel_id,
         *(list(column) for column in zip(*keys, strict=True)),
     )
-    if len(written) < len(keys):
-        new = {row["key"] for row in written}
-        await adopt_echoes(unit, channel_id, [one for one in keys if one[0] not in new])
+    new = {row["key"] for row in written}
+    await adopt_echoes(unit, channel_id, [one for one in keys if one[0] not in new])
     await unit.sql.execute(
         """
         UPDATE message AS m SET at = row.at, sequence = row.sequence
@@ -270,17 +276,15 @@ async def _record_done(unit: UnitOfWork, results: list[Result]) -> None:
 
 
 async def _record_opt_outs(runtime: Runtime, unit: UnitOfWork, results: list[Result]) -> None:
-    """A refusal because the person left is a fact about the person: recorded before any row, under the address lock."""
-    gone = [result.claim.recipient for result in results if isinstance(result.answer, RecipientOptedOut)]
-    if not gone:
+    """A refusal because the person left, or wants no marketing, is a fact about the person: recorded before any row, under the
+    address lock."""
+    kinds = [(result.claim.recipient, kind) for result in results for cls, kind in WISHES if isinstance(result.answer, cls)]
+    if not kinds:
         return
-    await locks.lock_addresses(unit, [recipient.consent_key for recipient in gone])
-    await ledger.record(
-        unit,
-        runtime.vault,
-        runtime.hooks,
-        [ledger.Change(*recipient.consent_key, "blocked", clock.now(), {"source": "send_refused"}) for recipient in gone],
-    )
+    people = await aliases.families(unit, {recipient.consent_key for recipient, _ in kinds})
+    await locks.lock_addresses(unit, set().union(*people.values()))
+    changes = [ledger.Change(*recipient.consent_key, kind, clock.now(), {"source": "send_refused"}) for recipient, kind in kinds]
+    await ledger.record(unit, runtime.vault, runtime.hooks, changes)
 
 
 async def _judge_health(unit: UnitOfWork, channel_id: UUID, results: list[Result]) -> None:

@@ -11,10 +11,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from hub.connectors.events import Location
 from hub.core import clock, ids
 from hub.core.errors import InvalidInput, NotFound
+from hub.inbox.compose import Filled
 from hub.inbox.outbound import CLIENT_KEY_LENGTH
 from hub.inbox.queries import VIEWS
 from hub.inbox.service import Charge
 from hub.inbox.when import Choice, read_choice
+from hub.inbox.wording import LONGEST
 
 LONGEST_TEXT = 20_000
 """Characters of a reply or note. Messengers allow fewer or split (R-302); this bounds what is stored."""
@@ -74,6 +76,18 @@ class Reply(_Posted):
             return None
         latitude, longitude = _degrees(self.latitude, "latitude", 90), _degrees(self.longitude, "longitude", 180)
         return Location(latitude=latitude, longitude=longitude, title=self.title.strip(), address=self.address.strip())
+
+
+class TemplatePick(_Posted):
+    """A template, by its shown id, and what stands in its blanks."""
+
+    template: str
+    client_key: Annotated[str, Field(min_length=1, max_length=CLIENT_KEY_LENGTH)]
+    parameters: Annotated[list[Annotated[str, StringConstraints(max_length=LONGEST)]], Field(max_length=MOST_IDS)] = []
+
+    @property
+    def filled(self) -> Filled:
+        return Filled(ids.read("tpl", self.template), self.parameters)
 
 
 class Change(_Posted):
@@ -149,6 +163,7 @@ class Press(_Posted):
 
 
 ReplyForm = Annotated[Reply, Form()]
+TemplateForm = Annotated[TemplatePick, Form()]
 ChangeForm = Annotated[Change, Form()]
 ReactionForm = Annotated[Reaction, Form()]
 NoteForm = Annotated[Note, Form()]

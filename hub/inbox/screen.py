@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from babel.numbers import format_decimal
 from fastapi import Request
 
+from hub.channels.templates import Kept, list_templates
 from hub.connectors.contract import AnyConnector
 from hub.connectors.events import Text
 from hub.consent.gate import Decision
@@ -32,6 +33,7 @@ from hub.inbox.rich import draw_text
 from hub.inbox.schemas import View
 from hub.inbox.thread import Piece, lay_out
 from hub.inbox.when import Choice, Signal, choices, read_signal
+from hub.inbox.wording import Wording, read_wording
 from hub.organisations.actor import Access
 from hub.organisations.rights import ROLE_RIGHTS, Right
 from hub.organisations.teams import Team, read_teams
@@ -96,6 +98,18 @@ class RecordView:
 
 
 @dataclass(frozen=True, slots=True)
+class Pick:
+    """A template that may be sent now."""
+
+    kept: Kept
+    wording: Wording
+
+    @property
+    def shown(self) -> str:
+        return ids.show("tpl", self.kept.id)
+
+
+@dataclass(frozen=True, slots=True)
 class Talk:
     """The open conversation. `may` is what the gate says about a reply now."""
 
@@ -114,6 +128,8 @@ class Talk:
     records: list[RecordView]
     """The newest of the protocol."""
     drafts: Drafts
+    templates: list[Pick]
+    """What may be sent although the reply window is over."""
 
     @property
     def id(self) -> str:
@@ -272,7 +288,14 @@ class Screen:
             choices(self._zone, clock.now()),
             [self._record(record, people, teams) for record in records],
             drafts,
+            await self._picks(row) if may.other_way == "template" else [],
         )
+
+    async def _picks(self, row: Row) -> list[Pick]:
+        """Approved templates of the conversation's channel; those that begin with a file are not offered here."""
+        kept = await list_templates(self._unit, row.channel_id, only_approved=True)
+        picks = [Pick(one, read_wording(one.components)) for one in kept]
+        return [pick for pick in picks if not pick.wording.needs_file]
 
     async def protocol(self, conversation_id: UUID, before: int | None) -> dict[str, Any]:
         """A page of everything that was done with a conversation; NotFound."""

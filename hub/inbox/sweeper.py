@@ -14,7 +14,9 @@ import structlog
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
+from hub.channels.incidents import tell_owners
 from hub.channels.moving import register_moved
+from hub.channels.terms import ask_again
 from hub.connectors.contract import Polls
 from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
@@ -132,6 +134,8 @@ async def run(runtime: Runtime) -> None:
             if time.monotonic() - kept_house > HOUSEKEEPING_SECONDS:
                 await keep_house(runtime)
                 await register_moved(runtime)
+                await ask_again(runtime)
+                await tell_owners(runtime)
                 kept_house = time.monotonic()
         except LOOK_FAILED as error:
             log.error("sweeper_failed", error=type(error).__name__)

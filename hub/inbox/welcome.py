@@ -14,9 +14,10 @@ from hub.connectors.errors import SendError
 from hub.connectors.events import Sender
 from hub.consent import gate, locks
 from hub.inbox.arrivals import Arrival, append_in, note_stored
+from hub.inbox.claiming import write_welcome
 from hub.inbox.content import clean
 from hub.inbox.facts import load_recipients, load_stranger
-from hub.inbox.outbound import keep_decisions, write_welcome
+from hub.inbox.outbound import keep_decisions
 from hub.inbox.people import Named, conversations_of, open_talks
 from hub.runtime import Runtime
 

@@ -90,6 +90,9 @@ PARAMETERS: Final = (
     Parameter("support", {"days": "workdays", "from": "08:00", "until": "17:00"}, "support hours", "whappodo", "II.12.1"),
     Parameter("backup", {"runs": "daily, Monday to Friday", "keep": {"days": 7}}, "backups", "whappodo", "II.7.4"),
     Parameter("subproc.objection", {"days": 14}, "to object to a sub-processor", "innovaphone", "K.9.3"),
+    Parameter("provider_terms.grace", {"days": 30}, "how long a channel sends under terms not yet accepted", "hub", "R-180"),
+    Parameter("threema.territory", ["DE", "AT", "GB"], "registered seats that may use Threema", "whappodo", "III.7.2"),
+    Parameter("allowed_regions", ["any"], "where messengers may process data; others need a consent", "innovaphone", "K.5.6"),
     Parameter("signup.flow", {"accepted_by": ["confirmation", "credentials"]}, "acceptance of a sign-up", "whappodo", "II.4.4"),
 )
 

@@ -340,7 +340,7 @@ STORIES: Final = (
         connector="whatsapp",
     ),
     Story(
-        "",
+        "RUTHAM7N",
         "Ruth",
         "Amann",
         "de",
@@ -365,7 +365,7 @@ STORIES: Final = (
         connector="viber",
     ),
     Story(
-        "",
+        "7318840026614301",
         "Nadine",
         "Kohler",
         "de",

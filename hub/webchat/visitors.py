@@ -14,7 +14,7 @@ from hub.connectors.webchat import wire
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import HubError, NotSignedIn, Unavailable
-from hub.core.i18n import DEFAULT_LOCALE, Translator
+from hub.core.i18n import Translator
 from hub.inbox.door import Door
 from hub.runtime import Runtime
 from hub.webchat.embedded import Chat
@@ -63,12 +63,15 @@ async def check_open(unit: UnitOfWork, channel_id: UUID) -> None:
 
 
 async def start(runtime: Runtime, chat: Chat, *, name: str, email: str, language: str) -> tuple[Visitor, str]:
-    """A new visitor and their token, which is told once. ChatClosed. Without a name they get one that tells them apart."""
+    """A new visitor and their token, which is told once. ChatClosed. Without a name they get one that tells them apart, in the
+    business's language."""
     token, visitor_id, now = secrets.token_urlsafe(TOKEN_BYTES), ids.new_id(), clock.now()
-    number = ids.show("vis", visitor_id)[-4:].upper()
-    visitor = Visitor(visitor_id, name or Translator(DEFAULT_LOCALE)("webchat.visitor", number=number), email, language)
     async with runtime.database.unit_of_work(chat.channel.organisation_id) as unit:
         await check_open(unit, chat.channel.channel_id)
+        if not name:
+            locale = await unit.sql.fetchval("SELECT locale FROM organisation WHERE id = $1", unit.tenant)
+            name = Translator(locale)("webchat.visitor", number=ids.show("vis", visitor_id)[-4:].upper())
+        visitor = Visitor(visitor_id, name, email, language)
         await unit.sql.execute(
             """
             INSERT INTO webchat_visitor (organisation_id, id, channel_id, token_hash, name, email, language, created_at, seen_at)

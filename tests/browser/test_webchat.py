@@ -99,6 +99,11 @@ async def shop(hub: HubUnderTest, site: Site) -> AsyncIterator[Shop]:
         yield made[0]
 
 
+def is_mark(answer: Response) -> bool:
+    """The widget has said what it shows, or what was read."""
+    return answer.url.endswith("/marks") and answer.status == 204
+
+
 async def write(page: Page, text: str) -> None:
     async with page.expect_response(lambda answer: answer.url.endswith("/messages") and answer.request.method == "POST"):
         await page.get_by_role("textbox", name="Nachricht schreiben").fill(text)
@@ -147,13 +152,11 @@ async def test_conversation_both_ways(shop: Shop) -> None:
     await desk.fill("#text", "Ja, kommen Sie *gern* vorbei: https://www.radwerk.example/weg.")
     async with desk.expect_response(lambda one: one.url.endswith("/messages")):
         await desk.keyboard.press("Control+Enter")
-    await shop.hub.settle()
+    async with page.expect_response(is_mark):
+        await shop.hub.settle()
     answer = page.get_by_role("listitem").filter(has_text="vorbei")
     await expect(answer.locator("strong")).to_have_text("gern")
     await expect(answer.locator("a")).to_have_attribute("href", "https://www.radwerk.example/weg")
-    async with page.expect_response(lambda one: one.url.endswith("/marks")) as marked:
-        await page.bring_to_front()
-    assert (await marked.value).status == 204
     await shop.hub.settle()
     assert await shop.hub.value("SELECT state FROM message WHERE direction = 'out'") == "read"
 
@@ -167,13 +170,15 @@ async def test_visitor_goes_away_and_comes_back(shop: Shop) -> None:
     await page.close()
     message = await shop.answer("Bis 18 Uhr")
     await shop.answer("samstags bis 13 Uhr")
-    back = await shop.visit(context)
+    back = await context.new_page()
+    async with back.expect_response(is_mark):
+        await back.goto(shop.address)
     button = back.get_by_role("button", name="Chat öffnen, 2 neue Nachrichten")
     await expect(button).to_be_visible()
     await expect(back.locator(".badge")).to_have_text("2")
     await shop.hub.settle()
     assert await shop.hub.value("SELECT state FROM message WHERE id = $1", message) == "delivered"
-    async with back.expect_response(lambda one: one.url.endswith("/marks")):
+    async with back.expect_response(is_mark):
         await button.click()
     await expect(back.get_by_role("listitem").filter(has_text="Bis wann haben Sie offen?")).to_be_visible()
     await expect(back.locator(".badge")).to_be_hidden()
@@ -199,7 +204,7 @@ async def test_files_both_ways(shop: Shop, tmp_path: Path) -> None:
     await shop.answer("Unser Angebot", files=[file])
     offer = page.get_by_role("link", name="Angebot.pdf")
     await expect(offer).to_be_visible()
-    answer: Response | Any = await page.request.get(await offer.evaluate("(one) => one.href"))
+    answer = await page.request.get(await offer.evaluate("(one) => one.href"))
     assert await answer.body() == PDF
     bad = tmp_path / "seite.html"
     bad.write_bytes(b"<!doctype html><script>alert(1)</script>")
@@ -297,12 +302,15 @@ async def test_typing_both_ways(shop: Shop) -> None:
     await write(page, "Hallo")
     await shop.hub.settle()
     await expect(page.get_by_role("listitem").filter(has_text="Hallo")).to_contain_text("gesendet")
+    desk = await shop.site.open(await visit(shop.hub), f"/inbox/open/{conv(await shop.conversation())}")
     await shop.hub.runtime.live.whisper(shop.hub.organisation_id, {"shown_typing": conv(await shop.conversation())})
     await expect(page.locator(".types")).to_be_visible()
     await expect(page.get_by_role("status")).to_have_text("Jemand schreibt gerade eine Antwort.")
     async with page.expect_response(lambda one: one.url.endswith("/typing")) as told:
         await page.get_by_role("textbox", name="Nachricht schreiben").press_sequentially("ja")
     assert (await told.value).status == 204
+    await shop.hub.settle()
+    await expect(desk.locator("[data-customer]")).to_be_visible()
 
 
 async def test_question_with_answers(shop: Shop) -> None:
@@ -354,4 +362,11 @@ async def test_accessible_in_both_themes(shop: Shop, width: int, height: int) ->
     hosted = await context.new_page()
     await hosted.goto(f"{shop.site.address}/webchat/{shop.key}")
     await look(hosted, "hosted")
+    owner = await visit(shop.hub, "Olga Chefin", role="owner")
+    desk = await (await shop.site.context(owner, reduced_motion="reduce")).new_page()
+    await desk.add_init_script(path=VENDOR / "axe.min.js")
+    await desk.set_viewport_size({"width": width, "height": height})
+    for path in (f"/webchat/{shop.key}", "/channels?connect=webchat", "/channels"):
+        await desk.goto(owner.base + path)
+        await look(desk, path)
     assert found == []

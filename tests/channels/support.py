@@ -2,14 +2,18 @@
 
 import html
 import re
+from dataclasses import replace
 from uuid import UUID
 
 import httpx2
+from pydantic import SecretStr
 
 from hub.core import ids
 from hub.inbox import ingest
+from hub.runtime import Runtime
 from tests.inbox.pages_support import PAGE, Visitor
 from tests.sandbox.support import TOKEN, Simulated
+from tests.smtp import MailServer
 from tests.support import Connected, HubUnderTest
 
 SECRET = TOKEN.partition(":")[2]
@@ -27,17 +31,34 @@ def form(simulated: Simulated, **changed: str) -> dict[str, str]:
     return {name: value for name, value in (filled | changed).items() if value != "-"}
 
 
-async def connect(hub: HubUnderTest, who: Visitor, simulated: Simulated) -> Connected:
+async def connect(hub: HubUnderTest, who: Visitor, simulated: Simulated, **fields: str) -> Connected:
     """Set a channel up over the page."""
-    answer = await who.post("/channels", headers=PAGE, **form(simulated))
+    answer = await who.post("/channels", headers=PAGE, **form(simulated, **fields))
     assert answer.status_code == 303, answer.text
+    return await only_channel(hub)
+
+
+async def only_channel(hub: HubUnderTest) -> Connected:
+    """The one channel there is."""
     channel_id: UUID = await hub.value("SELECT id FROM channel")
     channel = await ingest.load_channel(hub.runtime, hub.organisation_id, channel_id)
     return Connected(channel_id, "telegram", channel.account.webhook_secrets[0])
 
 
+async def card(who: Visitor, channel: Connected, query: str = "") -> str:
+    """The page of one channel."""
+    return await who.page(f"/channels/{ids.show('chn', channel.id)}{query}")
+
+
 async def act(who: Visitor, channel: Connected, what: str, **fields: str) -> httpx2.Response:
     return await who.post(f"/channels/{ids.show('chn', channel.id)}/{what}", headers=PAGE, **fields)
+
+
+def with_mail(hub: HubUnderTest, smtp: MailServer) -> Runtime:
+    """The hub's runtime with a mail server."""
+    url = SecretStr(f"smtp://127.0.0.1:{smtp.port}")
+    settings = hub.runtime.settings.model_copy(update={"smtp_url": url, "mail_from": "hub@radwerk.example"})
+    return replace(hub.runtime, settings=settings)
 
 
 def words(page: str) -> str:

@@ -13,7 +13,7 @@ from hub.connectors.errors import ConnectorError
 from hub.consent.gate import SendBlocked
 from hub.core.clock import FakeClock
 from hub.core.i18n import LOCALES, catalogue
-from tests.channels.support import SECRET, act, connect, field, form, words
+from tests.channels.support import SECRET, act, card, connect, field, form, words
 from tests.inbox.pages_support import PAGE, receive, visit
 from tests.sandbox.support import TOKEN, Simulated
 from tests.support import HubUnderTest, telegram_text
@@ -40,11 +40,12 @@ async def test_connecting_against_telegram(hub: HubUnderTest, simulated: Simulat
     """R-192: with the terms accepted the bot is checked, its webhook set, and the card shows address, terms and webhook."""
     ada = await visit(hub, "Ada Admin", role="admin")
     channel = await connect(hub, ada, simulated)
-    page = words(await ada.page("/channels"))
+    assert "Werkstatt Telegram · @muster_optik_bot Noch nicht getestet" in words(await ada.page("/channels"))
+    page = words(await card(ada, channel))
     for shown in (
         "Werkstatt",
         "Telegram · @muster_optik_bot",
-        "Läuft",
+        "Noch nicht getestet",
         "Betreiber Dogged Labs",
         "Stand 2024-07, angenommen am 24.11.2026",
         f"{hub.runtime.settings.base_url}{channel.path}",
@@ -129,9 +130,10 @@ async def test_replacing_anothers_webhook_is_told(hub: HubUnderTest, simulated: 
     assert answer.status_code == 303
     page = await ada.client.get(answer.headers["location"], headers=PAGE)
     assert "das andere System nicht mehr" in page.text
-    both = words(await ada.page("/channels?note=channel.telegram.note.polling&note=channel.telegram.note.updates_missing"))
-    assert both.count("Verbunden.") == 1 and "keine öffentliche Adresse" in both and "nicht alle Arten von Meldungen" in both
-    foreign = await ada.page("/channels?note=shell.logout")
+    channel_page = str(answer.headers["location"]).partition("?")[0].removeprefix(ada.base).removesuffix("/test")
+    both = words(await ada.page(f"{channel_page}?note=channel.telegram.note.polling&note=channel.telegram.note.updates_missing"))
+    assert "keine öffentliche Adresse" in both and "nicht alle Arten von Meldungen" in both
+    foreign = await ada.page(f"{channel_page}?note=shell.logout")
     assert "Abmelden" not in re.sub(r"<nav.*?</nav>", "", foreign, flags=re.S)
 
 
@@ -161,7 +163,7 @@ async def test_kill_switch(hub: HubUnderTest, simulated: Simulated) -> None:
     conversation = await receive(hub, channel, "Hallo")
     for number in range(10):
         await hub.reply(conversation, f"Antwort {number}")
-    assert "10 Nachrichten" in await ada.page("/channels")
+    assert "10 Nachrichten" in await card(ada, channel)
 
     answer = await act(ada, channel, "block", reason="Missbrauch gemeldet")
     assert answer.status_code == 303
@@ -176,7 +178,7 @@ async def test_kill_switch(hub: HubUnderTest, simulated: Simulated) -> None:
     assert await hub.value("SELECT count(*) FROM message WHERE text = 'Sind Sie noch da?'") == 1
     with pytest.raises(SendBlocked):
         await hub.reply(conversation, "Jetzt nicht mehr")
-    page = words(await ada.page("/channels"))
+    page = words(await card(ada, channel))
     assert "Gesperrt, es geht nichts hinaus. Grund: Missbrauch gemeldet." in page
     entry = (await hub.rows("SELECT member_id, detail FROM audit_entry WHERE action = 'channel.blocked'"))[0]
     assert entry["member_id"] == ada.member_id and "Missbrauch gemeldet" in repr(entry["detail"])
@@ -203,7 +205,7 @@ async def test_kill_switch_needs_a_reason(hub: HubUnderTest, simulated: Simulate
     channel = await connect(hub, ada, simulated)
     await hub.reply(await receive(hub, channel, "Hallo"), "wartet")
     answer = await act(ada, channel, "block", reason="  ")
-    assert answer.status_code == 422 and "Zum Sperren ist ein Grund nötig." in answer.text
+    assert answer.status_code == 422 and "Dazu ist ein Grund nötig. Der Kanal ist unverändert." in answer.text
     assert await hub.value("SELECT state FROM channel") == "on"
     assert " required" in field(answer.text, "reason")
     assert "1 wartende Nachricht scheitert endgültig" in answer.text
@@ -215,7 +217,7 @@ async def test_off_and_on_again(hub: HubUnderTest, simulated: Simulated) -> None
     channel = await connect(hub, ada, simulated)
     conversation = await receive(hub, channel, "Hallo")
     assert (await act(ada, channel, "off")).status_code == 303
-    assert "Ausgeschaltet" in await ada.page("/channels")
+    assert "Ausgeschaltet" in await ada.page("/channels") and "Ausgeschaltet" in await card(ada, channel)
     with pytest.raises(SendBlocked):
         await hub.reply(conversation, "nein")
     await receive(hub, channel, "Kommt an", first=2)
@@ -244,7 +246,7 @@ async def test_new_terms_are_asked_for(hub: HubUnderTest, simulated: Simulated, 
     old = providers.provider_of("telegram")
     newer = providers.Provider(old.provider, old.operator, "2027-01", old.documents)
     monkeypatch.setattr(providers, "_providers", lambda: {"telegram": newer})
-    assert "Stand 2027-01, noch nicht angenommen" in await ada.page("/channels")
+    assert "Stand 2027-01, noch nicht angenommen" in await card(ada, channel)
     answer = await act(ada, channel, "on")
     assert answer.status_code == 409 and "Die Bedingungen des Messengers sind noch nicht angenommen." in answer.text
     assert (await act(ada, channel, "on", accept="telegram")).status_code == 303
@@ -252,7 +254,7 @@ async def test_new_terms_are_asked_for(hub: HubUnderTest, simulated: Simulated, 
         "2024-07",
         "2027-01",
     ]
-    assert "Stand 2027-01, angenommen am" in await ada.page("/channels")
+    assert "Stand 2027-01, angenommen am" in await card(ada, channel)
 
 
 # State in words
@@ -286,7 +288,7 @@ async def test_health_in_words(
             await health.mark_failing(unit, channel.id, cause, clock())
         else:
             await mark(unit, channel.id, cause)
-    page = words(await ada.page("/channels"))
+    page = words(await card(ada, channel))
     for one in (*said, "1 Nachricht wartet.", "Was Kunden schreiben, geht nicht verloren."):
         assert one in page
 
@@ -303,9 +305,9 @@ async def test_every_error_of_a_connector_has_words(locale: str) -> None:
 
 async def test_english(hub: HubUnderTest, simulated: Simulated) -> None:
     anna = await visit(hub, "Anna Nowak", role="admin", locale="en")
-    await connect(hub, anna, simulated)
-    page = words(await anna.page("/channels?connect=telegram"))
-    for shown in ("Running", "version 2024-07, accepted on 24 Nov 2026", "I have read the terms of Telegram"):
+    channel = await connect(hub, anna, simulated)
+    page = words(await card(anna, channel)) + words(await anna.page("/channels?connect=telegram"))
+    for shown in ("Not tested yet", "version 2024-07, accepted on 24 Nov 2026", "I have read the terms of Telegram"):
         assert shown in page
 
 
@@ -318,8 +320,9 @@ async def test_an_agent_looks_but_does_not_act(hub: HubUnderTest, simulated: Sim
     channel = await connect(hub, ada, simulated)
     page = await jonas.page("/channels?connect=telegram")
     assert "@muster_optik_bot" in page and "Das kann, wer die Rolle Inhaber oder Verwaltung hat." in page
-    main = page.partition("<main")[2]
-    assert "<form" not in main and "popovertarget" not in main and "?connect=" not in main
+    for one in (page, await card(jonas, channel, "?form=settings")):
+        main = one.partition("<main")[2]
+        assert "<form" not in main and "popovertarget" not in main and "?connect=" not in main and "?form=" not in main
     for what, fields in (("on", {}), ("off", {}), ("block", {"reason": "x"})):
         assert (await act(jonas, channel, what, **fields)).status_code == 403
     assert (await jonas.post("/channels", headers=PAGE, **form(simulated))).status_code == 403

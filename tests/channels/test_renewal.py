@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from hub.channels import health, providers, service
 from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel
 from hub.core import ids
-from tests.channels.support import SECRET, act, connect, field, words
+from tests.channels.support import SECRET, act, card, connect, field, words
 from tests.inbox.pages_support import PAGE, Visitor, receive, visit
 from tests.sandbox.support import BOT, TOKEN, Simulated
 from tests.support import Connected, HubUnderTest
@@ -65,12 +65,13 @@ async def test_new_credentials_let_go_what_waited(hub: HubUnderTest, simulated: 
     await revoke(simulated)
     assert await reply(hub, channel, "Ihre Brille ist fertig.") == "queued"
     assert await hub.value("SELECT health FROM channel") == "attention"
-    page = await ada.page("/channels")
-    assert f'<a class="btn s main" href="/o/radwerk/channels?renew={shown}">' in page
+    assert f'<a class="btn s main" href="/o/radwerk/channels/{shown}"' in await ada.page("/channels")
+    page = await card(ada, channel)
+    assert f'<a class="btn s main" href="/o/radwerk/channels/{shown}?form=settings">' in page
     assert 'class="btn main"' not in page, "one act is wanted most"
     assert "Erneuern Sie die Zugangsdaten;" in words(page)
 
-    page = await ada.page(f"/channels?renew={shown}")
+    page = await card(ada, channel, "?form=settings")
     said = words(page)
     assert "Zugangsdaten von „Werkstatt“ erneuern" in said and "Prüfen und übernehmen" in said
     assert 'name="terms"' not in page and 'name="title"' not in page and 'name="connector"' not in page
@@ -80,7 +81,7 @@ async def test_new_credentials_let_go_what_waited(hub: HubUnderTest, simulated: 
     assert f'action="/o/radwerk/channels/{shown}/settings"' in page
 
     answer = await renew(ada, channel, simulated)
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/o/radwerk/channels?renewed={shown}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/o/radwerk/channels/{shown}?said=renewed")
     said = words((await ada.client.get(answer.headers["location"], headers=PAGE)).text)
     assert "Die Zugangsdaten von „Werkstatt“ sind erneuert." in said and "Was gewartet hat, geht jetzt hinaus." in said
     assert "Läuft" in said
@@ -189,12 +190,11 @@ async def test_renewed_secrets_stay_secret(hub: HubUnderTest, simulated: Simulat
     """I10: neither the old nor the new token is in a page, a log line, the audit log or the feed."""
     ada = await visit(hub, "Ada Admin", role="admin")
     channel = await connected(hub, ada, simulated)
-    shown = ids.show("chn", channel.id)
     with capture_logs() as logs:
-        pages = [await ada.page(f"/channels?renew={shown}"), (await renew(ada, channel, simulated, set_bot_token=UNKNOWN)).text]
+        pages = [await card(ada, channel, "?form=settings"), (await renew(ada, channel, simulated, set_bot_token=UNKNOWN)).text]
         await revoke(simulated)
         answer = await renew(ada, channel, simulated)
-        pages += [answer.text, str(answer.headers), await ada.page(f"/channels?renew={shown}&renewed={shown}")]
+        pages += [answer.text, str(answer.headers), await card(ada, channel, "?form=settings&said=renewed")]
     kept = [tuple(row) for row in await hub.rows("SELECT detail, target FROM audit_entry")]
     kept += [tuple(row) for row in await hub.rows("SELECT data, kind FROM feed_entry")]
     sealed: Any = await hub.value("SELECT settings_sealed FROM channel")
@@ -206,9 +206,8 @@ async def test_renewed_secrets_stay_secret(hub: HubUnderTest, simulated: Simulat
 async def test_renewing_in_english(hub: HubUnderTest, simulated: Simulated) -> None:
     anna = await visit(hub, "Anna Nowak", role="admin", locale="en")
     channel = await connected(hub, anna, simulated)
-    shown = ids.show("chn", channel.id)
-    assert "Renew credentials" in words(await anna.page("/channels"))
-    page = words(await anna.page(f"/channels?renew={shown}"))
+    assert "Renew credentials" in words(await card(anna, channel))
+    page = words(await card(anna, channel, "?form=settings"))
     assert "Renew the credentials of “Werkstatt”" in page and "Check and use" in page
     answer = await renew(anna, channel, simulated, set_bot_token=UNKNOWN)
     assert "The credentials are unchanged." in words(answer.text)
@@ -223,7 +222,7 @@ async def test_who_may_renew(hub: HubUnderTest, simulated: Simulated) -> None:
     ada = await visit(hub, "Ada Admin", role="admin")
     jonas, rita = await visit(hub), await visit(hub, "Rita Leser", role="readonly")
     channel = await connected(hub, ada, simulated)
-    query = f"/channels?renew={ids.show('chn', channel.id)}"
+    query = f"/channels/{ids.show('chn', channel.id)}?form=settings"
     assert "<form" not in (await jonas.page(query)).partition("<main")[2]
     await rita.page(query, status=403)
     for who in (jonas, rita):
@@ -237,7 +236,7 @@ async def test_a_channel_of_others_is_not_renewed(hub: HubUnderTest, simulated: 
     foreign = await hub.connect(access=other)
     ada = await visit(hub, "Ada Admin", role="admin")
     for unknown in (ids.show("chn", foreign.id), ids.show("chn", ids.new_id()), "chn_x"):
-        await ada.page(f"/channels?renew={unknown}", status=404)
+        await ada.page(f"/channels/{unknown}?form=settings", status=404)
     before = await hub.value("SELECT settings_sealed FROM channel", organisation_id=other.organisation_id)
     assert (await renew(ada, foreign, simulated)).status_code == 404
     assert await hub.value("SELECT settings_sealed FROM channel", organisation_id=other.organisation_id) == before

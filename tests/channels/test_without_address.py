@@ -6,7 +6,7 @@ from httpx import AsyncClient
 from hub.core import lanes
 from hub.core.settings import Settings
 from hub.inbox import ingest, listening
-from tests.channels.support import connect, form, words
+from tests.channels.support import act, card, connect, form, only_channel, words
 from tests.inbox.pages_support import PAGE, visit
 from tests.sandbox.support import BOT, Simulated
 from tests.support import Connected, HubUnderTest
@@ -32,7 +32,11 @@ async def test_the_page_says_how_messages_come_in(hub: HubUnderTest, simulated: 
     answer = await ada.post("/channels", headers=PAGE, **form(simulated))
     page = words((await ada.client.get(answer.headers["location"], headers=PAGE)).text)
     assert "Er fragt deshalb selbst bei Telegram nach neuen Nachrichten" in page
-    assert "Der Hub fragt den Messenger ab" in page and "Webhook-Adresse" not in page
+    channel = await only_channel(hub)
+    page = words(await card(ada, channel))
+    assert "Der Hub fragt den Messenger ab" in page and "Webhook-Adresse" not in page and "Erreichbarkeit prüfen" not in page
+    answer = await act(ada, channel, "reach")
+    assert answer.status_code == 409 and "Dieser Hub hat keine öffentliche Adresse." in words(answer.text)
 
 
 async def test_the_webhook_of_another_system_is_taken_away_and_told(hub: HubUnderTest, simulated: Simulated) -> None:

@@ -44,7 +44,7 @@ def _facts(connector: AnyConnector) -> tuple[str, ...]:
         "yes" if can.idempotent_sends else "no",
         f"{can.per_second:g}",
         "webhook, polling" if isinstance(connector, Polls) else "webhook",
-        "yes" if isinstance(connector, FetchesMedia) else "no",
+        "at hand" if can.media_at_hand else "yes" if isinstance(connector, FetchesMedia) else "no",
     )
 
 

@@ -3,9 +3,11 @@
 import hashlib
 import hmac
 import json
+from pathlib import Path
 
 import pytest
 
+import hub.connectors
 from hub.connectors._meta import envelope
 from hub.connectors._meta.codes import graph_error
 from hub.connectors._meta.graph import Graph
@@ -98,7 +100,7 @@ def test_a_delivery_for_many_accounts_is_divided_each_element_once() -> None:
     assert [(share.own_id, [entry["time"] for entry in json.loads(share.body)["entry"]]) for share in shares] == [
         ("1", [1, 3]),
         ("2", [2]),
-        ("", [4]),
+        ("0", [4]),  # nobody's: an empty id would reach every account
     ]
     assert all(json.loads(share.body)["object"] == "page" for share in shares)
 
@@ -160,3 +162,20 @@ def test_what_went_well_is_no_error() -> None:
 
 def test_an_action_has_one_recipient() -> None:
     assert request_for(outbound_action({"action": "ShowTyping", "address": "1"}), None)["recipient"] == {"id": "1"}
+
+
+# --- terms ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("connector", ["messenger", "instagram"])
+def test_the_five_documents_of_meta_are_there_to_be_accepted(connector: str) -> None:
+    """R-189: terms of use, developer policies, Instagram's terms, community standards, Instagram's guidelines."""
+    record = json.loads((Path(hub.connectors.__file__).parent / connector / "provider.json").read_text("utf-8"))
+    assert [document["title"] for document in record["documents"]] == [
+        "Meta Terms of Service",
+        "Meta Platform Terms and Developer Policies",
+        "Instagram Terms of Use",
+        "Meta Community Standards",
+        "Instagram Community Guidelines",
+    ]
+    assert record["operator"] == "Meta Platforms Ireland Limited"

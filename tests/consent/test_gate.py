@@ -20,6 +20,9 @@ RULES = (
     "organisation_inactive",
     "contract_inactive",
     "channel_blocked",
+    "messenger_ended",
+    "not_approved",
+    "terms_overdue",
     "channel_off",
     "channel_failing",
     "channel_attention",
@@ -41,6 +44,9 @@ def facts(**values: Any) -> Facts:
         "standing": "active",
         "channel_state": "on",
         "block_reason": "",
+        "ended_at": None,
+        "approval": "",
+        "terms_due_at": None,
         "health": "healthy",
         "health_cause": "",
         "health_until": None,
@@ -67,6 +73,13 @@ def facts(**values: Any) -> Facts:
         ({"standing": "trial_ended"}, "refuse", "contract_inactive"),
         ({"channel_state": "off"}, "refuse", "channel_off"),
         ({"channel_state": "blocked", "block_reason": "law"}, "refuse", "channel_blocked"),
+        ({"ended_at": NOW + timedelta(seconds=1)}, "allow", "reply"),
+        ({"ended_at": NOW}, "refuse", "messenger_ended"),
+        ({"approval": "approved"}, "allow", "reply"),
+        ({"approval": "applied"}, "refuse", "not_approved"),
+        ({"approval": "revoked"}, "refuse", "not_approved"),
+        ({"terms_due_at": NOW + timedelta(seconds=1)}, "allow", "reply"),
+        ({"terms_due_at": NOW}, "refuse", "terms_overdue"),
         ({"health": "failing", "health_until": NOW + timedelta(minutes=3)}, "defer", "channel_failing"),
         ({"health": "failing", "health_until": NOW}, "allow", "reply"),
         ({"health": "attention"}, "defer", "channel_attention"),
@@ -144,6 +157,9 @@ any_facts = st.builds(
     standing=st.sampled_from(list(Standing)),
     channel_state=st.sampled_from(["on", "off", "blocked"]),
     block_reason=st.text(max_size=5),
+    ended_at=moments,
+    approval=st.sampled_from(["", "applied", "approved", "refused", "revoked"]),
+    terms_due_at=moments,
     health=st.sampled_from(["healthy", "failing", "attention"]),
     health_cause=st.text(max_size=5),
     health_until=moments,
@@ -170,6 +186,8 @@ def test_nothing_that_forbids_can_be_outvoted(known: Facts, request_: gate.Reque
     if decision.verdict != "allow":
         return
     assert known.organisation_state == "active" and known.standing in ("trial", "active")
+    assert known.approval in ("", "approved")
+    assert all(at is None or at > known.now for at in (known.ended_at, known.terms_due_at))
     assert known.channel_state == "on" and known.reach == "reachable" and known.health != "attention"
     if known.choice == "opted_out":
         assert known.choice_at and known.last_inbound_at and known.last_inbound_at > known.choice_at

@@ -18,7 +18,7 @@ from hub.consent import ledger, locks
 from hub.consent.ledger import Change, Kind, State, open_details
 from hub.core import clock, ids, lanes
 from hub.core.settings import Settings
-from hub.inbox import outbound
+from hub.inbox import claiming
 from tests.support import TOKEN, Connected, HubUnderTest, telegram_text
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -147,7 +147,7 @@ async def claim(hub: HubUnderTest, channel: Connected) -> int:
     if lane is None:
         return 0
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-        claims = await outbound.claim(hub.runtime, unit, channel.id, lane.fence, any_=5, bulk=0)
+        claims = await claiming.claim(hub.runtime, unit, channel.id, lane.fence, any_=5, bulk=0)
     await lane.let_go()
     return len(claims)
 

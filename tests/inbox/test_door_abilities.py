@@ -5,6 +5,7 @@ import dataclasses
 import hmac
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,7 +17,7 @@ from hub.channels import service as channels
 from hub.channels.moving import register_moved
 from hub.connectors.contract import Account, OutboundMessage, Permit, RawRequest, Reply, SetupResult, Share
 from hub.connectors.errors import MalformedPayload, SignatureInvalid
-from hub.connectors.events import Sender
+from hub.connectors.events import Event, Sender
 from hub.connectors.registry import Registry
 from hub.core import ids
 from hub.inbox import ingest, sweeper
@@ -68,6 +69,17 @@ class Sharing(Probe):
         return SetupResult(own_id="page", address="@page", title="Page")
 
 
+class Headed(Probe):
+    """A provider that says in a header what it delivers."""
+
+    connector = "headed"
+    keeps_headers = frozenset({"x-kind"})
+
+    def parse(self, request: RawRequest, account: Account[ProbeSettings]) -> Sequence[Event]:
+        raw = json.loads(request.body)
+        return super().parse(replace(request, body=json.dumps([raw | {"type": request.headers["x-kind"]}]).encode()), account)
+
+
 class Asking(Sharing):
     """A daemon that is asked, whatever address the hub has."""
 
@@ -96,7 +108,7 @@ urls: list[str | None] = []
 
 @pytest.fixture
 def connectors() -> Registry:
-    return Registry([Probe(), Handshaking(), Sharing(), Greeting(), Asking()])
+    return Registry([Probe(), Handshaking(), Sharing(), Greeting(), Asking(), Headed()])
 
 
 def said(key: str, who: str = "anna", text: str = "Hallo") -> dict[str, Any]:
@@ -125,6 +137,15 @@ async def test_a_test_of_the_address_is_answered_in_the_providers_words(hub: Hub
 async def test_a_messenger_without_tests_takes_no_get(hub: HubUnderTest) -> None:
     channel = await hub.connect("probe")
     assert (await hub.browser().get(channel.path)).status_code == 405
+
+
+async def test_parse_gets_the_headers_that_the_messenger_needs_and_no_other(hub: HubUnderTest) -> None:
+    channel = await hub.connect("headed", token="t")
+    headers = {"x-probe-secret": channel.secret, "x-kind": "message", "x-other": "no"}
+    await hub.browser().post(channel.path, content=json.dumps(said("m1") | {"type": ""}).encode(), headers=headers)
+    assert await hub.value("SELECT headers FROM webhook_delivery") == {"x-kind": "message"}
+    await hub.settle()
+    assert await hub.value("SELECT text FROM message") == "Hallo"
 
 
 # an address that accounts share

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from hub.channels import service
+from hub.channels import care, service
 from hub.channels.moving import register_moved
 from hub.connectors.contract import Account, Polled, RawRequest, SetupResult
 from hub.connectors.errors import AuthFailed, SendError, TakenElsewhere, Unavailable
@@ -185,6 +185,7 @@ async def test_trouble_shows_at_the_channel(hub: HubUnderTest, error: SendError,
     assert await hub.value("SELECT health FROM channel") == health
     hub.clock.advance(seconds=6)
     provider.refuses = None
+    await care.drain(hub.runtime, hub.organisation_id, channel.id, hub.worker_id)  # what needs a person is told at once
     assert await sweeper.look(hub.runtime) == comes_back
     if comes_back:
         await listen(hub, channel, turns=1)

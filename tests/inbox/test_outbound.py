@@ -14,7 +14,7 @@ from hub.channels.accounts import read_channel
 from hub.consent.gate import SendBlocked
 from hub.core import ids, lanes
 from hub.core.errors import InvalidInput, NotFound
-from hub.inbox import actions, dispatch, outbound
+from hub.inbox import actions, claiming, dispatch
 from hub.inbox.models import BULK
 from tests.support import TOKEN, Connected, HubUnderTest, telegram_text
 
@@ -391,7 +391,7 @@ async def test_an_attempt_left_open_by_a_crash_becomes_unknown(hub: HubUnderTest
     lane = await lanes.take(hub.runtime.database, hub.organisation_id, telegram.id, "out", ids.new_id())
     assert lane is not None
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-        claims = await outbound.claim(hub.runtime, unit, telegram.id, lane.fence, any_=5, bulk=0)
+        claims = await claiming.claim(hub.runtime, unit, telegram.id, lane.fence, any_=5, bulk=0)
     assert len(claims) == 1
     assert await lane.let_go()
     await hub.settle()
@@ -410,7 +410,7 @@ async def test_a_result_that_comes_after_the_lane_was_lost_still_counts(
     lane = await lanes.take(hub.runtime.database, hub.organisation_id, telegram.id, "out", ids.new_id())
     assert lane is not None
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-        claims = await outbound.claim(hub.runtime, unit, telegram.id, lane.fence, any_=5, bulk=0)
+        claims = await claiming.claim(hub.runtime, unit, telegram.id, lane.fence, any_=5, bulk=0)
     await lane.let_go()
     await hub.settle()
     assert (await state(hub, message_id))[0] == "unknown"

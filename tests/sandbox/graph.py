@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -46,8 +47,11 @@ class GraphStage:
         return self.simulator.world.flavour.people[0].id
 
     async def connect(self) -> Any:
-        """Set the account up as the hub does."""
-        return await self.connector.setup(self.account, CALLBACK, self.http)
+        """Set the account up as the hub does, and keep the settings that the provider changed."""
+        result = await self.connector.setup(self.account, CALLBACK, self.http)
+        if result.settings is not None:
+            self.account = replace(self.account, settings=result.settings)
+        return result
 
     async def happened(self) -> list[Event]:
         """Everything the hub heard since it was last asked, besides what the connector leaves aside."""

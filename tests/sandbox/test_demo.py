@@ -32,6 +32,8 @@ from hub.runtime import open_runtime
 from hub.sandbox import demo, stories
 from hub.sandbox.acts import Album, Answer, Assign, Block, Done, Note, Press, Send, Start, Story, Write
 from hub.sandbox.demo import starting
+from hub.sandbox.registry import find_simulators
+from hub.sandbox.sms.simulator import SmsSimulator
 from hub.sandbox.telegram.simulator import SAMPLE_TOKEN
 from hub.sandbox.telegram.webhook import Options
 from tests.sandbox.support import Stage, serve_app, telegram_sandbox
@@ -80,8 +82,8 @@ async def rows(settings: Settings, statement: str) -> list[Row]:
 
 
 async def threads(settings: Settings) -> dict[str, list[tuple[str, str]]]:
-    """What stands in each thread, in order: (direction, text or what happened). What is no text is "other", an album once; how the
-    inbox shows them is tried there."""
+    """What stands in each thread of Telegram, in order: (direction, text or what happened). What is no text is "other", an album
+    once; how the inbox shows them is tried there."""
     found: dict[str, list[tuple[str, str]]] = {}
     for row in await rows(
         settings,
@@ -89,6 +91,7 @@ async def threads(settings: Settings) -> dict[str, list[tuple[str, str]]]:
         SELECT i.provider_user_id, m.direction, m.kind, m.text, m.content FROM message m
         JOIN conversation c ON c.organisation_id = m.organisation_id AND c.id = m.conversation_id
         JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
+        JOIN channel h ON h.organisation_id = i.organisation_id AND h.id = i.channel_id AND h.connector = 'telegram'
         ORDER BY i.provider_user_id, m.seq
         """,
     ):
@@ -136,7 +139,7 @@ async def test_stories_are_played_over_the_real_road(settings: Settings, ports: 
     await seed(settings, ports)
     assert await threads(settings) == expected()
     states = Counter(row["state"] for row in await rows(settings, "SELECT state FROM message WHERE direction = 'out'"))
-    assert set(states) == {"sent", "failed", "unknown"} and (states["failed"], states["unknown"]) == (1, 1)
+    assert set(states) <= {"sent", "delivered", "read", "failed", "unknown"} and (states["failed"], states["unknown"]) == (1, 1)
     assert Counter(row["state"] for row in await rows(settings, "SELECT state FROM conversation"))["done"] == 2
     consent = {(row["choice"], row["reach"]) for row in await rows(settings, "SELECT choice, reach FROM consent_state")}
     assert any(choice == "opted_out" for choice, _ in consent) and any(reach == "blocked" for _, reach in consent)
@@ -156,6 +159,43 @@ async def test_stories_are_played_over_the_real_road(settings: Settings, ports: 
     days = {row["day"] for row in await rows(settings, "SELECT DISTINCT at::date AS day FROM message")}
     assert len(days) >= 6
     assert abs(clock.now().timestamp() - time.time()) < 1
+
+
+async def test_every_messenger_has_its_channel_and_its_stories(settings: Settings, ports: tuple[int, int]) -> None:
+    """What a simulator exists for is connected, open and alive; each of its stories is one conversation with all that was said."""
+    told: list[str] = []
+    await seed(settings, ports, told.append)
+    assert [line for line in told if "nicht verbunden" in line] == []
+    async with httpx.AsyncClient() as http:
+        simulated = {one.connector for one in find_simulators(http)}
+    channels = await rows(settings, "SELECT connector, state FROM channel WHERE connector <> 'webchat'")
+    assert {row["connector"] for row in channels} == simulated and {row["state"] for row in channels} == {"on"}
+    found = await rows(
+        settings,
+        """
+        SELECT h.connector, array_agg(m.text ORDER BY m.seq) AS texts
+        FROM message m
+        JOIN conversation c ON c.organisation_id = m.organisation_id AND c.id = m.conversation_id
+        JOIN channel h ON h.organisation_id = c.organisation_id AND h.id = c.channel_id
+        WHERE m.kind = 'text' AND h.connector <> 'telegram' GROUP BY h.connector, c.id
+        """,
+    )
+    said = [(one.connector, [step.text for _, step in one.steps if isinstance(step, Write | Answer)]) for one in stories.STORIES]
+    assert sorted((row["connector"], row["texts"]) for row in found) == sorted(
+        (connector, texts) for connector, texts in said if connector in simulated - {"telegram"}
+    )
+
+
+async def test_a_messenger_that_fails_stops_no_other(
+    settings: Settings, ports: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named in words, its stories are left out, and the demo goes on."""
+    monkeypatch.setattr(SmsSimulator, "sample_settings", lambda *_: {})
+    told: list[str] = []
+    await seed(settings, ports, told.append)
+    assert [line for line in told if line.startswith("SMS ist nicht verbunden: ")]
+    assert await threads(settings) == expected()
+    assert await rows(settings, "SELECT id FROM channel WHERE connector = 'sms'") == []
 
 
 async def test_seeding_twice_changes_nothing(settings: Settings, ports: tuple[int, int]) -> None:
@@ -189,7 +229,7 @@ async def test_an_interrupted_start_goes_on_where_it_was(settings: Settings, por
     assert await threads(settings) == expected()
     people = await rows(settings, "SELECT p.email, m.role FROM member m JOIN person p ON p.id = m.person_id ORDER BY m.created_at")
     assert sorted((row["email"], row["role"]) for row in people) == sorted((one.email, one.role) for one in stories.COLLEAGUES)
-    assert len(await rows(settings, "SELECT id FROM channel")) == 1
+    assert set(Counter(row["connector"] for row in await rows(settings, "SELECT connector FROM channel")).values()) == {1}
 
 
 async def test_a_taken_port_is_named(settings: Settings, ports: tuple[int, int]) -> None:
@@ -277,7 +317,7 @@ async def test_a_closed_channel_stays_closed(settings: Settings, ports: tuple[in
         await demo.prepare(settings, ports[1], told.append)
         assert any("bleibt es" in one for one in told)
         assert (await control(ports, f"/bots/{BOT}"))["webhook"]["url"]
-    assert await rows(settings, "SELECT state FROM channel") == [{"state": "off"}]
+    assert {row["state"] for row in await rows(settings, "SELECT state FROM channel")} == {"off"}
 
 
 async def _execute(settings: Settings, statement: str) -> None:

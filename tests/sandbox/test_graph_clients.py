@@ -13,7 +13,7 @@ from facebook_business.exceptions import FacebookRequestError
 from facebook_business.session import FacebookSession
 
 from hub.connectors._meta.signature import handshake, verify_token
-from hub.connectors.messenger.setup import FIELDS
+from hub.connectors._meta.subscriptions import PAGE_FIELDS
 from hub.sandbox._graph.world import APP_ID, APP_SECRET
 from hub.sandbox.messenger.simulator import TOKEN, MessengerSimulator, create
 from hub.sandbox.messengers import PhoneDraft
@@ -48,16 +48,16 @@ async def test_it_subscribes_app_and_page(simulator: MessengerSimulator) -> None
     asked = {
         "object": "page",
         "callback_url": "https://hub.example/hooks",
-        "fields": list(FIELDS),
+        "fields": list(PAGE_FIELDS),
         "verify_token": verify_token(APP_SECRET),
     }
     await asyncio.to_thread(app.create_subscription, params=asked)
     (subscription,) = await asyncio.to_thread(lambda: list(app.get_subscriptions()))
     assert subscription["callback_url"] == "https://hub.example/hooks" and subscription["active"] is True
-    await asyncio.to_thread(page.create_subscribed_app, params={"subscribed_fields": list(FIELDS)})
+    await asyncio.to_thread(page.create_subscribed_app, params={"subscribed_fields": list(PAGE_FIELDS)})
     (subscribed,) = await asyncio.to_thread(lambda: list(page.get_subscribed_apps()))
-    assert set(subscribed["subscribed_fields"]) == set(FIELDS)
-    assert set(FIELDS) <= {value for name, value in vars(Page.SubscribedFields).items() if not name.startswith("_")}
+    assert set(subscribed["subscribed_fields"]) == set(PAGE_FIELDS)
+    assert set(PAGE_FIELDS) <= {value for name, value in vars(Page.SubscribedFields).items() if not name.startswith("_")}
 
 
 async def test_it_sends_a_message(simulator: MessengerSimulator) -> None:

@@ -8,9 +8,12 @@ import httpx
 import orjson
 import pytest
 
+from hub.connectors.registry import discover
+from hub.core.clock import FakeClock
 from hub.core.i18n import LOCALES, Translator
+from hub.core.pages import static_files
 from hub.sandbox.app import create_sandbox_app
-from hub.sandbox.messengers import PhoneButton, Simulator
+from hub.sandbox.messengers import PhoneButton, PhoneDraft, Simulator
 from hub.sandbox.registry import Simulators, find_simulators
 from hub.sandbox.samples import SAMPLES
 from tests.sandbox.fake import ACCOUNT, AYLIN, FakeSimulator
@@ -67,18 +70,38 @@ async def found() -> AsyncIterator[list[Simulator]]:
 
 
 async def test_simulators_are_found_by_their_folders(found: list[Simulator]) -> None:
-    """Each has an account, two people and settings that lead to the sandbox, and words for what only it has."""
+    """Each has a sign, an account, two people, settings that lead to the sandbox, and words for what only it has."""
     assert Simulators(found).all()
+    icons, tokens = (static_files()[name].body.decode() for name in ("icons.svg", "tokens.css"))
+    connectors = discover()
     for one in found:
         accounts = one.phone.accounts()
         assert accounts, one.connector
         assert all(len(one.phone.people(account.id)) >= 2 for account in accounts), one.connector
         assert "http://127.0.0.1:8001" in str(one.sample_settings("http://127.0.0.1:8001")), one.connector
         assert "write" in one.phone.can, one.connector
+        assert f'id="m-{one.mark}"' in icons and f"--m-{one.mark}:" in tokens, one.connector
+        assert one.mark == connectors.get(one.connector).mark, "as in the inbox"
         for locale in LOCALES:
             t = Translator(locale)
             assert all(t(key) for key in one.phone.extras.values()), one.connector
             assert all(t(f"sandbox.fault.{kind}") for kind in one.faults.kinds), one.connector
+
+
+async def test_no_id_of_an_earlier_process_comes_again(clock: FakeClock) -> None:
+    """The hub would take what is new for a repetition (I2): a demo is started again and again on the same data."""
+    async with httpx.AsyncClient() as http:
+        seen = set()
+        for _ in range(2):
+            clock.advance(hours=1)
+            for one in find_simulators(http):
+                account = one.phone.accounts()[0].id
+                person = one.phone.people(account)[0].id
+                line = one.phone.write(account, person, PhoneDraft(text="Grüß Gott"))
+                assert (one.connector, line.id) not in seen, one.connector
+                seen.add((one.connector, line.id))
+                await one.stop()
+        assert len(seen) == 2 * len(find_simulators(http))
 
 
 async def test_a_simulator_is_mounted_under_its_name(played: Played) -> None:
@@ -196,7 +219,7 @@ async def test_the_sample_shop_shows_the_chat_and_lets_nothing_else_in(played: P
     script = "http://127.0.0.1:8000/webchat/chn_1.js"
     assert (await played.http.put("/shop", json={"script": script})).status_code == 204
     page = await played.http.get("/shop")
-    assert page.text.count("<script") == 1 and f'<script src="{script}" async></script>' in page.text
+    assert page.text.count("<script") == 1 and f'<script type="module" src="{script}"></script>' in page.text
     assert "script-src 'self' http://127.0.0.1:8000; connect-src http://127.0.0.1:8000;" in page.headers["content-security-policy"]
     for bad in ("javascript:alert(1)", "http://x/;script-src *", 'http://x/" onload="'):
         assert (await played.http.put("/shop", json={"script": bad})).status_code == 422

@@ -6,7 +6,9 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,14 +17,16 @@ from pywa import types
 from pywa.errors import WhatsAppError
 from pywa.handlers import CallbackButtonHandler, MessageHandler, MessageStatusHandler, UserMarketingPreferencesHandler
 from pywa.types.templates import BodyText, Template, TemplateCategory, TemplateLanguage
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub.connectors.contract import Account, RawRequest
+from hub.connectors.contract import Account, OutboundMessage, RawRequest, TemplateRecord
 from hub.connectors.events import (
     ChannelHealth,
     ConsentChanged,
     Event,
     IdentityChanged,
     Interactive,
+    Media,
     MessageDeleted,
     MessageEdited,
     MessageReceived,
@@ -31,15 +35,18 @@ from hub.connectors.events import (
     Sheet,
     StatusChanged,
     TemplateChanged,
+    Text,
     Unsupported,
 )
+from hub.connectors.http import connector_client
 from hub.connectors.whatsapp.connector import connector
 from hub.connectors.whatsapp.settings import WhatsAppSettings
+from hub.core import ids
 from hub.core.clock import FakeClock
 from hub.core.errors import Conflict, NotFound
 from hub.sandbox.messengers import PhoneDraft, PhoneFile
 from hub.sandbox.whatsapp.simulator import WhatsAppSimulator, create
-from tests.connectors.samples import CHANNEL, RECEIVED
+from tests.connectors.samples import ATTEMPT, CHANNEL, PART, RECEIVED, FilesOfOurs, permit
 from tests.sandbox.support import Stage, serve_app
 
 KARIN, DENIZ = "4915228817386", "491749464308"
@@ -493,6 +500,64 @@ async def test_a_lost_answer_was_sent_all_the_same(wa: WhatsApp) -> None:
         with pytest.raises(httpx.RemoteProtocolError):
             await http.post(f"{address}/messages", json=body, headers={"d360-api-key": wa.number.api_key})
     assert wa.phone().lines[-1].text == "doch da"
+
+
+# --- the hub's own connector ------------------------------------------------------------------------------------------
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.content = b""
+
+    async def write(self, piece: bytes) -> None:
+        self.content += piece
+
+
+@pytest.mark.parametrize("road", ["sample_settings", "meta_settings"])
+async def test_the_connector_gets_along_with_both_roads(wa: WhatsApp, road: str) -> None:
+    """Set-up with Meta's test of the address, a file in and out, templates, health and the way out again."""
+    stage = Stage()
+    stage.app = mounted(wa.simulator)
+    async with serve_app(stage) as address, connector_client(frozenset({urlsplit(address).netloc})) as http:
+        settings = WhatsAppSettings.model_validate(getattr(wa.simulator, road)(address))
+        account = Account(channel_id=CHANNEL, settings=settings, own_id="", webhook_secrets=(SECRET,))
+        callback = f"https://hub.example/hooks/whatsapp/{connector.endpoint(account) or ids.show('chn', CHANNEL)}"
+        result = await connector.setup(account, callback, http)
+        assert (result.own_id, result.address, result.title) == (wa.number.id, "+49 30 23125042", "Muster Optik")
+        assert [event.level for event in await connector.check(account, http) if isinstance(event, ChannelHealth)] == ["ok"]
+        wa.write("So sieht es aus", file=PhoneFile(id="", kind="image", name="", mime="image/png", size=len(PNG)), content=PNG)
+        sink = Sink()
+        await connector.fetch(wa.phone().lines[-1].files[0].id, account, http, sink)
+        assert sink.content == PNG
+        files = FilesOfOurs({"f1": {"name": "Rezept.pdf", "mime": "application/pdf", "holds": "%PDF"}})
+        content = Media(
+            kind="document", ref="f1", mime="application/pdf", name="Rezept.pdf", size=4, caption=Text(text="Ihr Rezept")
+        )
+        message = OutboundMessage(part_id=PART, attempt_id=ATTEMPT, address=KARIN, content=content, files=files.by_ref)
+        receipt = await connector.send(permit(), message, account, http)
+        assert (receipt.keys, wa.phone().lines[-1].text) == ((wa.phone().lines[-1].id,), "Ihr Rezept")
+        body = {"type": "BODY", "text": "Ihre Brille ist fertig, {{first_name}}.", "example": {}}
+        new = TemplateRecord(provider_id="", name="ready", language="de", category="utility", status="", components=(body,))
+        made = await connector.create_template(new, account, http)
+        assert made in [replace(one, reason="") for one in await connector.list_templates(account, http)]
+        await connector.delete_template(made, account, http)
+        await connector.delete_template(made, account, http)
+        await connector.teardown(account, http)
+        await wa.simulator.courier.settled()
+        wa.told.clear()
+        wa.number.at_360dialog.url = "" if settings.uses_meta else wa.number.at_360dialog.url
+        wa.write("Ist da jemand?")
+        await wa.simulator.courier.settled()
+        assert wa.told == []
+
+
+def mounted(simulator: WhatsAppSimulator) -> ASGIApp:
+    """Where the sandbox has it."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await simulator({**scope, "path": scope["path"].removeprefix("/whatsapp"), "root_path": "/whatsapp"}, receive, send)
+
+    return app
 
 
 # --- the outside witness ----------------------------------------------------------------------------------------------

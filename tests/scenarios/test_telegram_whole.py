@@ -47,6 +47,7 @@ async def test_a_file_comes_in_once_with_its_bytes(story: Story, sample: str, ki
     line = await story.newest()
     (file,) = await story.files(line["id"])
     assert (line["kind"], file["kind"], file["state"], file["mime"]) == ("media", kind, "stored", mime)
+    assert file["has_thumbnail"] == (mime.partition("/")[0] in ("image", "video"))
     value: Any = message[sample][-1] if sample == "photo" else message[sample]
     theirs = (await story.telegram.fetch(value["file_id"])).content
     with story.hub.runtime.storage.open(story.hub.organisation_id, file["id"]) as ours:

@@ -10,12 +10,13 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from hub.channels import service
+from hub.channels import service, templates
 from hub.connectors.events import Location
 from hub.consent.gate import SendBlocked
 from hub.core.clock import FakeClock
 from hub.core.settings import Settings
 from hub.inbox import actions, uploads
+from hub.inbox.ingest import load_channel
 from hub.sandbox.messengers import PhoneChat, PhoneDraft, PhoneFile, PhoneLine
 from hub.sandbox.whatsapp.simulator import WhatsAppSimulator, create
 from tests.sandbox.support import Stage
@@ -142,9 +143,32 @@ async def test_what_a_customer_writes_is_in_the_thread(whole: Whole) -> None:
     await whole.write("", contact=("Jonas Brandt", "+49 174 9464308"))
     line = await whole.newest()
     assert (line["kind"], line["text"]) == ("contact", "Jonas Brandt")
-    whole.simulator.phone.extra(whole.account, KARIN, "poll")
+    for name, kind in (("order", "sheet"), ("form", "sheet"), ("ad", "text"), ("poll", "unsupported")):
+        whole.simulator.phone.extra(whole.account, KARIN, name)
+        await whole.settled()
+        assert (await whole.newest())["kind"] == kind
+    assert await whole.hub.value("SELECT count(*) FROM delivery_result WHERE state = 'dead'") == 0
+
+
+async def test_what_others_of_ours_wrote_and_what_became_of_the_person(whole: Whole) -> None:
+    """5.11, 5.14, 5.16: the phone app's and the agent's messages are ours, and whoever hides or changes their number stays the same
+    person."""
+    mine = await whole.write("Hallo")
+    for name, by in (("colleague", "WhatsApp Business"), ("agent", "Meta Business Agent")):
+        whole.simulator.phone.extra(whole.account, KARIN, name)
+        await whole.settled()
+        line = await whole.newest("out")
+        assert (line["text"], line["content"]["by"]) == (whole.phone.lines[-1].text, by)
+    question = whole.phone.lines[1]
+    whole.simulator.phone.react(whole.account, KARIN, question.id, "👍")
+    whole.simulator.phone.delete(whole.account, KARIN, mine.id)
+    whole.simulator.phone.extra(whole.account, KARIN, "username")
     await whole.settled()
-    assert (await whole.newest())["kind"] == "unsupported"
+    whole.simulator.phone.extra(whole.account, KARIN, "new_number")
+    await whole.settled()
+    deleted = await whole.hub.value("SELECT deleted_at IS NOT NULL FROM message WHERE direction = 'in' ORDER BY seq LIMIT 1")
+    assert deleted
+    assert await whole.hub.value("SELECT count(*) FROM conversation") == 1
     assert await whole.hub.value("SELECT count(*) FROM delivery_result WHERE state = 'dead'") == 0
 
 
@@ -219,21 +243,19 @@ async def test_duplicates_and_reordering_change_nothing(whole: Whole) -> None:
 
 
 async def test_a_stop_of_marketing_leaves_answers_free_until_the_window_closes(whole: Whole) -> None:
-    """13, R-221, R-223: the provider's word is in the ledger, and who writes again is answered. 11: the gate knows the 24 hours
+    """13, R-221, R-223: the provider's word is in the ledger, and an answer still goes out. 11: the gate knows the 24 hours
     itself, so that the provider need not say no."""
     await whole.write("Hallo")
     whole.simulator.phone.extra(whole.account, KARIN, "stop")
     await whole.settled()
-    kinds = await whole.hub.rows("SELECT kind FROM consent_entry")
-    assert "opt_out" in [row["kind"] for row in kinds]
-    whole.clock.advance(seconds=2)
-    await whole.write("Ist meine Brille fertig?")
+    kinds = [row["kind"] for row in await whole.hub.rows("SELECT kind FROM consent_entry")]
+    assert "marketing_stopped" in kinds
     await whole.reply("Ihre Brille ist fertig")
     assert whole.phone.lines[-1].text == "Ihre Brille ist fertig"
     whole.clock.advance(hours=25)
     with pytest.raises(SendBlocked) as refusal:
         await whole.reply("Zu spät")
-    assert refusal.value.decision.rule == "window_closed"
+    assert refusal.value.decision.rule == "template_needed"
     assert whole.phone.lines[-1].text == "Ihre Brille ist fertig"
 
 
@@ -243,11 +265,39 @@ async def test_what_a_refusal_means_for_the_message(whole: Whole) -> None:
     faults: list[tuple[str, dict[str, Any], str]] = [
         ("refused", {"code": 131026}, "failed"),
         ("refused", {"code": 131047}, "failed"),
+        ("refused", {"code": 131050}, "failed"),
         ("server_error", {"status": 502}, "unknown"),
         ("refused", {"code": 131042}, "queued"),
     ]
     for fault, values, state in faults:
-        whole.simulator.faults.switch_on(fault, times=1, **values)
+        whole.simulator.faults.switch_on(fault, **values)
         assert await whole.state(await whole.reply("Antwort")) == state
+        whole.simulator.faults.switch_off(fault)
     assert len(whole.phone.lines) == 1
     assert await whole.hub.value("SELECT health FROM channel") == "attention"
+    kinds = [row["kind"] for row in await whole.hub.rows("SELECT kind FROM consent_entry")]
+    assert kinds.count("marketing_stopped") == 1 and "blocked" not in kinds
+
+
+async def test_through_meta_everything_comes_in_at_the_apps_address(
+    whole: Whole, sockets: tuple[Stage, Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1.2, 1.3: the address is tested during the set-up; messages, statuses and the account's affairs reach the channel."""
+    monkeypatch.setattr("hub.inbox.door.ENDPOINT_SECONDS", 0.0)  # the account is looked up anew at once
+    hub, simulator = whole.hub, whole.simulator
+    simulator.number.at_360dialog.url = ""
+    channel_id = await connect(hub, simulator.meta_settings(sockets[0].address))
+    await service.switch_on(hub.runtime, hub.owner, channel_id)
+    assert simulator.number.at_meta.url.endswith(f"/hooks/whatsapp/{simulator.number.app_id}")
+    await whole.write("Über Meta")
+    message = await whole.reply("Antwort")
+    assert (whole.phone.lines[-1].text, await whole.state(message)) == ("Antwort", "delivered")
+    await templates.sync(hub.runtime, await load_channel(hub.runtime, hub.organisation_id, channel_id))
+    whole.clock.advance(seconds=2)
+    simulator.decide("order_ready", "de", "PAUSED")
+    simulator.phone.extra(whole.account, KARIN, "restricted")
+    await whole.settled()
+    assert {row["state"] for row in await hub.rows("SELECT state FROM delivery_result")} == {"applied"}
+    kept = await hub.rows("SELECT name, status FROM template WHERE channel_id = $1 ORDER BY name", channel_id)
+    assert [tuple(row) for row in kept] == [("order_ready", "paused"), ("spring_sale", "approved")]
+    assert await hub.value("SELECT warning_cause FROM channel WHERE id = $1", channel_id) in ("restricted", "limited")

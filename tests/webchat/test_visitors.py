@@ -8,7 +8,7 @@ import pytest
 
 from hub.channels import service as channels
 from hub.core import ids
-from hub.inbox import actions, ingest, outbound, service
+from hub.inbox import actions, claiming, ingest, service
 from tests.support import HubUnderTest
 from tests.webchat.support import SITE, Browser, connect_chat, visit_site
 
@@ -229,7 +229,7 @@ async def test_interrupted_attempt_shows_nothing(hub: HubUnderTest) -> None:
     conversation = await visitor.conversation()
     message = await hub.reply(conversation, "Guten Tag")
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-        claims = await outbound.claim(hub.runtime, unit, visitor.channel.id, 1, any_=5, bulk=0)
+        claims = await claiming.claim(hub.runtime, unit, visitor.channel.id, 1, any_=5, bulk=0)
     assert len(claims) == 1  # and here the worker dies
     hub.clock.advance(seconds=60)
     await hub.settle()

@@ -7,6 +7,7 @@
     contents.py       what a message says
     graph.py          one call of the Graph API
     codes.py          its refusals as a table
+    tokens.py         whose token it is
     subscriptions.py  what of a page or account comes to the hub, and whether it still does
     split.py, send.py an action to a request
     media.py          files: what is taken, and how they are fetched

@@ -7,11 +7,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from hub.connectors._meta.reading import EPOCH, Json, an_id, moment, objects, read_json
 from hub.connectors.contract import RawRequest, Share
 from hub.connectors.errors import MalformedPayload
+
+NOBODY: Final = "0"
+"""The account of an entry that names none, as in tests from Meta's dashboard. Never an empty one: that would be all accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def shares(request: RawRequest) -> Sequence[Share]:
     envelope = _read(request.body)
     by_id: dict[str, list[Json]] = {}
     for entry in objects(envelope, "entry"):
-        by_id.setdefault(an_id(entry, "id"), []).append(entry)
+        by_id.setdefault(an_id(entry, "id") or NOBODY, []).append(entry)
     if len(by_id) == 1:  # as nearly always: the bytes stay as they came
         return [Share(own_id=own_id, body=request.body) for own_id in by_id]
     return [Share(own_id=own_id, body=_write({**envelope, "entry": entries})) for own_id, entries in by_id.items()]

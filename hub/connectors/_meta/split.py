@@ -99,15 +99,18 @@ def _files(items: Sequence[Media], caption: Text | None, limits: Limits) -> list
 def kind_of(media: Media, taken: Mapping[MediaKind, MediaLimit]) -> MediaKind:
     """As what a file is sent: as a document where its type or size is not what is taken of its kind. Raises UnsupportedContent for
     a file that is not taken at all."""
-    size, mime = media.size or 0, media.mime.partition(";")[0].strip().lower()
     if media.size == 0:
         raise UnsupportedContent("empty_file")
     kinds: tuple[MediaKind, MediaKind] = (media.kind, "document")
-    for kind in kinds:
-        limit = taken.get(kind)
-        if limit is not None and size <= limit.bytes and (not limit.types or mime in limit.types):
+    by_type = [kind for kind in kinds if kind in taken and _is_of(media, taken[kind])]
+    for kind in by_type:
+        if (media.size or 0) <= taken[kind].bytes:
             return kind
-    raise UnsupportedContent("file_too_large" if size > taken["document"].bytes else "file_type")
+    raise UnsupportedContent("file_too_large" if by_type else "file_type")
+
+
+def _is_of(media: Media, limit: MediaLimit) -> bool:
+    return not limit.types or media.mime.partition(";")[0].strip().lower() in limit.types
 
 
 def split_text(text: str, limits: Limits) -> list[str]:

@@ -7,7 +7,7 @@ Meta ends both in silence when deliveries fail for an hour (3), so they are look
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 
 from httpx import AsyncClient
 
@@ -17,6 +17,23 @@ from hub.connectors._meta.signature import verify_token
 from hub.connectors.errors import Unavailable
 from hub.connectors.events import ChannelHealth
 
+PAGE_FIELDS: Final = (
+    "messages",
+    "messaging_postbacks",
+    "messaging_optins",
+    "messaging_referrals",
+    "message_deliveries",
+    "message_reads",
+    "message_reactions",
+    "message_echoes",
+    "message_edits",
+    "messaging_handovers",
+    "standby",
+    "messaging_policy_enforcement",
+)
+"""All that may come of a page. `standby`: what is written while another program owns the thread. Asking for less would take the
+rest from the other messenger of the page: Messenger and Instagram share its list."""
+
 
 class App:
     """An app of Meta's, as its owner."""
@@ -24,25 +41,25 @@ class App:
     def __init__(self, base_url: str, app_id: str, app_secret: str, topic: str) -> None:
         """`topic` is what is subscribed to: `page` or `instagram`."""
         self.graph = Graph(base_url, f"{app_id}|{app_secret}")
-        self.topic = topic
-        self._id = app_id
+        self.id = app_id
+        self._topic = topic
         self._verify_token = verify_token(app_secret)
 
     async def subscription(self, http: AsyncClient) -> Json:
         """The app's subscription to its topic; empty where it has none."""
-        found = await ask_set_up(self.graph, http, "GET", f"{self._id}/subscriptions", field="app_secret")
-        return next((one for one in objects(found, "data") if a_text(one, "object") == self.topic), {})
+        found = await ask_set_up(self.graph, http, "GET", f"{self.id}/subscriptions", field="app_secret")
+        return next((one for one in objects(found, "data") if a_text(one, "object") == self._topic), {})
 
     async def subscribe(self, http: AsyncClient, callback_url: str, fields: Sequence[str]) -> None:
         """Meta tests the address before it answers this. Raises Rejected with its words when the test fails."""
         form = {
-            "object": self.topic,
+            "object": self._topic,
             "callback_url": callback_url,
             "verify_token": self._verify_token,
             "fields": ",".join(fields),
             "include_values": "true",
         }
-        await ask_set_up(self.graph, http, "POST", f"{self._id}/subscriptions", field="app_secret", form=form)
+        await ask_set_up(self.graph, http, "POST", f"{self.id}/subscriptions", field="app_secret", form=form)
 
     async def ensure(self, http: AsyncClient, callback_url: str, fields: Sequence[str]) -> bool:
         """Have the app's events delivered here; whether another address had them before."""
@@ -83,9 +100,10 @@ async def check_account(graph: Graph, http: AsyncClient, app_id: str, fields: Se
 
 
 async def subscribed_fields(graph: Graph, http: AsyncClient, app_id: str, field: str) -> set[str]:
-    """What of the account comes to this app."""
+    """What of the account comes to this app. `app_id` empty: to any, where Meta names the app by an id that we do not know."""
     found = await ask_set_up(graph, http, "GET", "me/subscribed_apps", field=field)
-    return {name for one in objects(found, "data") if an_id(one, "id") == app_id for name in texts(one, "subscribed_fields")}
+    ours = [one for one in objects(found, "data") if app_id in ("", an_id(one, "id"))]
+    return {name for one in ours for name in texts(one, "subscribed_fields")}
 
 
 def health(level: Literal["ok", "warning", "attention"], cause: str) -> ChannelHealth:

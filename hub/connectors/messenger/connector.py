@@ -35,7 +35,7 @@ from hub.connectors.errors import AuthFailed, Rejected, Unavailable
 from hub.connectors.events import ChannelHealth, Event, Media, OutboundContent, Sender
 from hub.connectors.messenger.limits import LIMITS, LONGEST_TEXT, MEDIA
 from hub.connectors.messenger.settings import MessengerSettings
-from hub.connectors.messenger.setup import FIELDS, app_of, connect, page_of
+from hub.connectors.messenger.setup import app_of, connect, page_of
 
 SITE: Final = "https://www.facebook.com"
 WINDOW_HOURS, HUMAN_DAYS = 24, 7
@@ -115,8 +115,8 @@ class Messenger:
         """Meta ends subscriptions in silence: that of the app and that of the page (messenger.md, 3)."""
         app_id = account.settings.app_id
         return [
-            await app_of(account).check(http, FIELDS),
-            await subscriptions.check_account(page_of(account), http, app_id, FIELDS, "page_token"),
+            await app_of(account).check(http, subscriptions.PAGE_FIELDS),
+            await subscriptions.check_account(page_of(account), http, app_id, subscriptions.PAGE_FIELDS, "page_token"),
         ]
 
     async def teardown(self, account: Account[MessengerSettings], http: AsyncClient) -> None:

@@ -62,7 +62,7 @@ GONE: Final = frozenset({403, 404, 410})
 class Viber:
     connector = "viber"
     label = "Viber"
-    mark = "vi"
+    mark = "vb"
     capabilities = Capabilities(
         max_text=LONGEST_TEXT,
         text_unit="characters",

@@ -25,21 +25,20 @@ from starlette.types import Receive, Scope, Send
 from hub.core import clock
 from hub.sandbox._graph import sending
 from hub.sandbox._graph.delivering import Webhooks
+from hub.sandbox._graph.files import fetch_link, keep_attachment
 from hub.sandbox._graph.flavour import Flavour
 from hub.sandbox._graph.phone import GraphPhone
 from hub.sandbox._graph.wire import Asked, Refused, invalid, need_app, read
-from hub.sandbox._graph.world import APP_ID, APP_NAME, APP_SECRET, Page, Subscription, World
+from hub.sandbox._graph.world import APP_ID, APP_NAME, INSTAGRAM_APP_ID, INSTAGRAM_APP_SECRET, Page, Subscription, World
 from hub.sandbox.courier import Courier
 from hub.sandbox.faults import Faults
-from hub.sandbox.messengers import PhoneFile
 
 SCOPES: Final = ["pages_messaging", "pages_manage_metadata", "pages_show_list", "pages_read_engagement",
                  "instagram_basic", "instagram_manage_messages"]  # fmt: skip
 TOKEN_LASTS, TOKEN_RESTS = timedelta(days=60), timedelta(hours=24)
 """Of Instagram's own tokens: how long they are good, and how old they must be to be renewed (instagram.md, 1)."""
+VERSION: Final = "v26.0"
 HANG_SECONDS: Final = 60.0
-LARGEST: Final = 25_000_000
-"""Bytes of a file."""
 
 Handler = Callable[[Request, Asked], Awaitable[Response]]
 
@@ -65,8 +64,6 @@ class GraphSimulator:
         self._http = http
         routes = [
             ("/{version}/debug_token", self._debug_token, ["GET"]),
-            ("/{version}/access_token", self._access_token, ["GET"]),
-            ("/{version}/refresh_access_token", self._refresh_token, ["GET"]),
             ("/{version}/{app}/subscriptions", self._subscriptions, ["GET", "POST"]),
             ("/{version}/{account}/subscribed_apps", self._subscribed_apps, ["GET", "POST", "DELETE"]),
             ("/{version}/{account}/message_attachments", self._attach, ["POST"]),
@@ -76,6 +73,8 @@ class GraphSimulator:
         self._app = Starlette(
             routes=[
                 Route("/files/{file}", self._file, methods=["GET"]),
+                Route("/access_token", self._answering(self._access_token), methods=["GET"]),
+                Route("/refresh_access_token", self._answering(self._refresh_token), methods=["GET"]),
                 *(Route(path, self._answering(handler), methods=methods) for path, handler, methods in routes),
             ]
         )
@@ -97,7 +96,7 @@ class GraphSimulator:
         async def answer(request: Request) -> Response:
             self.phone.origin = str(request.base_url)
             try:
-                version = request.path_params["version"]
+                version = request.path_params.get("version", VERSION)
                 if not (version.startswith("v") and version.removeprefix("v").replace(".", "").isdigit()):
                     raise Refused(2500, "Unknown path components", status=400)
                 asked = await read(request)
@@ -113,7 +112,7 @@ class GraphSimulator:
         if self.faults.take("unauthorised"):
             raise Refused(190, "Error validating access token: The session has been invalidated.", subcode=460, status=401)
         if limited := self.faults.take("rate_limited"):
-            minutes = -(-int(limited.values.get("retry_after", 60)) // 60)
+            minutes = -(-limited.wait() // 60)
             used = f'{{"{self.world.flavour.account_id}":[{{"type":"messenger","estimated_time_to_regain_access":{minutes}}}]}}'
             raise Refused(
                 613, "(#613) Calls to this api have exceeded the rate limit.", headers={"x-business-use-case-usage": used}
@@ -147,19 +146,16 @@ class GraphSimulator:
 
     async def _node(self, request: Request, asked: Asked) -> Response:
         page, node = self._page(request, asked), request.path_params["node"]
-        fields = asked.text("fields").split(",")
+        fields = asked.text("fields").partition("{")[0].split(",")
         if node in ("me", page.id):
-            known = self.account(page)
+            known = _account(page)
         elif node in page.threads:
             first, _, last = page.threads[node].person.name.partition(" ")
             known = {"id": node, "first_name": first, "last_name": last, "name": page.threads[node].person.name}
+            known["username"] = f"{first}.{last}".lower()
         else:
             raise invalid(f"Object with ID '{node}' does not exist", subcode=33)
         return JSONResponse({"id": known["id"]} | {name: known[name] for name in fields if name in known})
-
-    def account(self, page: Page) -> dict[str, Any]:
-        """What an account says of itself."""
-        return {"id": page.id, "name": page.title, "username": page.name}
 
     async def _subscriptions(self, request: Request, asked: Asked) -> Response:
         need_app(asked)
@@ -192,6 +188,8 @@ class GraphSimulator:
             return JSONResponse({"success": True})
         if request.method == "GET":
             told = {"id": APP_ID, "name": APP_NAME, "subscribed_fields": sorted(page.subscribed)}
+            if page.is_own_login:
+                told = {"app_id": INSTAGRAM_APP_ID, "subscribed_fields": sorted(page.subscribed)}
             return JSONResponse({"data": [told] if page.subscribed else []})
         page.subscribed = set(asked.names("subscribed_fields"))
         return JSONResponse({"success": True})
@@ -201,11 +199,9 @@ class GraphSimulator:
         message, file = asked.values.get("message"), asked.files.get("filedata")
         given = message.get("attachment") if isinstance(message, dict) else None
         kind = given.get("type") if isinstance(given, dict) else None
-        if kind not in self.world.flavour.attachments or file is None:
+        if file is None:
             raise Refused(100, "(#100) Upload attachment failure.", subcode=2018047)
-        kept: dict[str, Any] = {}
-        self._keep_attachment(str(kind), file.name, file.mime, file.content, kept)
-        return JSONResponse(kept)
+        return JSONResponse({"attachment_id": keep_attachment(self.world, str(kind), file)})
 
     async def _send(self, request: Request, asked: Asked) -> Response:
         page = self._page(request, asked)
@@ -215,46 +211,21 @@ class GraphSimulator:
         if "sender_action" in asked.values:
             sending.act(self.world, page, thread, asked)
             return JSONResponse({"recipient_id": thread.person.id})
-        await self._fetch_link(asked.values.get("message"))
+        await fetch_link(self.world, self._http, asked.values.get("message"))
         line = sending.receive(self.world, page, thread, asked)
         self.phone.told(page, thread, line, APP_ID)
         if lost := self.faults.take("lost_answer"):
             raise Cut(float(lost.values.get("delay", HANG_SECONDS)))
         return JSONResponse({"recipient_id": thread.person.id, "message_id": line.id})
 
-    async def _fetch_link(self, message: object) -> None:
-        """A file that is sent by its address is fetched at once, and kept under an id. Raises Refused."""
-        attachment = message.get("attachment") if isinstance(message, dict) else None
-        payload = attachment.get("payload") if isinstance(attachment, dict) else None
-        kind = str(attachment.get("type")) if isinstance(attachment, dict) else ""
-        if not isinstance(payload, dict) or "url" not in payload or kind not in self.world.flavour.attachments:
-            return
-        try:
-            answer = await self._http.get(str(payload["url"]), follow_redirects=True)
-        except (httpx.HTTPError, httpx.InvalidURL):
-            answer = None
-        if answer is None or answer.status_code != 200:
-            raise Refused(100, "(#100) Failed to fetch the file from the url", subcode=2018008)
-        mime = answer.headers.get("content-type", "").partition(";")[0]
-        self._keep_attachment(kind, str(payload.pop("url")).rpartition("/")[2], mime, answer.content, payload)
-
-    def _keep_attachment(self, kind: str, name: str, mime: str, content: bytes, payload: dict[str, Any]) -> None:
-        """Put the id of a kept file in the place of what it came from. Raises Refused for one that is not taken."""
-        types = self.world.flavour.attachments[kind]
-        if not content or (types and mime not in types):
-            raise Refused(100, "(#100) Upload attachment failure.", subcode=2018047)
-        if len(content) > LARGEST:
-            raise Refused(100, "(#100) Attachment size exceeds allowable limit", subcode=2018109)
-        shown = PhoneFile(id="", kind=sending.kind_on_phone(kind), name=name, mime=mime, size=len(content))
-        kept = self.world.keep_file(shown, content)
-        self.world.attachments[kept.id] = (kind, kept)
-        payload["attachment_id"] = kept.id
-
     async def _access_token(self, request: Request, asked: Asked) -> Response:
         """A short token for one that lasts 60 days."""
-        if asked.text("grant_type") != "ig_exchange_token" or asked.text("client_secret") != APP_SECRET:
-            raise Refused(190, "Error validating client secret.")
-        return self._renewed(self._page(request, asked))
+        if asked.text("grant_type") != "ig_exchange_token" or asked.text("client_secret") != INSTAGRAM_APP_SECRET:
+            raise Refused(1, "Error validating client secret.")
+        page = self._page(request, asked)
+        if page.token_ends is None or page.token_ends - clock.now() > timedelta(hours=1):
+            raise invalid("Session key invalid. This could be because the token lasts already.")
+        return self._renewed(page)
 
     async def _refresh_token(self, request: Request, asked: Asked) -> Response:
         """Allowed from a day after it was made, and until its end."""
@@ -262,7 +233,7 @@ class GraphSimulator:
         if asked.text("grant_type") != "ig_refresh_token":
             raise invalid("Param grant_type must be ig_refresh_token")
         if page.token_made is not None and clock.now() - page.token_made < TOKEN_RESTS:
-            raise Refused(10, "Session key is too young to be refreshed", subcode=2207000)
+            raise invalid("The token must be at least 24 hours old")
         return self._renewed(page)
 
     def _renewed(self, page: Page) -> Response:
@@ -276,3 +247,10 @@ class GraphSimulator:
         if found is None or self.faults.take("file_gone"):
             return Response("URL signature expired", 403)
         return Response(found[1], media_type=found[0].mime)
+
+
+def _account(page: Page) -> dict[str, Any]:
+    """What an account says of itself: a page, an Instagram account of its own login, or a page with the account it is linked to."""
+    known: dict[str, Any] = {"id": page.id, "name": page.title, "username": page.name}
+    linked = {"id": page.id, "name": page.title, "username": page.name}
+    return known | {"user_id": page.id, "instagram_business_account": linked}

@@ -78,6 +78,8 @@ class Webhooks:
         self.deliver([entry], thread.person.id if thread is not None else page.id)
 
     def _is_wanted(self, page: Page, kind: str) -> bool:
-        """Whether the app asked for such events, and the account lets it have them."""
+        """Whether the app asked for such events, and the account lets it have them. At Instagram an account that lets it have
+        anything lets it have all that the app asked for (Meta, "Setup Webhooks Subscriptions")."""
         name = self._world.flavour.fields.get(kind, KINDS.get(kind, kind))
-        return bool(name) and name in self._world.subscription.fields and name in page.subscribed
+        of_account = bool(page.subscribed) if self._world.flavour.topic == "instagram" else name in page.subscribed
+        return bool(name) and name in self._world.subscription.fields and of_account

@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from hub.core import clock
 from hub.core.errors import NotFound
 from hub.sandbox._graph.wire import Asked, Json, Refused, invalid
 from hub.sandbox._graph.world import Page, Thread, World
-from hub.sandbox.messengers import PhoneButton, PhoneFile, PhoneLine
+from hub.sandbox.messengers import FileKind, PhoneButton, PhoneLine
 
 WINDOW, HUMAN_WINDOW = timedelta(hours=24), timedelta(days=7)
 LONGEST_TITLE, LONGEST_PAYLOAD, LONGEST_QUESTION, LONGEST_LINE, LONGEST_METADATA = 20, 1000, 640, 80, 1000
 QUICK_REPLIES, BUTTONS, ELEMENTS = 13, 3, 10
+ON_PHONE: Final[dict[str, FileKind]] = {"image": "image", "video": "video", "audio": "voice", "file": "document"}
 ACTIONS: Final = frozenset({"typing_on", "typing_off", "mark_seen", "react", "unreact"})
 KNOWN: Final = frozenset(
     {"recipient", "messaging_type", "tag", "message", "reply_to", "sender_action", "payload", "notification_type"}
@@ -170,19 +171,15 @@ def _attachment(world: World, line: PhoneLine, value: object) -> PhoneLine:
         return _template(world, line, payload)
     if kind not in world.flavour.attachments:
         raise invalid("Param message[attachment][type] is not supported")
-    if "attachment_id" in payload:
-        known = world.attachments.get(str(payload["attachment_id"]))
-        if known is None or known[0] != kind:
-            raise invalid("Invalid attachment id", subcode=2018074)
-        return replace(line, files=(known[1],))
-    url = payload.get("url")
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        raise invalid("Param message[attachment][payload][url] must be a URL")
-    return replace(line, files=(PhoneFile(id=url, kind=kind_on_phone(str(kind)), name=url.rpartition("/")[2], mime="", size=0),))
+    known = world.attachments.get(str(payload.get("attachment_id")))
+    if known is None or known[0] != kind:
+        raise invalid("Invalid attachment id", subcode=2018074)
+    return replace(line, files=(known[1],))
 
 
-def kind_on_phone(kind: str) -> Any:
-    return {"audio": "voice", "file": "document"}.get(kind, kind)
+def kind_on_phone(kind: str) -> FileKind:
+    """What the phone calls a kind of file of Meta's."""
+    return ON_PHONE[kind]
 
 
 def _template(world: World, line: PhoneLine, payload: Json) -> PhoneLine:

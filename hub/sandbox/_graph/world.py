@@ -9,10 +9,14 @@ from hub.core import clock
 from hub.core.errors import NotFound
 from hub.sandbox._graph.flavour import Flavour
 from hub.sandbox.messengers import PhoneFile, PhoneLine, PhonePerson
+from hub.sandbox.numbers import first_number
 
 APP_ID = "990017744120055"
 APP_SECRET = "5f4dcc3b5aa765d61d8327deb882cf99"
 APP_NAME = "Radwerk Hub"
+INSTAGRAM_APP_ID = "990017744120777"
+INSTAGRAM_APP_SECRET = "9b74c9897bac770ffc029102a200c5de"
+"""Of the app's Instagram product, which Meta numbers apart."""
 
 
 @dataclass(slots=True)
@@ -56,6 +60,11 @@ class Page:
     token_ends: datetime | None = None
     token_made: datetime | None = None
 
+    @property
+    def is_own_login(self) -> bool:
+        """Connected by Instagram's own login, without a page."""
+        return self.token.startswith("IG")
+
     def thread(self, person: str) -> Thread:
         """Raises NotFound."""
         if person not in self.threads:
@@ -73,7 +82,7 @@ class Subscription:
 
 
 class World:
-    """Everything there is. Ids are numbers in their order, so that a story tells the same each time."""
+    """Everything there is. Ids are numbers in their order."""
 
     def __init__(self, flavour: Flavour) -> None:
         self.flavour = flavour
@@ -85,7 +94,7 @@ class World:
         """People by what is not their id: ticked boxes and tokens of topics."""
         self.quick: set[str] = set()
         """Messages whose buttons are quick replies, which go when one is pressed."""
-        self._numbers: Iterator[int] = itertools.count(1)
+        self._numbers: Iterator[int] = itertools.count(first_number())
         page = self.add_page(flavour.account_id, flavour.account_title, flavour.account_name, flavour.token)
         for person in flavour.people:
             page.threads[person.id] = Thread(person)

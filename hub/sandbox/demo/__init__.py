@@ -1,7 +1,7 @@
 """`hub demo`: a sample organisation whose customers live in the sandbox. `../stories.py` says what happened there.
 
     seed      once, before any other process of the hub runs: the stories are played over the real road, at their own times
-    prepare   at each start: wait for hub and sandbox, connect each messenger, give the simulators their memory back, and say how
+    prepare   at each start: wait for the hub, connect each messenger, give the simulators their memory back, and say how
               to begin
     keep      for as long as the demo runs: a sandbox that had to be started again gets its memory back too
 
@@ -19,6 +19,6 @@ The sandbox forgets everything when its process ends; the hub's own records say 
 
 from hub.sandbox.demo.basics import DemoFailed, Say
 from hub.sandbox.demo.seeding import seed
-from hub.sandbox.demo.starting import keep, prepare
+from hub.sandbox.demo.starting import keep, prepare, wait_for_sandbox
 
-__all__ = ["DemoFailed", "Say", "keep", "prepare", "seed"]
+__all__ = ["DemoFailed", "Say", "keep", "prepare", "seed", "wait_for_sandbox"]

@@ -52,9 +52,13 @@ def _blocked(past: list[PhoneLine]) -> list[PhoneLine]:
 async def _past(unit: UnitOfWork, connector: str, conversation_id: UUID) -> list[PhoneLine]:
     rows = await unit.sql.fetch(
         """
-        SELECT m.direction, m.kind, m.text, m.content, m.at, m.seq, m.sequence, m.provider_key, a.kind AS file_kind, a.ref, a.name,
-               a.mime, a.size
+        SELECT m.direction, m.kind, m.text, m.content, m.at, m.seq, m.sequence, a.kind AS file_kind, a.ref, a.name, a.mime, a.size,
+               COALESCE(m.provider_key, p.key, '') AS key
         FROM message m
+        LEFT JOIN LATERAL (
+            SELECT keys[1] AS key FROM message_part
+            WHERE organisation_id = $1 AND message_id = m.id AND action = 'message' ORDER BY part_no LIMIT 1
+        ) p ON true
         LEFT JOIN LATERAL (
             SELECT kind, ref, name, mime, size FROM attachment
             WHERE organisation_id = $1 AND message_id = m.id ORDER BY position, id LIMIT 1
@@ -71,10 +75,11 @@ async def _past(unit: UnitOfWork, connector: str, conversation_id: UUID) -> list
 
 
 def _line(connector: str, row: Mapping[str, Any]) -> PhoneLine:
-    """A past message. On Telegram its number is its id, and one whose number never came back has none; of a file its first stands
-    for all."""
+    """A past message; of its files the first stands for all. Its id on the phone is the end of its key; one that never came back
+    has none on Telegram, where ids are numbers in order."""
     is_theirs = row["direction"] == "out"
-    known = str(row["sequence"] or "") if connector == TELEGRAM else row["provider_key"] or f"restored-{row['seq']}"
+    elsewhere = row["key"].rpartition(":")[2] or f"restored-{row['seq']}"
+    known = str(row["sequence"] or "") if connector == TELEGRAM else elsewhere
     return PhoneLine(id=known, at=row["at"], is_theirs=is_theirs, state="" if is_theirs else "delivered", **_said(row))
 
 

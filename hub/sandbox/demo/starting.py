@@ -27,8 +27,14 @@ PASSING: Final[tuple[type[Exception], ...]] = (httpx.HTTPError, HubError, *STORE
 """What happens while something is being started again: the next look tries anew."""
 
 
+async def wait_for_sandbox(sandbox_port: int, say: Say) -> None:
+    """Until the sandbox answers. Raises DemoFailed when it does not."""
+    async with _sandbox_at(sandbox_port) as http:
+        await _wait(lambda: _missing(http, "/phone"), say)
+
+
 async def prepare(settings: Settings, sandbox_port: int, say: Say) -> None:
-    """Wait until hub and sandbox answer, connect each messenger, give the simulators their memory back, and say how to begin.
+    """Wait until the hub answers, connect each messenger, give the simulators their memory back, and say how to begin.
 
     Safe to repeat. Raises DemoFailed when something does not come up.
     """
@@ -36,7 +42,6 @@ async def prepare(settings: Settings, sandbox_port: int, say: Say) -> None:
     hub = f"http://{'127.0.0.1' if settings.host in ('0.0.0.0', '::') else settings.host}:{settings.port}"
     async with _sandbox_at(sandbox_port) as http:
         await _wait(lambda: _missing(http, f"{hub}/readyz"), say)
-        await _wait(lambda: _missing(http, "/phone"), say)
         async with open_runtime(settings, Hooks(), pool=2) as runtime:
             has_shop = await _connect_all(runtime, http, say)
     say(_how_to_begin(t, settings.base_url, f"http://127.0.0.1:{sandbox_port}/", has_shop=has_shop))

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hub.core import clock
 from hub.core.errors import InvalidInput, NotFound
 from hub.sandbox.messengers import PhoneFile, PhoneLine, PhonePerson
+from hub.sandbox.numbers import first_number
 
 AGENT: Final = "radwerk_lindau_s4nd_agent"
 CLIENT_TOKEN: Final = "SANDBOXCLIENTTOKEN"
@@ -45,7 +46,7 @@ class World:
         self.files: dict[str, tuple[PhoneFile, bytes]] = {}
         self.used_ids: set[str] = set()
         """Ids of the agent's messages and events together, over all phones (5)."""
-        self._number = 0
+        self._number = first_number()
         for address, name in PEOPLE:
             self.add(name, address)
 

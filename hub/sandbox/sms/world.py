@@ -7,6 +7,7 @@ from typing import Final
 from hub.core import clock
 from hub.core.errors import InvalidInput, NotFound
 from hub.sandbox.messengers import PhoneLine, PhonePerson
+from hub.sandbox.numbers import first_number
 
 SENDER: Final = "+4915199000000"
 KEY: Final = "Bearer sandbox-key-of-muster-sms"
@@ -28,7 +29,7 @@ class World:
         self.handsets: dict[str, Handset] = {}
         self.balance = 1000
         """SMS that are paid for."""
-        self._number = 0
+        self._number = first_number()
         for address, name in PEOPLE:
             self.add(name, address)
 

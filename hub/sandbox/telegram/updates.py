@@ -10,11 +10,12 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
 from hub.core import clock
+from hub.sandbox.numbers import FIRST_DAY
 from hub.sandbox.telegram.wire import Json
 
 UPDATE_KINDS: Final = (
@@ -31,14 +32,14 @@ QUERY_LIFE: Final = timedelta(seconds=150)
 QUERIES: Final = frozenset({"callback_query", "shipping_query", "pre_checkout_query"})
 DELIVERIES_KEPT: Final = 200
 
-FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 IDS_PER_SECOND: Final = 4
 """How far the first number of a process lies behind the first number of one that started a second earlier. Ids are 32 bits
 wide: enough for 16 years from FIRST_DAY."""
 
 
 def first_number() -> int:
-    """Where message and update ids of this process start: higher than any that a process before it will have reached."""
+    """Where message and update ids of this process start: higher than any that a process before it will have reached, and with no
+    more than the 32 bits that Telegram's have."""
     seconds = (clock.now() - FIRST_DAY).total_seconds()
     return max(0, int(seconds * IDS_PER_SECOND)) + random.randint(1, 1000)
 

@@ -1,5 +1,6 @@
 """Gateway IDs, people with their apps, files and chats of the simulated Threema."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Callable
@@ -69,6 +70,11 @@ class Chat:
         return new
 
 
+def key_of(person: str) -> PrivateKey:
+    """The same for this ID in each process: the hub pins a customer's key, and one that changed keeps their messages out."""
+    return PrivateKey(hashlib.sha256(f"sandbox of {person}".encode()).digest())
+
+
 class World:
     """Everything that the simulated Threema knows, with one Gateway ID of each mode and two people."""
 
@@ -80,8 +86,8 @@ class World:
             BASIC_ID: Gateway(BASIC_ID, SAMPLE_SECRET, "Radwerk (Basic)", basic.public_key, basic),
         }
         self.people = {
-            "JOERG2EZ": Person("JOERG2EZ", "Jörg Özdemir", PrivateKey.generate(), "491701234567", "joerg@muster.example"),
-            "AYSE4KLM": Person("AYSE4KLM", "Ayşe Köhler", PrivateKey.generate()),
+            "JOERG2EZ": Person("JOERG2EZ", "Jörg Özdemir", key_of("JOERG2EZ"), "491701234567", "joerg@muster.example"),
+            "AYSE4KLM": Person("AYSE4KLM", "Ayşe Köhler", key_of("AYSE4KLM")),
         }
         self.blobs: dict[str, bytes] = {}
         self.files: dict[str, tuple[PhoneFile, bytes]] = {}
@@ -107,7 +113,7 @@ class World:
         if known is not None:
             known.name = name
             return known
-        self.people[address] = Person(address, name, PrivateKey.generate())
+        self.people[address] = Person(address, name, key_of(address))
         return self.people[address]
 
     def public_key(self, id_: str) -> PublicKey | None:

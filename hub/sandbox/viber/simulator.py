@@ -18,7 +18,7 @@ DELAYS: Final = (0.2, 1.0, 5.0, 30.0)
 class ViberSimulator:
     connector = "viber"
     label = "Viber"
-    mark = "vi"
+    mark = "vb"
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.faults = Faults()

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from hub.core.errors import NotFound
 from hub.sandbox.messengers import PhoneFile, PhoneLine
+from hub.sandbox.numbers import first_number
 
 Json = dict[str, Any]
 SAMPLE_TOKEN: Final = "4f6b1c2d3e4f5a60-7b8c9d0e1f2a3b4c-5d6e7f8091a2b3c4"
@@ -75,7 +76,7 @@ class World:
         }
         self.files: dict[str, tuple[PhoneFile, bytes]] = {}
         self._chats: dict[tuple[str, str], Chat] = {}
-        self._tokens = count(FIRST_TOKEN, 7)
+        self._tokens = count(FIRST_TOKEN + 7 * first_number(), 7)
 
     def bot(self, bot: str) -> Bot:
         if bot not in self.bots:

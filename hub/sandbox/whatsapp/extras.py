@@ -93,6 +93,7 @@ def _colleague(phone: "WhatsAppPhone", webhooks: Webhooks, number: Number, chat:
 
 
 def _restricted(phone: "WhatsAppPhone", webhooks: Webhooks, number: Number, chat: Chat) -> None:
+    number.is_restricted = True
     kinds = [{"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": int(clock.now().timestamp()) + 86400}]
     webhooks.affair("account_update", {"event": "ACCOUNT_RESTRICTION", "restriction_info": kinds})
 

@@ -229,13 +229,14 @@ class Server:
     def _fields(self, names: str) -> Json:
         number = self._number
         ids = {"PHONE_NUMBER": number.id, "WABA": number.waba_id, "BUSINESS": "2729063490586005", "APP": number.app_id}
-        entities = [{"entity_type": kind, "id": id_, "can_send_message": "AVAILABLE"} for kind, id_ in ids.items()]
+        word = "LIMITED" if number.is_restricted else "AVAILABLE"
+        entities = [{"entity_type": kind, "id": id_, "can_send_message": word} for kind, id_ in ids.items()]
         known: Json = {
             "display_phone_number": number.display,
             "verified_name": number.name,
             "quality_rating": number.quality,
             "throughput": {"level": "STANDARD"},
-            "health_status": {"can_send_message": "AVAILABLE", "entities": entities},
+            "health_status": {"can_send_message": word, "entities": entities},
         }
         return {name: known[name] for name in names.split(",") if name in known}
 

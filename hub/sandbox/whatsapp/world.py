@@ -107,6 +107,7 @@ class Number:
         self.api_key, self.platform_secret = "sandboxKeyOfMusterOptik_01AK", "sandbox-platform-secret-01"
         self.access_token, self.app_secret = "EAAsandboxTokenOfMusterOptik", "5a4db0c0ffee5a4db0c0ffee5a4db0c0"
         self.quality = "GREEN"
+        self.is_restricted = False
         self.at_360dialog, self.at_meta = Hook(), Hook()
         self.is_subscribed = False
         self.chats: dict[str, Chat] = {}

@@ -1,0 +1,2 @@
+"""Instagram, for a business's professional account. Start with `connector.py`; what works and what does not stands in
+`README.md`."""
