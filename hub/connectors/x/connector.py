@@ -68,7 +68,7 @@ FILE_HOSTS: Final = frozenset({"ton.twitter.com", "ton.x.com", "pbs.twimg.com", 
 class X:
     connector = "x"
     label = "X"
-    mark = "xx"
+    mark = "x"
     capabilities = Capabilities(
         max_text=LONGEST_TEXT,
         text_unit="characters",

@@ -1,9 +1,13 @@
 """Each messenger of the sandbox gets its channel in the hub, as a business would connect it; one that fails stops no other."""
 
+from typing import Final
+
 import httpx
 
+from hub.channels import conditions
 from hub.channels import service as channels
-from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel
+from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel, read_channel
+from hub.channels.approval import set_approval
 from hub.core import ids
 from hub.core.errors import HubError
 from hub.organisations.actor import Access
@@ -14,7 +18,9 @@ from hub.sandbox.demo.company import find_channel
 from hub.sandbox.demo.memory import give_memory
 from hub.sandbox.demo.phones import Messenger
 
-WEBCHAT = "webchat"
+WEBCHAT: Final = "webchat"
+DECLARED: Final = {"seat": "DE", "consent": "Demo", "industry": conditions.NONE, "region": "Demo"}
+"""The sample organisation sits in Lindau, repairs bikes, and has every consent."""
 
 
 async def connect(runtime: Runtime, owner: Access, messenger: Messenger, say: Say) -> Place | None:
@@ -22,14 +28,31 @@ async def connect(runtime: Runtime, owner: Access, messenger: Messenger, say: Sa
     closed stays closed: it receives only. None, said in words, when it cannot be connected."""
     try:
         place = await find_channel(runtime, owner, messenger.connector, await messenger.settings())
+        await _declare(runtime, owner, place)
         await give_memory(runtime, place, messenger)
-        if url := channels.callback_url(runtime, place.connector, place.channel_id):
+        async with runtime.database.unit_of_work(place.organisation_id) as unit:
+            channel = await read_channel(runtime, unit, place.channel_id)
+        if url := channels.callback_url(runtime, place.connector, place.channel_id, channel.endpoint):
             await messenger.point_to(url)
         await _open(runtime, owner, place, messenger.label, say)
     except (HubError, httpx.HTTPStatusError) as error:
         say(words()("sandbox.demo.not_connected", messenger=messenger.label, reason=str(error)))
         return None
     return place
+
+
+async def _declare(runtime: Runtime, owner: Access, place: Place) -> None:
+    """What the contract asks of the sample business, and the provider's word, where the messenger needs them."""
+    async with runtime.database.unit_of_work(place.organisation_id) as unit:
+        try:
+            await conditions.require(unit, place.connector)
+        except conditions.ConditionNotMet:
+            await conditions.declare(unit, owner, place.connector, DECLARED)
+        approval = await unit.sql.fetchval(
+            "SELECT approval FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, place.channel_id
+        )
+    if approval == "applied":
+        await set_approval(runtime, place.channel_id, "approved", words()("sandbox.demo.approved"))
 
 
 async def _open(runtime: Runtime, owner: Access, place: Place, label: str, say: Say) -> None:
@@ -57,6 +80,7 @@ async def open_shop(runtime: Runtime, owner: Access, sandbox: httpx.AsyncClient,
     }
     try:
         place = await find_channel(runtime, owner, WEBCHAT, values)
+        await _declare(runtime, owner, place)
         await _open(runtime, owner, place, t("sandbox.shop.chat"), say)
         script = f"{runtime.settings.base_url}/webchat/{ids.show('chn', place.channel_id)}.js"
         (await sandbox.put("/shop", json={"script": script})).raise_for_status()

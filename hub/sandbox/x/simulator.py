@@ -66,7 +66,7 @@ class Refused(Exception):
 class XSimulator:
     connector = "x"
     label = "X"
-    mark = "xx"
+    mark = "x"
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.faults = Faults()
