@@ -68,7 +68,9 @@ FOREIGN: Final[dict[int, type[SendError]]] = {401: AuthFailed, 403: AuthFailed, 
 WAIT_WITHOUT_NUMBER: Final = 300.0
 """Ours: seconds to leave the account alone where Signal names no time."""
 LONGEST_WORDS: Final = 300
-SECONDS: Final = re.compile(r"(?:retry after|or wait|retryafterseconds)\W{1,4}(\d{1,7})")
+SECONDS: Final = re.compile(r"(?:retry after|retryafterseconds)\W{1,4}(\d{1,7})")
+TOKEN: Final = re.compile(r'(?:challenge token |"token": ?)"([^"]{1,200})"')
+"""What a captcha is asked for with, as signal-cli writes it for people and in its JSON."""
 CAPTCHA: Final = "captcha_needed"
 
 
@@ -91,7 +93,7 @@ def result_error(result: Json, words: str) -> SendError | None:
     """What became of one recipient; None for a type that is not known. A `token` asks for a captcha: only a person can solve it."""
     kind, token, wait = a_text(result, "type"), a_text(result, "token"), result.get("retryAfterSeconds")
     if kind == LIMITED and token:
-        return AccountPaused(CAPTCHA, kind, _shorter(f"{words} (challenge token {token})"))
+        return AccountPaused(CAPTCHA, kind, f"challenge token {token}")
     if kind == LIMITED:
         return RateLimited(float(wait) if type(wait) is int and wait > 0 else WAIT_WITHOUT_NUMBER, kind, words)
     error = TYPES.get(kind)
@@ -99,30 +101,30 @@ def result_error(result: Json, words: str) -> SendError | None:
 
 
 def words_error(code: str, words: str, number: str) -> SendError | None:
-    """What the words alone say; None for nothing that is known. "… is not registered" may mean either end."""
-    lower = words.lower()
-    if ("captcha" in lower and "proof required" in lower) or '"token"' in lower:
-        return AccountPaused(CAPTCHA, code, words)
-    if "rate limit" in lower or "ratelimit" in lower or "rate_limit" in lower:
-        return RateLimited(_seconds(lower), code, words)
+    """What the words alone say, all of them; None for nothing that is known. "… is not registered" may mean either end."""
+    lower, shown = words.lower(), _shorter(words)
+    if token := TOKEN.search(words):
+        return AccountPaused(CAPTCHA, code, f"challenge token {token[1]}")
+    if "rate limit" in lower or "rate_limit" in lower:
+        return RateLimited(_seconds(lower), code, shown)
     if "is not registered" in lower:
-        return (AuthFailed if number in words else Unreachable)(code, words)
-    return next((error(code, words) for piece, error in WORDS if piece in lower), None)
+        return (AuthFailed if number in words else Unreachable)(code, shown)
+    return next((error(code, shown) for piece, error in WORDS if piece in lower), None)
 
 
 def rest_error(answer: Answer, told: Any, number: str) -> SendError:
     """An answer of the wrapper that is no success: `told` is its JSON, None where it is none."""
-    words = _shorter(a_text(told, "error"))
-    status = answer.status_code
+    words, status = a_text(told, "error"), answer.status_code
     if not words:
         return foreign_error(answer)
+    listed = told.get("challenge_tokens")
+    tokens = [one for one in listed if isinstance(one, str) and one] if status == 429 and isinstance(listed, list) else []
+    if tokens:
+        return AccountPaused(CAPTCHA, "429", f"challenge token {tokens[0]}")
     if status == 429:
-        tokens = [one for one in told.get("challenge_tokens") or () if isinstance(one, str) and one]
-        if tokens:
-            return AccountPaused(CAPTCHA, "429", _shorter(f"{words} (challenge token {tokens[0]})"))
-        return RateLimited(_seconds(words.lower()), "429", words)
-    found = words_error(str(status), words, number)
-    return found or (Rejected if 400 <= status < 500 else OutcomeUnknown)(str(status), words)
+        return RateLimited(_seconds(words.lower()), "429", _shorter(words))
+    known = Rejected if 400 <= status < 500 else OutcomeUnknown
+    return words_error(str(status), words, number) or known(str(status), _shorter(words))
 
 
 def foreign_error(answer: Answer) -> SendError:

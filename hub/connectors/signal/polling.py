@@ -9,7 +9,7 @@ from httpx import AsyncClient
 from hub.connectors.contract import Account, RawRequest
 from hub.connectors.errors import OutcomeUnknown, SendError, Unavailable
 from hub.connectors.http import Answer
-from hub.connectors.signal.codes import foreign_error, rest_error, rpc_error
+from hub.connectors.signal.codes import foreign_error, rest_error, rpc_error, words_error
 from hub.connectors.signal.reading import Json, an_object, read_json
 from hub.connectors.signal.roads import RPC, request
 from hub.connectors.signal.settings import SignalSettings
@@ -23,6 +23,9 @@ PATIENCE: Final = 100.0
 job may take (`worker.JOB_SECONDS`)."""
 LARGEST: Final = 16_000_000
 """Bytes of an answer: 20 long messages that quote long messages have far less."""
+
+LONGEST_REFUSAL: Final = 500
+"""Bytes that are read of a refusal without JSON: the wrapper's that it wants to be listened to, not asked."""
 
 
 async def receive(account: Account[SignalSettings], http: AsyncClient) -> tuple[RawRequest, ...]:
@@ -59,7 +62,10 @@ def _bodies(answer: Answer, number: str) -> list[bytes]:
 def _error(answer: Answer, told: Json | Any, number: str) -> SendError:
     if error := an_object(told, "error"):
         return rpc_error(error, number)
-    return rest_error(answer, told, number) if isinstance(told, dict) else foreign_error(answer)
+    if isinstance(told, dict):
+        return rest_error(answer, told, number)
+    words = answer.content[:LONGEST_REFUSAL].decode("utf-8", "replace") if answer.status_code == 400 else ""
+    return words_error("400", words, number) or foreign_error(answer)
 
 
 def _again(error: SendError) -> SendError:
