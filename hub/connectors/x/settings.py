@@ -29,6 +29,10 @@ def _key(key: str) -> str:
     return key.strip()
 
 
+def _optional_key(key: str) -> str:
+    return _key(key) if key.strip() else ""
+
+
 def _address(url: str) -> str:
     url = url.strip().rstrip("/")
     try:
@@ -55,7 +59,9 @@ class XSettings(Settings):
     bearer_token: Secret = Field(title="channel.x.bearer_token", description="channel.x.bearer_token.hint")
     user_token: OptionalSecret = Field(default=None, title="channel.x.user_token", description="channel.x.user_token.hint")
     user_secret: OptionalSecret = Field(default=None, title="channel.x.user_secret", description="channel.x.user_secret.hint")
-    client_id: str = Field(default="", title="channel.x.client_id", description="channel.x.client_id.hint")
+    client_id: Annotated[str, AfterValidator(_optional_key)] = Field(
+        default="", title="channel.x.client_id", description="channel.x.client_id.hint"
+    )
     client_secret: OptionalSecret = Field(default=None, title="channel.x.client_secret", description="channel.x.client_secret.hint")
     refresh_token: OptionalSecret = Field(default=None, title="channel.x.refresh_token", description="channel.x.refresh_token.hint")
     base_url: Annotated[str, AfterValidator(_address)] = Field(
