@@ -48,20 +48,17 @@ class Whole:
     def lines(self) -> list[PhoneLine]:
         return list(self.simulator.phone.chat(SAMPLE_NUMBER, JOERG).lines)
 
-    async def poll(self) -> None:
-        """Ask once for everything that waits."""
+    async def settled(self) -> None:
+        """Everything that was said has arrived, everything due has happened, and its statuses are in. The lane is held meanwhile: to
+        ask again is always due."""
         runtime = self.hub.runtime
         lane = await lanes.take(runtime.database, self.hub.organisation_id, self.channel_id, "listen", ids.new_id())
         assert lane is not None
         async with connector_client(runtime.settings.trusted_hosts) as http:
-            await listening._poll_once(runtime, lane, http)
+            for _ in range(2):
+                await listening._poll_once(runtime, lane, http)
+                await self.hub.settle()
         await lane.let_go()
-
-    async def settled(self) -> None:
-        """Everything that was said has arrived, everything due has happened, and its statuses are in."""
-        for _ in range(2):
-            await self.poll()
-            await self.hub.settle()
 
     async def write(self, text: str = "", **more: Any) -> PhoneLine:
         line = self.simulator.phone.write(SAMPLE_NUMBER, JOERG, PhoneDraft(text=text, **more))
@@ -190,7 +187,7 @@ async def test_a_captcha_pauses_the_account_and_nothing_is_lost(whole: Whole) ->
     assert "challenge token" in row["health_text"]
     assert await whole.state(message) == "queued"
     whole.simulator.world.account.challenge = ""
-    await hub.settle()
+    await whole.settled()
     assert await whole.state(message) == "queued"
     await service.switch_on(hub.runtime, hub.owner, whole.channel_id)
     await whole.settled()
