@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+from httpx import AsyncClient
 from starlette.types import Receive, Scope, Send
 
 from hub.channels import service
 from hub.connectors.http import connector_client
 from hub.consent.gate import SendBlocked
 from hub.core import ids, lanes
-from hub.core.clock import FakeClock
 from hub.core.settings import Settings
 from hub.inbox import actions, listening, uploads
 from hub.sandbox.messengers import PhoneDraft, PhoneLine
@@ -42,15 +42,15 @@ class Whole:
     hub: HubUnderTest
     simulator: SignalSimulator
     channel_id: UUID
-    clock: FakeClock
+    address: str
 
     @property
     def lines(self) -> list[PhoneLine]:
         return list(self.simulator.phone.chat(SAMPLE_NUMBER, JOERG).lines)
 
     async def settled(self) -> None:
-        """Everything that was said has arrived, everything due has happened, and its statuses are in. The lane is held meanwhile: to
-        ask again is always due."""
+        """Everything that was said has arrived, everything due has happened, and its statuses are in. To ask again is always due:
+        the lane is held meanwhile."""
         runtime = self.hub.runtime
         lane = await lanes.take(runtime.database, self.hub.organisation_id, self.channel_id, "listen", ids.new_id())
         assert lane is not None
@@ -100,7 +100,20 @@ async def whole(
     channel_id = await service.connect_channel(hub.runtime, hub.owner, connector="signal", title="Radwerk", values=values)
     await service.accept_terms(hub.runtime, hub.owner, "signal")
     await service.switch_on(hub.runtime, hub.owner, channel_id)
-    yield Whole(hub, simulator, channel_id, hub.clock)
+    yield Whole(hub, simulator, channel_id, provider.address)
+
+
+async def test_without_signals_terms_it_is_not_switched_on(
+    settings: Settings, hub: HubUnderTest, sockets: tuple[Stage, Stage]
+) -> None:
+    """R-191."""
+    simulator = SignalSimulator(quiet=0.01)
+    sockets[0].app = Mounted(simulator)
+    values = simulator.sample_settings(sockets[0].address)
+    channel_id = await service.connect_channel(hub.runtime, hub.owner, connector="signal", title="Radwerk", values=values)
+    with pytest.raises(service.TermsNotAccepted):
+        await service.switch_on(hub.runtime, hub.owner, channel_id)
+    assert await hub.value("SELECT state FROM channel WHERE id = $1", channel_id) != "on"
 
 
 async def test_a_conversation_with_files_statuses_and_a_colleague_on_the_phone(whole: Whole) -> None:
@@ -205,3 +218,10 @@ async def test_a_changed_safety_number_stops_this_contact_alone(whole: Whole) ->
     failed = (await hub.rows("SELECT state, failure, failure_text FROM message WHERE id = $1", message))[0]
     assert (failed["state"], failed["failure"]) == ("failed", "rejected") and "untrusted" in failed["failure_text"].lower()
     assert await hub.value("SELECT health FROM channel WHERE id = $1", whole.channel_id) == "healthy"
+    body = {"trust_all_known_keys": True}
+    async with AsyncClient(base_url=whole.address, trust_env=False) as http:
+        await http.put(f"/signal/v1/identities/{SAMPLE_NUMBER}/trust/{JOERG}", json=body)
+    await service.switch_on(hub.runtime, hub.owner, whole.channel_id)
+    await whole.settled()
+    assert (await whole.newest())["text"] == "Das ist mein neues Telefon"
+    assert await hub.value("SELECT warning_cause FROM channel WHERE id = $1", whole.channel_id) == ""
