@@ -99,6 +99,18 @@ async def test_no_answer_in_time_is_unclear() -> None:
     assert failure.value.provider_code == "ReadTimeout"
 
 
+async def test_what_is_lost_when_nobody_waits_is_waited_for() -> None:
+    """`patience` is how long the first byte may take; connecting and writing take no longer for it."""
+    with respx.mock:
+        route = respx.post("https://api.example/receive").respond(json=[])
+        async with connector_client(frozenset()) as http:
+            usual = http.timeout
+            await exchange(http, "POST", "https://api.example/receive", json={}, patience=100.0)
+            await exchange(http, "POST", "https://api.example/receive", json={})
+    long, short = (call.request.extensions["timeout"] for call in route.calls)
+    assert long == usual.as_dict() | {"read": 100.0} and short == usual.as_dict()
+
+
 async def test_an_answer_that_drips_in_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider that sends a byte now and then cannot hold a worker: the whole exchange has one limit."""
     monkeypatch.setattr(module, "WHOLE_SECONDS", 0.3)

@@ -317,7 +317,7 @@ async def test_replies_reactions_changes_and_deletions_both_ways(hub: Hub) -> No
         ("colleague", MessageSent, Text),
     ],
 )
-async def test_every_kind_is_an_event(hub: Hub, extra: str, kind: type, content: Any) -> None:
+async def test_every_kind_is_an_event(hub: Hub, extra: str, kind: Any, content: Any) -> None:
     hub.simulator.phone.extra(SAMPLE_NUMBER, JOERG, extra)
     event: Any = only(await hub.fetched())
     assert isinstance(event, kind)

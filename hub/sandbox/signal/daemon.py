@@ -10,8 +10,10 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from hub.sandbox.signal.calls import Failure
 from hub.sandbox.signal.envelopes import Json
-from hub.sandbox.signal.service import VERSION, Failure, SignalCli
+from hub.sandbox.signal.sending import Sending
+from hub.sandbox.signal.service import VERSION, SignalCli
 from hub.sandbox.signal.world import World
 
 LONGEST_TEXT: Final = 20_000_000
@@ -19,7 +21,7 @@ LONGEST_TEXT: Final = 20_000_000
 
 
 class Daemon:
-    def __init__(self, world: World, service: SignalCli) -> None:
+    def __init__(self, world: World, service: SignalCli, sending: Sending) -> None:
         self._world = world
         self._service = service
         self._methods: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -30,11 +32,11 @@ class Daemon:
             "submitRateLimitChallenge": service.submit_challenge,
             "getAttachment": lambda params: {"data": base64.b64encode(service.attachment(params.get("id"))).decode()},
             "getSticker": lambda params: {"data": base64.b64encode(service.sticker(params)).decode()},
-            "send": service.send,
-            "remoteDelete": service.remote_delete,
-            "sendReaction": service.react,
-            "sendReceipt": service.receipt,
-            "sendTyping": service.typing,
+            "send": sending.send,
+            "remoteDelete": sending.remote_delete,
+            "sendReaction": sending.react,
+            "sendReceipt": sending.receipt,
+            "sendTyping": sending.typing,
         }
 
     async def check(self, request: Request) -> Response:

@@ -10,8 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from hub.sandbox.signal.calls import Failure
 from hub.sandbox.signal.envelopes import Json
-from hub.sandbox.signal.service import Failure, SignalCli
+from hub.sandbox.signal.sending import Sending
+from hub.sandbox.signal.service import SignalCli
 from hub.sandbox.signal.world import World
 
 NAMES: Final = {"quote_timestamp": "quoteTimestamp", "quote_author": "quoteAuthor", "edit_timestamp": "editTimestamp"}
@@ -24,9 +26,10 @@ ANSWER = Callable[[Request], Awaitable[Response]]
 
 
 class Rest:
-    def __init__(self, world: World, service: SignalCli) -> None:
+    def __init__(self, world: World, service: SignalCli, sending: Sending) -> None:
         self._world = world
         self._service = service
+        self._sending = sending
         self.mode = "native"
         """`json-rpc` pushes, and refuses to be asked."""
 
@@ -127,12 +130,12 @@ class Rest:
         params |= {NAMES[name]: body[name] for name in NAMES if name in body}
         if files := body.get("base64_attachments"):
             params["attachments"] = [_as_file(one) for one in files]
-        sent = self._service.send(params)
+        sent = self._sending.send(params)
         return JSONResponse([{"timestamp": str(sent["timestamp"])}], 201)
 
     async def _remote_delete(self, request: Request) -> Response:
         body = await _body(request, {"recipient", "timestamp"})
-        sent = self._service.remote_delete({"recipient": [body.get("recipient")], "targetTimestamp": body.get("timestamp")})
+        sent = self._sending.remote_delete({"recipient": [body.get("recipient")], "targetTimestamp": body.get("timestamp")})
         return JSONResponse({"timestamp": str(sent["timestamp"])}, 201)
 
     async def _react(self, request: Request) -> Response:
@@ -146,7 +149,7 @@ class Rest:
             "targetAuthor": body["target_author"],
             "targetTimestamp": body["timestamp"],
         }
-        self._service.react(params | ({"remove": True} if request.method == "DELETE" else {}))
+        self._sending.react(params | ({"remove": True} if request.method == "DELETE" else {}))
         return Response(status_code=204)
 
     async def _receipt(self, request: Request) -> Response:
@@ -154,12 +157,12 @@ class Rest:
         if body.get("receipt_type") not in ("read", "viewed"):
             return JSONResponse({"error": "Couldn't process request - receipt type must be read or viewed"}, 400)
         params = {"recipient": body.get("recipient"), "targetTimestamp": [body.get("timestamp")], "type": body["receipt_type"]}
-        self._service.receipt(params)
+        self._sending.receipt(params)
         return Response(status_code=204)
 
     async def _typing(self, request: Request) -> Response:
         body = await _body(request, {"recipient"})
-        self._service.typing({"recipient": [body.get("recipient")]} | ({"stop": True} if request.method == "DELETE" else {}))
+        self._sending.typing({"recipient": [body.get("recipient")]} | ({"stop": True} if request.method == "DELETE" else {}))
         return Response(status_code=204)
 
 

@@ -19,6 +19,7 @@ from hub.sandbox.signal.daemon import Daemon
 from hub.sandbox.signal.mailbox import Mailbox
 from hub.sandbox.signal.phone import SignalPhone
 from hub.sandbox.signal.rest import ANSWER, Rest
+from hub.sandbox.signal.sending import Sending
 from hub.sandbox.signal.service import SignalCli
 from hub.sandbox.signal.world import SAMPLE_NUMBER, World
 
@@ -37,8 +38,8 @@ class SignalSimulator:
         self.courier = Mailbox(self.faults, quiet)
         self.world = World()
         self.phone = SignalPhone(self.world, self.courier)
-        service = SignalCli(self.world, self.faults, self.courier, self.phone)
-        daemon, self.rest = Daemon(self.world, service), Rest(self.world, service)
+        service, sending = SignalCli(self.world, self.faults, self.courier), Sending(self.world, self.faults, self.phone)
+        daemon, self.rest = Daemon(self.world, service, sending), Rest(self.world, service, sending)
         self._app = Starlette(
             routes=[
                 Route("/api/v1/check", daemon.check),
@@ -73,7 +74,7 @@ class SignalSimulator:
         return answer
 
     def _fails(self, do: ANSWER) -> ANSWER:
-        """Faults of the machine around signal-cli; those of Signal's servers are in `SignalCli`."""
+        """Faults of the machine around signal-cli; those of Signal's servers are in `Sending`."""
 
         async def answer(request: Request) -> Response:
             if broken := self.faults.take("server_error"):
