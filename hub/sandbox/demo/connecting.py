@@ -23,13 +23,22 @@ async def connect(runtime: Runtime, owner: Access, messenger: Messenger, say: Sa
     try:
         place = await find_channel(runtime, owner, messenger.connector, await messenger.settings())
         await give_memory(runtime, place, messenger)
-        if url := channels.callback_url(runtime, place.connector, place.channel_id):
+        if url := await _address(runtime, place):
             await messenger.point_to(url)
         await _open(runtime, owner, place, messenger.label, say)
     except (HubError, httpx.HTTPStatusError) as error:
         say(words()("sandbox.demo.not_connected", messenger=messenger.label, reason=str(error)))
         return None
     return place
+
+
+async def _address(runtime: Runtime, place: Place) -> str:
+    """Where the provider delivers: to the channel's own address, or to the one that it shares."""
+    async with runtime.database.unit_of_work(place.organisation_id) as unit:
+        endpoint = await unit.sql.fetchval(
+            "SELECT endpoint FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, place.channel_id
+        )
+    return channels.callback_url(runtime, place.connector, place.channel_id, endpoint)
 
 
 async def _open(runtime: Runtime, owner: Access, place: Place, label: str, say: Say) -> None:
