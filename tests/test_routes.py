@@ -167,6 +167,7 @@ FORM: Final = {
     "version": "0",
     "state": "looks",
     "tab": "0123456789abcdef",
+    "template": f"tpl_{'0' * 26}",
 }
 """Fields that make any form or query well-formed, so that nothing but the id decides."""
 ENDLESS: Final = "/o/{slug}/stream"

@@ -41,6 +41,10 @@ async def hear(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, event: Chan
         event.at,
     )
     cause, text = event.cause, event.text
+    if event.level == "ok" and event.only_warnings:
+        if not newer and await _warn(unit, channel_id, "", ""):
+            await history.note(unit, channel_id, "ok", cause, text, provider_at=event.at)
+        return
     if event.level == "ok" and await _is_fine(unit, channel_id):
         return
     await history.note(unit, channel_id, event.level, cause, text, provider_at=event.at)

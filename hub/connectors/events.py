@@ -380,7 +380,7 @@ class ChannelHealth:
     """The provider says how the account itself is: quality, limits, a ban, a decision on it. `cause` is a catalogue key's end
     (`channel.<connector>.health.<cause>`), `text` the provider's own words.
 
-    ok           whatever was wrong is over
+    ok           whatever was wrong is over; `only_warnings`: what was warned of, while a pause goes on until a person ends it
     warning      it works; somebody should know
     attention    a person has to do something; the queue pauses
     """
@@ -390,6 +390,7 @@ class ChannelHealth:
     level: Literal["ok", "warning", "attention"]
     cause: str
     text: str = ""
+    only_warnings: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

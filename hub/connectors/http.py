@@ -90,14 +90,20 @@ async def exchange(
     form: Mapping[str, str] | None = None,
     content: bytes | None = None,
     largest: int = LARGEST_ANSWER,
+    patience: float | None = None,
 ) -> Answer:
     """One request and its whole answer, whatever its status. Raises Unavailable or OutcomeUnknown.
 
     The body is `json`, an urlencoded `form` or raw `content`. `url` may hold `{name}` placeholders that are filled from `secrets`;
-    records show the placeholder, and no header. At most `largest` bytes of the answer are read.
+    records show the placeholder, and no header. At most `largest` bytes of the answer are read. `patience`: seconds that the
+    answer may let wait for its first byte, where what it brings is lost when nobody waits for it.
     """
-    seconds = whole_seconds(len(content or b""))
-    return await _ask(http, method, url, secrets or {}, seconds, largest, headers=headers, json=json, data=form, content=content)
+    seconds = whole_seconds(len(content or b"")) + (patience or 0.0)
+    asked = _ask(
+        http, method, url, secrets or {}, seconds, largest,
+        headers=headers, json=json, data=form, content=content, patience=patience,
+    )  # fmt: skip
+    return await asked
 
 
 async def upload(
@@ -168,11 +174,15 @@ async def _ask(
     data: Mapping[str, str] | None = None,
     content: bytes | None = None,
     files: Mapping[str, tuple[str, BinaryIO, str]] | None = None,
+    patience: float | None = None,
 ) -> Answer:
     started = time.monotonic()
     outcome: Answer | SendError
+    body: dict[str, Any] = {"json": json, "data": data, "content": content, "files": files}
+    if patience is not None:
+        body["timeout"] = httpx.Timeout(**{**http.timeout.as_dict(), "read": patience})
     try:
-        asked = http.stream(method, _filled(url, secrets), headers=headers, json=json, data=data, content=content, files=files)
+        asked = http.stream(method, _filled(url, secrets), headers=headers, **body)
         async with asyncio.timeout(seconds), asked as response:
             outcome = await _read(response, largest)
     except (httpx.HTTPError, TimeoutError) as error:

@@ -43,7 +43,7 @@ def _facts(connector: AnyConnector) -> tuple[str, ...]:
         SCOPES[can.address_scope],
         "yes" if can.idempotent_sends else "no",
         f"{can.per_second:g}",
-        "webhook, polling" if isinstance(connector, Polls) else "webhook",
+        ", ".join(["webhook"] * can.webhook + ["polling"] * isinstance(connector, Polls)),
         "at hand" if can.media_at_hand else "yes" if isinstance(connector, FetchesMedia) else "no",
     )
 

@@ -65,7 +65,10 @@ async def story(hub: HubUnderTest, sockets: tuple[Stage, Stage]) -> AsyncIterato
         simulator = create(http)
         sockets[0].app, sockets[1].app = Mounted("/threema", simulator), hub.app
         values = simulator.sample_settings(sockets[0].address)
-        channel_id = await service.connect_channel(hub.runtime, hub.owner, connector="threema", title="Radwerk", values=values)
+        seat = {"seat": "DE"}
+        channel_id = await service.connect_channel(
+            hub.runtime, hub.owner, connector="threema", title="Radwerk", values=values, answers=seat
+        )
         await service.accept_terms(hub.runtime, hub.owner, "threema")
         await service.switch_on(hub.runtime, hub.owner, channel_id)
         simulator.point_to(f"{sockets[1].address}/hooks/threema/{ids.show('chn', channel_id)}")

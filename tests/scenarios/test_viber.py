@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from hub.channels import service
+from hub.channels.approval import set_approval
 from hub.connectors.events import Location
 from hub.core.settings import Settings
 from hub.inbox import uploads
@@ -64,7 +65,11 @@ async def story(hub: HubUnderTest, sockets: tuple[Stage, Stage]) -> AsyncIterato
         simulator = create(http)
         sockets[0].app, sockets[1].app = Mounted("/viber", simulator), hub.app
         values = simulator.sample_settings(sockets[0].address)
-        channel_id = await service.connect_channel(hub.runtime, hub.owner, connector="viber", title="Radwerk", values=values)
+        answers = {"industry": "none"}
+        channel_id = await service.connect_channel(
+            hub.runtime, hub.owner, connector="viber", title="Radwerk", values=values, answers=answers
+        )
+        await set_approval(hub.runtime, channel_id, "approved", "Mail vom 23.11.")
         await service.accept_terms(hub.runtime, hub.owner, "viber")
         await service.switch_on(hub.runtime, hub.owner, channel_id)
         yield Story(hub, simulator, channel_id)
