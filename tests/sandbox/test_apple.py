@@ -25,7 +25,6 @@ from hub.connectors.errors import (
     CredentialsRejected,
     FileGone,
     RateLimited,
-    RecipientOptedOut,
     Rejected,
     Unavailable,
     Unreachable,
@@ -275,7 +274,7 @@ async def test_a_deleted_conversation_takes_nothing_until_they_write_again(busin
     closed = await business.newest()
     assert isinstance(closed, ConsentChanged)
     assert (closed.change, closed.sender.provider_user_id) == ("opted_out", business.person)
-    with pytest.raises(RecipientOptedOut):
+    with pytest.raises(Unreachable):
         await business.send(Text(text="Noch da?"))
     await business.greet()
     await business.send(Text(text="Wieder da"))

@@ -6,7 +6,6 @@ from hub.connectors.errors import (
     AuthFailed,
     OutcomeUnknown,
     RateLimited,
-    RecipientOptedOut,
     Rejected,
     SendError,
     Unavailable,
@@ -19,7 +18,7 @@ STATUSES: Final[dict[int, type[SendError]]] = {
     401: AuthFailed,  # no token
     403: AuthFailed,  # the token is refused: another secret or another provider
     404: Unreachable,  # this business knows nobody of this id
-    410: RecipientOptedOut,  # the customer closed the conversation
+    410: Unreachable,  # the customer closed the conversation: the close itself is the opt-out, which ends when they write again
     413: Rejected,
     503: Unavailable,
 }
