@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from hub.connectors import contract, errors, events, http
 from hub.connectors.contract import Account, AnyConnector, OutboundAction, OutboundFile, OutboundMessage, Permit, RawRequest
-from hub.connectors.events import Event, OutboundContent, Sender, Span, Text
+from hub.connectors.events import Event, OutboundContent, Sender, Slot, Span, Text
 from hub.connectors.registry import discover
 from hub.consent.permit import issue_permit
 
@@ -145,6 +145,8 @@ def read_content(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     read = {name: read_content(one) for name, one in value.items() if name != "content"}
+    if value.get("content") == Slot.__name__:
+        read["start"] = datetime.fromisoformat(read["start"])
     if "content" in value:
         return getattr(events, value["content"])(**read)
     return Span(**read) if {"start", "end"} <= read.keys() else read

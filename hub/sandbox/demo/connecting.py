@@ -6,7 +6,7 @@ import httpx
 
 from hub.channels import conditions
 from hub.channels import service as channels
-from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel, read_channel
+from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel
 from hub.channels.approval import set_approval
 from hub.core import ids
 from hub.core.errors import HubError
@@ -30,9 +30,7 @@ async def connect(runtime: Runtime, owner: Access, messenger: Messenger, say: Sa
         place = await find_channel(runtime, owner, messenger.connector, await messenger.settings())
         await _declare(runtime, owner, place)
         await give_memory(runtime, place, messenger)
-        async with runtime.database.unit_of_work(place.organisation_id) as unit:
-            channel = await read_channel(runtime, unit, place.channel_id)
-        if url := channels.callback_url(runtime, place.connector, place.channel_id, channel.endpoint):
+        if url := await _address(runtime, place):
             await messenger.point_to(url)
         await _open(runtime, owner, place, messenger.label, say)
     except (HubError, httpx.HTTPStatusError) as error:
@@ -53,6 +51,15 @@ async def _declare(runtime: Runtime, owner: Access, place: Place) -> None:
         )
     if approval == "applied":
         await set_approval(runtime, place.channel_id, "approved", words()("sandbox.demo.approved"))
+
+
+async def _address(runtime: Runtime, place: Place) -> str:
+    """Where the provider delivers: to the channel's own address, or to the one that it shares."""
+    async with runtime.database.unit_of_work(place.organisation_id) as unit:
+        endpoint = await unit.sql.fetchval(
+            "SELECT endpoint FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, place.channel_id
+        )
+    return channels.callback_url(runtime, place.connector, place.channel_id, endpoint)
 
 
 async def _open(runtime: Runtime, owner: Access, place: Place, label: str, say: Say) -> None:
