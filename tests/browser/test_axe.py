@@ -94,13 +94,15 @@ async def two_drafts(page: Page) -> None:
 
 
 PHONE: Final = f"{{phone}}/?connector=telegram&account={BOT}&person=501"
+SILENT: Final = "{phone}/?connector=sms&account=%2B4915199000000&person=%2B4915110000001"
+"""Somebody who has written nothing yet."""
 MORE: Final = "#reply .tools > .pop > summary"
 EMPTY: Final = (
     Scene("/inbox/open"),
     Scene("/channels"),
     Scene("/deliveries"),
     Scene("/team"),
-    Scene("{phone}", "nobody", see("#no-message")),
+    Scene(SILENT, "nobody", see("#no-message")),
 )
 """Before there is anything."""
 SCENES: Final = (
