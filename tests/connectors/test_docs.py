@@ -7,6 +7,7 @@ from typing import get_args
 from hub.connectors.contract import ActionKind, AnyConnector, FetchesMedia, Polls
 from hub.connectors.events import MediaKind, Style
 from hub.connectors.registry import Registry, discover
+from tests.connectors.samples import ALL, Samples
 
 PAGE = Path(__file__).parents[2] / "docs" / "connectors.md"
 BEGIN, END = "<!-- matrix -->\n", "<!-- /matrix -->"
@@ -63,6 +64,46 @@ def _contents(connector: AnyConnector) -> tuple[str, ...]:
         f"{len(can.reactions)} emoji" if can.reactions else "any" if "react" in can.actions else "none",
         "without end" if can.edit_hours is None else f"{can.edit_hours} h",
     )
+
+
+COUNTS = ("messenger", "samples in", "kinds of events", "kinds of content in", "requests out that arrive", "refusals told apart",
+          "classes of refusal", "rows of set-up, files and polls")  # fmt: skip
+COUNTS_BEGIN, COUNTS_END = "<!-- counts -->\n", "<!-- /counts -->"
+
+
+def counts_of_samples() -> str:
+    """The table as it must stand in the page."""
+    return _table(COUNTS, [_counts(samples) for samples in ALL])
+
+
+def _counts(samples: Samples) -> tuple[str, ...]:
+    events = [event for sample in samples.inbound() for event in sample.events]
+    contents = {
+        str(event["content"]["kind" if event["content"]["content"] == "Media" else "content"])
+        for event in events
+        if "content" in event
+    }
+    out = samples.table("outbound")
+    refusals = [row for row in out if "error" in row]
+    told = {(row["error"], row.get("provider_code", row["name"])) for row in refusals}
+    besides = (("fetch", FetchesMedia), ("poll", Polls))
+    tables = ["setup", *(name for name, ability in besides if isinstance(samples.connector, ability))]
+    counts = (
+        len(samples.inbound()),
+        len({event["event"] for event in events}),
+        len(contents),
+        len(out) - len(refusals),
+        len(told),
+        len({row["error"] for row in refusals}),
+        sum(len(samples.table(name)) for name in tables),
+    )
+    return (samples.connector.label, *map(str, counts))
+
+
+def test_the_counts_in_the_docs_are_current() -> None:
+    written = PAGE.read_text("utf-8").partition(COUNTS_BEGIN)[2].partition(COUNTS_END)[0]
+    current = counts_of_samples()
+    assert written == current, f"put this between the marks in docs/connectors.md:\n{current}"
 
 
 def test_the_matrix_in_the_docs_is_current() -> None:
