@@ -29,7 +29,7 @@ from hub.core.services.processes import all_pids, command_line
 from hub.core.settings import Settings
 from hub.listeners import subscribe
 from hub.runtime import open_runtime
-from hub.sandbox import demo, stories
+from hub.sandbox import demo, registry, stories
 from hub.sandbox.acts import Album, Answer, Assign, Block, Done, Note, Press, Send, Start, Story, Write
 from hub.sandbox.demo import starting
 from hub.sandbox.registry import find_simulators
@@ -54,6 +54,22 @@ def free_port() -> int:
 def ports() -> tuple[int, int]:
     """For the hub and for the simulator."""
     return free_port(), free_port()
+
+
+@pytest.fixture
+def every_messenger() -> None:
+    """For tests that want all of them."""
+
+
+@pytest.fixture(autouse=True)
+def _few_messengers(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two are enough for most tests: connecting all of them and playing their stories takes a while."""
+    if "every_messenger" in request.fixturenames:
+        return
+    for name in ("telegram", "sms"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "simulator.py").touch()
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
 
 
 def at(settings: Settings, ports: tuple[int, int]) -> Settings:
@@ -161,6 +177,7 @@ async def test_stories_are_played_over_the_real_road(settings: Settings, ports: 
     assert abs(clock.now().timestamp() - time.time()) < 1
 
 
+@pytest.mark.usefixtures("every_messenger")
 async def test_every_messenger_has_its_channel_and_its_stories(settings: Settings, ports: tuple[int, int]) -> None:
     """What a simulator exists for is connected, open and alive; each of its stories is one conversation with all that was said."""
     told: list[str] = []
