@@ -5,8 +5,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 bin=/usr/lib/postgresql/15/bin
-roads="tests/inbox tests/consent tests/core/test_feed.py tests/scenarios/test_main_job.py tests/scenarios/test_telegram_whole.py tests/test_tenancy.py tests/test_doctor.py tests/test_keys.py
-    tests/test_metrics.py tests/test_cli.py tests/core/test_telemetry.py"
+roads="tests/inbox tests/consent tests/core/test_feed.py tests/core/test_telemetry.py tests/scenarios/test_main_job.py
+    tests/scenarios/test_telegram_whole.py tests/test_tenancy.py tests/test_doctor.py tests/test_keys.py tests/test_metrics.py
+    tests/test_cli.py"
 
 if [ ! -x "$bin/postgres" ] || ! command -v redis-server >/dev/null 2>&1; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
