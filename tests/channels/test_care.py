@@ -210,6 +210,7 @@ async def test_a_template_is_submitted_and_taken_away_by_a_named_member(hub: Hub
     channel_id = await connect(hub)
     template_id = await templates.create(hub.runtime, hub.owner, channel_id, record("angebot", "", category="marketing"))
     assert await hub.value("SELECT status FROM template") == "pending"
+    hub.clock.advance(seconds=1)
     await templates.delete(hub.runtime, hub.owner, channel_id, template_id)
     assert provider.deleted == ["id-angebot"]
     rows = await hub.rows("SELECT status, member_id FROM template_event ORDER BY at, id")
