@@ -62,6 +62,6 @@ until "$bin/pg_isready" -q -h 127.0.0.1 -p "$postgres_port" && redis-cli -p "$re
     sleep 0.1
 done
 echo "PostgreSQL $("$bin/postgres" --version | cut -d' ' -f3) on port $postgres_port, Redis $(redis-server --version | cut -d= -f2 | cut -d' ' -f1) on port $redis_port"
-[ "$#" -gt 0 ] || set -- -n 2 --dist loadgroup -m "not long and not browser" $roads
+[ "$#" -gt 0 ] || set -- -n 2 --dist loadgroup -m "not long and not browser" --ignore-glob="tests/inbox/test_pages*" $roads
 HUB_TEST_DATABASE_URL="postgresql://postgres@127.0.0.1:$postgres_port/postgres" HUB_TEST_REDIS_URL="redis://127.0.0.1:$redis_port" \
     .venv/bin/python -m pytest "$@"
