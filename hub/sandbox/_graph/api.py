@@ -125,7 +125,7 @@ class GraphSimulator:
 
     def _page(self, request: Request, asked: Asked) -> Page:
         """The account whose token it is, which the path must name. Raises Refused."""
-        page = next((one for one in self.world.pages.values() if one.token == asked.token), None)
+        page = next((one for one in self.world.pages.values() if asked.token in (one.token, one.first_token)), None)
         if page is None:
             raise Refused(190, "Invalid OAuth access token - Cannot parse access token", status=401)
         if page.token_ends is not None and page.token_ends <= clock.now():

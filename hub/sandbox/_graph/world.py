@@ -49,7 +49,8 @@ class Thread:
 
 @dataclass(slots=True)
 class Page:
-    """An account. `subscribed`: what of it the app gets; `token` is its access token, which ends at `token_ends`."""
+    """An account. `subscribed`: what of it the app gets; `token` is its access token, which ends at
+    `token_ends`; `first_token`, that of the sample settings, stays good beside it: the demo connects with it at each start."""
 
     id: str
     title: str
@@ -59,6 +60,7 @@ class Page:
     subscribed: set[str] = field(default_factory=set)
     token_ends: datetime | None = None
     token_made: datetime | None = None
+    first_token: str = ""
 
     @property
     def is_own_login(self) -> bool:
@@ -100,7 +102,9 @@ class World:
             page.threads[person.id] = Thread(person)
 
     def add_page(self, page_id: str, title: str, name: str, token: str) -> Page:
-        page = self.pages[page_id] = Page(page_id, title, name, token, token_made=clock.now() - timedelta(days=2))
+        page = self.pages[page_id] = Page(
+            page_id, title, name, token, token_made=clock.now() - timedelta(days=2), first_token=token
+        )
         return page
 
     def page(self, account: str) -> Page:
