@@ -18,6 +18,7 @@ from hub.connectors.contract import (
     Receipt,
     ShowTyping,
 )
+from hub.connectors.cutting import cut_text, utf8_size
 from hub.connectors.errors import OutcomeUnknown, UnsupportedContent
 from hub.connectors.events import Album, Card, Cards, Choice, Location, Media, Option, OutboundContent, Text
 from hub.connectors.google.settings import GoogleSettings
@@ -63,24 +64,8 @@ def split_content(content: OutboundContent) -> list[OutboundContent]:
 
 
 def split_text(text: str) -> list[str]:
-    """Parts of at most LONGEST_TEXT bytes, cut behind a line break or space where a part has one; no letter is lost."""
-    parts, rest = [], text
-    while len(rest.encode("utf-8", "replace")) > LONGEST_TEXT:
-        cut = _fitting(rest)
-        space = max(rest.rfind("\n", 0, cut), rest.rfind(" ", 0, cut))
-        cut = space + 1 if space > cut // 2 else cut
-        parts.append(rest[:cut])
-        rest = rest[cut:]
-    return [part for part in (*parts, rest) if part.strip()]
-
-
-def _fitting(text: str) -> int:
-    size = 0
-    for place, letter in enumerate(text):
-        size += len(letter.encode("utf-8", "replace"))
-        if size > LONGEST_TEXT:
-            return place
-    return len(text)
+    """Parts of at most LONGEST_TEXT bytes."""
+    return cut_text(text, LONGEST_TEXT, utf8_size)
 
 
 def _need(parts: list[Text]) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from hub.connectors.cutting import cut_text, utf16_size
+
 BASIC: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -22,34 +24,11 @@ def count_segments(text: str) -> int:
         length = len(text) + sum(letter in ESCAPED for letter in text)
         one, more = GSM_ONE, GSM_MORE
     else:
-        length = len(text.encode("utf-16-le", "surrogatepass")) // 2
+        length = utf16_size(text)
         one, more = UCS2_ONE, UCS2_MORE
     return 1 if length <= one else -(-length // more)
 
 
 def split_text(text: str) -> list[str]:
-    """Parts of at most LONGEST units, cut at the last line break or space of a part where there is one; no letter is lost."""
-    parts = []
-    rest = text
-    while _units(rest) > LONGEST:
-        cut = _fitting(rest)
-        space = max(rest.rfind("\n", 0, cut), rest.rfind(" ", 0, cut))
-        cut = space + 1 if space > cut // 2 else cut
-        parts.append(rest[:cut])
-        rest = rest[cut:]
-    parts.append(rest)
-    return [part for part in parts if part.strip()]
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _fitting(text: str) -> int:
-    """How many characters from the start fit."""
-    units = 0
-    for place, letter in enumerate(text):
-        units += 2 if ord(letter) > 0xFFFF else 1
-        if units > LONGEST:
-            return place
-    return len(text)
+    """Parts of at most LONGEST units."""
+    return cut_text(text, LONGEST, utf16_size)

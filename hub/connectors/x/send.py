@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from hub.connectors.contract import MediaLimit, OutboundAction, OutboundFile, OutboundMessage, Receipt
+from hub.connectors.cutting import cut_text
 from hub.connectors.errors import OutcomeUnknown, UnsupportedContent
 from hub.connectors.events import Album, Location, Media, MediaKind, OutboundContent, Text
 
@@ -34,14 +35,8 @@ def split_content(content: OutboundContent) -> list[OutboundContent]:
 
 
 def split_text(text: str) -> list[str]:
-    """Parts of at most LONGEST_TEXT characters, cut behind a line break or space where a part has one; no letter is lost."""
-    parts, rest = [], text
-    while len(rest) > LONGEST_TEXT:
-        space = max(rest.rfind("\n", 0, LONGEST_TEXT), rest.rfind(" ", 0, LONGEST_TEXT))
-        cut = space + 1 if space > LONGEST_TEXT // 2 else LONGEST_TEXT
-        parts.append(rest[:cut])
-        rest = rest[cut:]
-    return [part for part in (*parts, rest) if part.strip()]
+    """Parts of at most LONGEST_TEXT characters."""
+    return cut_text(text, LONGEST_TEXT, len)
 
 
 def _need(parts: list[Any]) -> list[Any]:
