@@ -15,7 +15,6 @@ from hub.channels import service
 from hub.channels.approval import set_approval
 from hub.consent.gate import SendBlocked
 from hub.core.settings import Settings
-from hub.inbox import door as door_
 from hub.inbox import uploads
 from hub.sandbox.apple.simulator import AppleSimulator, create
 from hub.sandbox.apple.world import BUSINESS, Chat
@@ -78,12 +77,6 @@ class Story:
         conversation = await self.hub.value("SELECT id FROM conversation")
         body = form(name, PNG)
         return (await uploads.add_upload(self.hub.runtime, self.hub.owner, conversation, content_type=FORM, body=body)).id
-
-
-@pytest.fixture(autouse=True)
-def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account is connected and written to here within less time than the door remembers who is behind an address."""
-    monkeypatch.setattr(door_, "ENDPOINT_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -279,11 +279,8 @@ async def test_what_a_refusal_means_for_the_message(whole: Whole) -> None:
     assert kinds.count("marketing_stopped") == 1 and "blocked" not in kinds
 
 
-async def test_through_meta_everything_comes_in_at_the_apps_address(
-    whole: Whole, sockets: tuple[Stage, Stage], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_through_meta_everything_comes_in_at_the_apps_address(whole: Whole, sockets: tuple[Stage, Stage]) -> None:
     """1.2, 1.3: the address is tested during the set-up; messages, statuses and the account's affairs reach the channel."""
-    monkeypatch.setattr("hub.inbox.door.ENDPOINT_SECONDS", 0.0)  # the account is looked up anew at once
     hub, simulator = whole.hub, whole.simulator
     simulator.number.at_360dialog.url = ""
     channel_id = await connect(hub, simulator.meta_settings(sockets[0].address))
