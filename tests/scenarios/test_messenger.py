@@ -15,7 +15,6 @@ from hub.consent.gate import SendBlocked
 from hub.core.clock import FakeClock
 from hub.core.settings import Settings
 from hub.inbox import actions, uploads
-from hub.inbox import door as door_
 from hub.sandbox._graph.api import GraphSimulator
 from hub.sandbox.instagram import simulator as instagram
 from hub.sandbox.messenger import simulator as messenger
@@ -94,12 +93,6 @@ class Whole:
         kind = "multipart/form-data; boundary=grenze"
         access, conversation = self.hub.owner, await self.conversation()
         return (await uploads.add_upload(self.hub.runtime, access, conversation, content_type=kind, body=form(name, PNG))).id
-
-
-@pytest.fixture(autouse=True)
-def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account is connected and written to here within less time than the door remembers who is behind an address."""
-    monkeypatch.setattr(door_, "ENDPOINT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -250,10 +243,9 @@ async def test_what_a_refusal_means_for_the_message(whole: Whole) -> None:
     assert await whole.hub.value("SELECT health FROM channel") == "attention"
 
 
+@pytest.mark.parametrize("whole", [messenger], ids=["messenger"], indirect=True)
 async def test_marketing_is_agreed_to_and_stopped(whole: Whole) -> None:
-    """R-221: the provider's word is in the ledger."""
-    if "optin" not in whole.simulator.phone.extras:
-        return  # Instagram has no marketing messages
+    """R-221: the provider's word is in the ledger. Instagram has no marketing messages."""
     await whole.write("Hallo")
     await whole.extra("optin")
     whole.clock.advance(seconds=1)
