@@ -1,5 +1,5 @@
-"""What stories of the messengers share: a simulator below its path at the first socket, the hub at the second, a person with a phone
-at the one end and the business's owner at the other."""
+"""What stories of the messengers share: a simulator below its path at the first socket, the hub at the second, a person with a
+phone at the one end and the business's owner at the other."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -49,8 +49,8 @@ async def form(name: str, data: bytes) -> AsyncIterator[bytes]:
 
 
 async def connect(hub: HubUnderTest, simulator: Simulator, sockets: tuple[Stage, Stage], **answers: str) -> UUID:
-    """The sample account's channel, connected as the page does it with what the business declares, and its address entered where the
-    provider wants it by hand."""
+    """The sample account's channel, connected as the page does it with what the business declares, and its address entered where
+    the provider wants it by hand."""
     sockets[0].app, sockets[1].app = Mounted(f"/{simulator.connector}", simulator), hub.app
     values = simulator.sample_settings(sockets[0].address)
     channel_id = await service.connect_channel(

@@ -1,5 +1,5 @@
-"""RCS for Business over the real road: the console's handshake, signed envelopes, door, lane, store, gate, claim, links of files, and
-back to the phone."""
+"""RCS for Business over the real road: the console's handshake, signed envelopes, door, lane, store, gate, claim, links of files,
+and back to the phone."""
 
 from collections.abc import AsyncIterator
 

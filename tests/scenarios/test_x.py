@@ -1,5 +1,5 @@
-"""Direct messages of X over the real road: the app's webhook and its challenge, signed deliveries at the shared address, echoes, lane,
-store, gate, claim, and back to the phone."""
+"""Direct messages of X over the real road: the app's webhook and its challenge, signed deliveries at the shared address, echoes,
+lane, store, gate, claim, and back to the phone."""
 
 from collections.abc import AsyncIterator
 
@@ -70,8 +70,8 @@ async def test_a_talk_with_what_is_read(talk: Talk[XSimulator]) -> None:
 
 async def test_files_both_ways(talk: Talk[XSimulator]) -> None:
     """In by a signed download, out by an upload that is good for one message; the link that stands for the file is cut off."""
-    for kind, mime, name in (("image", "image/png", "Kette.png"), ("video", "video/mp4", "Fahrt.mp4")):
-        line = await talk.write("So sieht es aus", **picture(name, kind=kind, mime=mime))
+    for sent, kind in ((picture(), "image"), (picture("Fahrt.mp4", kind="video", mime="video/mp4"), "video")):
+        line = await talk.write("So sieht es aus", **sent)
         (file,) = await talk.files(line["id"])
         assert (line["text"], file["kind"], file["state"]) == ("So sieht es aus", kind, "stored")
         assert talk.holds(file["id"]) == PNG
