@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from asgi_lifespan import LifespanManager
 
 from hub.app import Hub
@@ -28,6 +29,7 @@ from hub.core.clock import FakeClock
 from hub.core.services import EmbeddedServices, postgres
 from hub.core.settings import Settings
 from hub.migrations.run import migrate
+from hub.organisations import passwords
 from hub.organisations.policy import sync_policies
 from tests import outbound
 from tests.probe import probe
@@ -142,6 +144,13 @@ def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("database_url", "database_admin_url", "redis_url"):
         monkeypatch.setenv(f"HUB_{name.upper()}", getattr(settings, name).get_secret_value())
     monkeypatch.setenv("HUB_DATA", str(settings.data))
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password costs the least that argon2id takes, not a sixth of a second of the processor: each test founds an organisation.
+    What is stored in earnest is tried in organisations/test_login.py."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture
