@@ -134,7 +134,7 @@ def _agreed(facts: Facts, request: Request) -> Decision | None:
     """What needs more than that nothing stands against it."""
     if request.marketing and facts.marketing == "stopped":
         return Decision("refuse", "marketing_stopped")
-    is_first = request.form == "template" and facts.last_inbound_at is None
+    is_first = facts.last_inbound_at is None
     if (request.marketing or request.purpose == "welcome" or is_first) and facts.choice != "opted_in":
         return Decision("refuse", "opt_in_needed")
     return None

@@ -90,8 +90,11 @@ def facts(**values: Any) -> Facts:
         ({"choice": "opted_out", "choice_at": NOW - timedelta(hours=2)}, "allow", "reply"),
         ({"reply_window_hours": 24, "last_inbound_at": NOW - timedelta(hours=23, minutes=59, seconds=59)}, "allow", "reply"),
         ({"reply_window_hours": 24, "last_inbound_at": NOW - timedelta(hours=24)}, "refuse", "window_closed"),
-        ({"reply_window_hours": 24, "last_inbound_at": None}, "refuse", "window_closed"),
-        ({"last_inbound_at": None}, "allow", "reply"),
+        # the first word, with or without a reply window
+        ({"last_inbound_at": None}, "refuse", "opt_in_needed"),
+        ({"last_inbound_at": None, "choice": "opted_in"}, "allow", "reply"),
+        ({"reply_window_hours": 24, "last_inbound_at": None}, "refuse", "opt_in_needed"),
+        ({"reply_window_hours": 24, "last_inbound_at": None, "choice": "opted_in"}, "refuse", "window_closed"),
     ],
 )
 def test_which_rule_speaks(known: dict[str, Any], verdict: str, rule: str) -> None:
@@ -116,7 +119,8 @@ PROGRAM = gate.Request(purpose="reply", by="program")
         (CLOSED | {"human_agent_days": 7}, REPLY, "allow", "human_agent"),
         (CLOSED | {"human_agent_days": 7}, PROGRAM, "refuse", "human_only"),
         (CLOSED | {"human_agent_days": 2}, REPLY, "refuse", "window_closed"),
-        ({"reply_window_hours": 24, "last_inbound_at": None, "human_agent_days": 7}, REPLY, "refuse", "window_closed"),
+        (CLOSED | {"last_inbound_at": None, "human_agent_days": 7, "choice": "opted_in"}, REPLY, "refuse", "window_closed"),
+        (CLOSED | {"last_inbound_at": None, "templates": True, "choice": "opted_in"}, REPLY, "refuse", "template_needed"),
         ({"reply_window_hours": 24, "human_agent_days": 7}, REPLY, "allow", "reply"),
         ({"reply_window_hours": 24, "templates": True}, TEMPLATE, "allow", "reply"),
         # the first word, advertising and a greeting need an opt-in
@@ -191,7 +195,7 @@ def test_nothing_that_forbids_can_be_outvoted(known: Facts, request_: gate.Reque
     assert known.channel_state == "on" and known.reach == "reachable" and known.health != "attention"
     if known.choice == "opted_out":
         assert known.choice_at and known.last_inbound_at and known.last_inbound_at > known.choice_at
-    if request_ in (ADVERTISING, WELCOME):
+    if request_ in (ADVERTISING, WELCOME) or known.last_inbound_at is None:
         assert known.choice == "opted_in"
     if known.reply_window_hours is not None and decision.rule == "reply":
         assert known.last_inbound_at and known.now - known.last_inbound_at < timedelta(hours=known.reply_window_hours)
