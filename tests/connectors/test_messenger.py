@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hub.connectors.contract import Checks, FetchesMedia, FindsPeople, Handshakes, RawRequest, Reply, SharesEndpoint
+from hub.connectors.contract import Checks, FetchesMedia, Handshakes, NamesPeople, RawRequest, Reply, SharesEndpoint
 from hub.connectors.errors import CredentialsRejected, SignatureInvalid, Unavailable
 from hub.connectors.events import Choice, Option, Text
 from hub.connectors.messenger.connector import connector
@@ -23,7 +23,7 @@ def calls_of(name: str) -> list[dict[str, Any]]:
 
 
 def test_what_it_can_do_besides() -> None:
-    for ability in (Handshakes, SharesEndpoint, Checks, FetchesMedia, FindsPeople):
+    for ability in (Handshakes, SharesEndpoint, Checks, FetchesMedia, NamesPeople):
         assert isinstance(connector, ability)
 
 

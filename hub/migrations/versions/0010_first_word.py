@@ -31,4 +31,4 @@ def upgrade() -> None:
     )
     op.drop_constraint("direction_known", "channel_lane", type_="check")
     op.create_check_constraint("direction_known", "channel_lane", "direction IN ('in', 'out', 'listen', 'media', 'care', 'names')")
-    op.execute(_LANES)
+    op.get_bind().connection.run_async(lambda driver: driver.execute(_LANES))
