@@ -110,7 +110,7 @@ async def _find(runtime: Runtime, channel: OpenChannel, meant: Sender) -> Sender
         async with connector_client(runtime.settings.trusted_hosts) as http:
             found = await channel.connector.find(meant.provider_user_id, channel.account, http)
     except SendError as error:
-        log.warning("not_found", error=error.code, channel=ids.show("chn", channel.channel_id))
+        log.warning("lookup_failed", error=error.code, channel=ids.show("chn", channel.channel_id))
         raise _reason(error) from error
     if found is None:
         raise NotStarted("nobody")

@@ -93,9 +93,10 @@ async def test_a_conversation_is_opened_and_nothing_is_sent(hub: HubUnderTest) -
     jonas, channel = await visit(hub), await hub.connect("threema", token="t")
     conversation = await begin(jonas, channel, name="Anna Öz")
 
-    assert rows_in(await jonas.page("/inbox/mine")) == [conv(conversation)]
+    listed = await jonas.page("/inbox/mine")
+    assert rows_in(listed) == [conv(conversation)] and "noch nichts geschrieben" in listed
     thread = await jonas.page(f"/inbox/open/{conv(conversation)}")
-    assert "Anna Öz" in thread and "Jonas Keller hat die Unterhaltung mit ANNA0001 begonnen" in thread and OPT_IN in thread
+    assert "Anna Öz" in thread and "Jonas Keller hat die Unterhaltung begonnen" in thread and OPT_IN in thread
     assert await hub.value("SELECT count(*) FROM message WHERE direction <> 'event'") == 0
     (entry,) = await hub.rows("SELECT target, member_id FROM audit_entry WHERE action = 'conversation.started'")
     assert (entry["target"], entry["member_id"]) == (conv(conversation), jonas.member_id)
@@ -111,7 +112,7 @@ async def test_a_conversation_is_opened_and_nothing_is_sent(hub: HubUnderTest) -
 
 
 async def test_a_closed_window_stays_closed_for_free_text(hub: HubUnderTest) -> None:
-    """R-222: with the person's agreement, a messenger with a reply window still takes nothing free from us first."""
+    """With the agreement a messenger that has a reply window still takes nothing free: nobody has opened it."""
     jonas, channel = await visit(hub), await hub.connect("sms", token="t")
     conversation = await begin(jonas, channel, "49151")
     await hub.deliver(channel, [{"type": "opted_in", "key": "c1", "at": NOW, "from": "49151"}])
@@ -149,7 +150,7 @@ async def test_what_was_found_is_said_and_nothing_opened(hub: HubUnderTest, loca
     german = locale == "de"
     told: list[tuple[SendError | None, str, str]] = [
         (None, "+49999", "Unter +49999 ist niemand auf Threema" if german else "Nobody can be found on Threema with +49999"),
-        (None, "Anna", "Das ist für Threema keine Adresse" if german else "This is no address for Threema"),
+        (None, "Anna", "Das ist keine Adresse für Threema" if german else "This is no address for Threema"),
         (RateLimited(60.0), "+49151", "keine weitere Suche" if german else "no further look-up"),
         (AccountPaused("no_credits"), "+49151", "Guthaben bei Threema ist aufgebraucht" if german else "credits"),
         (AuthFailed(), "+49151", "Seite der Kanäle" if german else "channels page"),
