@@ -465,14 +465,30 @@ class KnowsPeers(Protocol[S_contra]):
 
 
 @runtime_checkable
-class FindsPeople(Protocol[S_contra]):
-    """A connector that can tell whether somebody can be reached, and under which address."""
+class WritesFirst(Protocol):
+    """A connector where somebody can be written to who has not written before. Its catalogue names what to type
+    (`channel.<name>.first`) and, where it `FindsPeople` too, says that nobody was found (`.first.nobody`)."""
 
-    finds: frozenset[Literal["phone", "email", "address"]]
-    """By what people are found."""
+    def read_address(self, typed: str) -> Sender | None:
+        """Who is meant by what a person typed: a phone number, an id, a name; None: nobody can be. Pure. Where the connector
+        `FindsPeople` too, `provider_user_id` is what is asked for and the answer counts."""
+
+
+@runtime_checkable
+class FindsPeople(Protocol[S_contra]):
+    """A connector that can tell whether somebody can be reached, and under which address, before anything is sent."""
 
     async def find(self, query: str, account: Account[S_contra], http: AsyncClient) -> Sender | None:
-        """Who has this phone number (`+49…`), e-mail or address; None: nobody. Raises a SendError."""
+        """Who that is (`WritesFirst.read_address`); None: nobody who could be reached. Raises a SendError; Unreachable: it is
+        somebody, who takes no messages from us."""
+
+
+@runtime_checkable
+class NamesPeople(Protocol[S_contra]):
+    """A connector whose messages do not say who writes: names are asked for, once, when somebody is new."""
+
+    async def name_of(self, address: str, account: Account[S_contra], http: AsyncClient) -> Sender | None:
+        """What this person is called; None: nobody tells us. Raises a SendError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

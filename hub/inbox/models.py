@@ -121,11 +121,18 @@ class Contact(TenantRow, table=True):
 
 
 class Identity(TenantRow, table=True):
-    """That person's address on one channel."""
+    """That person's address on one channel. `name_due_at`: when the provider is to be asked what they are called (`naming.py`)."""
 
     __table_args__ = (
         UniqueConstraint("organisation_id", "channel_id", "provider_user_id"),
         Index("identity_contact", "organisation_id", "contact_id"),
+        Index(
+            "identity_nameless",
+            "organisation_id",
+            "channel_id",
+            "name_due_at",
+            postgresql_where=text("name_due_at IS NOT NULL"),
+        ),
         refers("contact_id", "contact", deferred=True),
         refers("channel_id", "channel"),
     )
@@ -136,6 +143,7 @@ class Identity(TenantRow, table=True):
     username: str = ""
     language: str = ""
     created_at: datetime = when()
+    name_due_at: datetime | None = when(default=None, nullable=True)
 
 
 class IdentityAlias(Tenant, table=True):
