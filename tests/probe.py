@@ -208,6 +208,7 @@ def _event(raw: dict[str, Any]) -> Event:
                 forwarded_from=raw.get("forwarded_from", ""),
                 album=raw.get("album", ""),
                 press=raw.get("press", ""),
+                piece_of=raw.get("piece_of", ""),
                 referral=referral,
             )
         case "echo":

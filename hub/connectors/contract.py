@@ -112,6 +112,7 @@ class Capabilities:
     templates           messages the provider has approved before are needed outside the reply window, and can be sent
     human_agent_days    a person (no program) may still answer so many days after the customer's last message, marked as such
     media_by_link       the provider fetches files itself: `OutboundFile.link` is filled
+    erases_deleted      the provider wants what was taken back deleted here as well, words and files; else it goes from view
     webhook             the provider delivers to our address; False: we ask, whatever address we have (`Polls`)
     media_at_hand       files that come in were set aside in our own store before their message (the hub's own chat): `Media.ref` is
                         their id there, and nothing is fetched
@@ -139,6 +140,7 @@ class Capabilities:
     templates: bool = False
     human_agent_days: int = 0
     media_by_link: bool = False
+    erases_deleted: bool = False
     webhook: bool = True
     media_at_hand: bool = False
 
