@@ -163,7 +163,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cards:
-    """Cards side by side (Google RCS, Messenger). Only outbound. `text` is what the thread and a lesser messenger say instead."""
+    """Cards side by side (Google RCS, Messenger). Only outbound. `text` goes before them, where there is one."""
 
     text: str
     items: tuple[Card, ...]

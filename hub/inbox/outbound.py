@@ -23,7 +23,7 @@ from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput, NotFound
 from hub.core.feed import note_change
 from hub.inbox.attachments import lock_uploads, take_uploads
-from hub.inbox.compose import Filled, compose, compose_template
+from hub.inbox.compose import DraftCard, Filled, Times, compose, compose_template
 from hub.inbox.content import clean, store, store_part
 from hub.inbox.drafts import remove_draft
 from hub.inbox.facts import Recipient, load_recipients
@@ -71,18 +71,21 @@ async def submit(
     files: Sequence[UUID] = (),
     options: Sequence[str] = (),
     location: Location | None = None,
+    times: Times | None = None,
+    cards: Sequence[DraftCard] = (),
     template: Filled | None = None,
     reply_to: UUID | None = None,
     priority: int = CHAT,
 ) -> UUID:
     """Write a reply and queue it; the message's id. The same `client_key` again gives the same message: a double click sends once.
 
-    `files` are the author's uploads in this conversation, `options` the answers to press, `reply_to` the message that is answered;
-    a `template` goes without text, with the file that it needs.
+    `files` are the author's uploads in this conversation (those of `cards` are named there), `options` the answers to press,
+    `times` those to pick, `reply_to` the message that is answered; a `template` goes without text, with the file that it needs.
     Raises InvalidInput (empty or not expressible), NotFound, or SendBlocked, for which only the decision is kept.
     """
     text = clean(text.replace("\r\n", "\n")).strip()
-    if not (text or files or location or template):
+    files = [*files, *(card.picture for card in cards if card.picture)]
+    if not (text or files or location or cards or template):
         raise InvalidInput("the message is empty", field="text")
     if not 0 < len(client_key) <= CLIENT_KEY_LENGTH:
         raise InvalidInput("a client key is needed", field="client_key")
@@ -112,7 +115,8 @@ async def submit(
             if template and kept:
                 content: OutboundContent = compose_template(kept, template.values, uploads)
             else:
-                content = compose(recipient.connector.capabilities, text, uploads, options, location)
+                can = recipient.connector.capabilities
+                content = compose(can, text, uploads, options, location, times=times, cards=cards)
             category = kept.category if kept else ""
             message = _Written(message_id, content, split(recipient, content), client_key, reply_to_key, priority, category)
             await _write(unit, author, conversation, recipient, message, decision)
