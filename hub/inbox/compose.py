@@ -34,6 +34,8 @@ from hub.core.errors import InvalidInput
 from hub.inbox.content import clean
 from hub.inbox.wording import fill, read_wording
 
+MOST_TIMES: Final = 20
+"""How many times a question offers: more than that nobody reads on a phone."""
 MARKS: Final[dict[str, Style]] = {"*": "bold", "_": "italic", "~": "strike", "`": "code"}
 _MARKED: Final = re.compile(r"(?<![\w*_~`])([*_~`])(?=\S)(.+?)(?<=\S)\1(?![\w*_~`])")
 
@@ -128,7 +130,8 @@ def compose(
 
 def _compose_times(capabilities: Capabilities, text: str, times: Times) -> TimeChoice:
     """Times by number, in their order: what comes back names one."""
-    if not capabilities.times or not text or not times.starts or len(set(times.starts)) < len(times.starts):
+    count = len(set(times.starts))
+    if not capabilities.times or not text or not 0 < count <= MOST_TIMES or count < len(times.starts):
         raise InvalidInput("a question and different times are needed, where the messenger takes them", field="slots")
     slots = [Slot(id=str(no), start=start, minutes=times.minutes) for no, start in enumerate(sorted(times.starts), 1)]
     return TimeChoice(text=read_text(capabilities, text), event_title=clean(times.title).strip(), slots=tuple(slots))
