@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 import respx
-from playwright.async_api import Locator, Page, Route, expect
+from playwright.async_api import FilePayload, Locator, Page, Route, expect
 
 from hub.core import ids
 from tests.browser.conftest import Site
@@ -399,7 +399,7 @@ async def test_times_and_cards(hub: HubUnderTest, site: Site, probe: Connected, 
     await page.click("#send")
     await expect(page.locator("#wrong")).to_contain_text("Eine Überschrift allein ist keine Karte")
     await page.locator("[name=card_option]").nth(0).fill("Reservieren")
-    picked = {"name": "rad.png", "mimeType": "image/png", "buffer": image("PNG", (40, 30))}
+    picked: FilePayload = {"name": "rad.png", "mimeType": "image/png", "buffer": image("PNG", (40, 30))}
     await page.set_input_files("[name=card_picture]", files=[picked])
     await expect(page.locator("#cards .small img")).to_be_visible()
     await page.fill("#text", "Im Angebot:")
