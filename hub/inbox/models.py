@@ -274,7 +274,8 @@ class Message(TenantRow, table=True):
     so can never be sent. `seq` is given under the conversation's row lock. Threads sort by (`at`, `sequence`, `seq`): provider
     time, provider order, arrival. `content` holds what is not text (`content.py`). `provider_key` is the key of an inbound
     message, by which we answer it or react to it, and of one of ours that was written elsewhere (`MessageSent`): that one has no
-    parts and no author. `deleted_at`: taken back at the provider; the row stays for the record.
+    parts and no author. `deleted_at`: taken back at the provider; the row stays for the record, without its words and files where
+    the provider wants that (`erasing.py`).
     """
 
     __table_args__ = (
@@ -470,13 +471,15 @@ class Attempt(TenantRow, table=True):
 
 
 class ProviderKey(Tenant, table=True):
-    """How a thing happens once (I2) and how later events find their message: the key is made by the connector."""
+    """How a thing happens once (I2) and how later events find their message: the key is made by the connector. That of an edit is
+    another name of the edited message: `alias_of` is the key that it had first."""
 
     __tablename__ = "provider_key"
     channel_id: UUID = Field(primary_key=True)
     key: str = Field(primary_key=True)
     message_id: UUID | None = None
     part_no: int | None = None
+    alias_of: str | None = None
 
 
 class PendingEffect(TenantRow, table=True):
