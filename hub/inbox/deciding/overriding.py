@@ -7,14 +7,16 @@ sent a list of all of it after each month's end.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from hub.consent import aliases, ledger, locks
 from hub.consent.chain import Change, open_details
 from hub.consent.purposes import read_purpose
 from hub.core import clock, ids
+from hub.core.calendar import day_of
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput
 from hub.core.vault import Vault
@@ -33,6 +35,29 @@ class NoOverride(Conflict):
     """What stands against the message is not the business's to lift. `rule` in values names the gate's rule."""
 
     code = "no_override"
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A calendar month of the organisation's zone: its first day, and the instants at which it begins and ends."""
+
+    first: date
+    begins: datetime
+    ends: datetime
+
+    @property
+    def shown(self) -> str:
+        return f"{self.first:%Y-%m}"
+
+
+def read_month(month: str, zone: ZoneInfo) -> Month:
+    """A month as `2026-11`; empty: the present one. InvalidInput."""
+    try:
+        first = date.fromisoformat(f"{month}-01") if month else day_of(clock.now(), zone).replace(day=1)
+    except ValueError as error:
+        raise InvalidInput("a month looks like 2026-11", field="month") from error
+    following = (first + timedelta(days=31)).replace(day=1)
+    return Month(first, datetime.combine(first, time(), zone), datetime.combine(following, time(), zone))
 
 
 @dataclass(frozen=True, slots=True)
