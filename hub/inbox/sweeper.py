@@ -22,7 +22,7 @@ from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
-from hub.inbox import alarm, media
+from hub.inbox import alarm, media, notices
 from hub.inbox.arrivals import UNROUTED_KEPT
 from hub.runtime import Runtime
 
@@ -128,6 +128,7 @@ async def run(runtime: Runtime) -> None:
     kept_house = float("-inf")
     while True:
         try:
+            await notices.send_due(runtime)
             await look(runtime)
             await alarm.ring(runtime)
             await runtime.queue.redis.set(WORKER_ALIVE, b"1", ex=15)
