@@ -171,13 +171,10 @@ async def _join(runtime: Runtime, unit: UnitOfWork, texts: Texts, flow: Flow, sa
     """A word or a link of a flow: agreed, or the one question first. Their own message reaches us, so nothing blocks any more; after
     a stop they began anew."""
     language = said.wish.language
-    grants, stopped_at, _ = await read_grants(unit, said.key)
-    now = clock.now()
-    is_known = all(
-        (grant := grants.get(purpose.id)) is not None and grant.state(stopped_at, now) == "granted" for purpose in flow.purposes
-    )
     evidence = {**said.evidence(), "answer": said.text, "flow": flow.key}
-    if flow.double_opt_in and not is_known:
+    if flow.double_opt_in and not await is_granted(unit, flow, said.key):
+        if await requests.answer(runtime, unit, texts, said.key, flow.channel_id, said.at, evidence, entered=flow.id):
+            return
         await requests.ask(
             runtime, unit, texts, flow, said.key, language=language, at=said.at, method="keyword", evidence=evidence, restarts=True
         )
@@ -187,6 +184,14 @@ async def _join(runtime: Runtime, unit: UnitOfWork, texts: Texts, flow: Flow, sa
     await ledger.record(unit, runtime.vault, runtime.hooks, changes)
     text = flow.confirmations.get(language) or texts.say("joined", language, purpose=flow.names(language))
     await runtime.hooks.publish(unit, AnswerDue(flow.channel_id, said.key[2], "reply", text))
+
+
+async def is_granted(unit: UnitOfWork, flow: Flow, key: Key) -> bool:
+    """Whether everything that a flow asks for is granted already."""
+    grants, stopped_at, _ = await read_grants(unit, key)
+    now = clock.now()
+    found = [grants.get(purpose.id) for purpose in flow.purposes]
+    return all(grant is not None and grant.state(stopped_at, now) == "granted" for grant in found)
 
 
 def granted_by(flow: Flow, key: Key, at: datetime, language: str, evidence: dict[str, str]) -> list[Change]:

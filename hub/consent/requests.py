@@ -24,6 +24,8 @@ from hub.core.db import UnitOfWork
 from hub.runtime import Runtime
 
 VALID: Final = timedelta(hours=72)
+FORM: Final = "form"
+"""The source of a sign-up that somebody typed into the public form."""
 SILENCE: Final = timedelta(days=30)
 
 
@@ -96,17 +98,27 @@ async def note_sent(unit: UnitOfWork, request_id: UUID) -> None:
 
 
 async def answer(
-    runtime: Runtime, unit: UnitOfWork, texts: Texts, key: Key, channel_id: UUID, at: datetime, evidence: dict[str, str]
+    runtime: Runtime,
+    unit: UnitOfWork,
+    texts: Texts,
+    key: Key,
+    channel_id: UUID,
+    at: datetime,
+    evidence: dict[str, str],
+    *,
+    entered: UUID | None = None,
 ) -> bool:
     """The person says yes: their open questions of this channel are answered, whichever of their addresses was asked; False when there
-    is none. The caller holds the locks."""
+    is none. `entered`: they came by the word or link of this flow themselves, which answers what a form asked in their name, even
+    where the question could not be sent (WhatsApp lets nobody write first). The caller holds the locks."""
     family = (await aliases.families(unit, [key]))[key]
     rows = await unit.sql.fetch(
         """
         UPDATE optin_request r SET confirmed_at = $6
         FROM optin_flow f
         WHERE r.organisation_id = $1 AND r.messenger = $2 AND r.scope = $3 AND r.address = ANY($4::text[]) AND f.organisation_id = $1
-          AND f.id = r.flow_id AND f.channel_id = $5 AND r.confirmed_at IS NULL AND r.sent_at IS NOT NULL AND r.until > $6
+          AND f.id = r.flow_id AND f.channel_id = $5 AND r.confirmed_at IS NULL AND r.until > $6
+          AND ($7::uuid IS NULL AND r.sent_at IS NOT NULL OR r.flow_id = $7 AND r.source = $8)
         RETURNING r.flow_id, r.language, r.versions
         """,
         unit.tenant,
@@ -114,6 +126,8 @@ async def answer(
         [address for _, _, address in family],
         channel_id,
         at,
+        entered,
+        FORM,
     )
     for row in rows:
         changes = []

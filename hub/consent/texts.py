@@ -30,7 +30,7 @@ BLANKS: Final[dict[TextKind, tuple[str, ...]]] = {
     "stopped_purpose": ("organisation", "purpose"),
     "own_data": ("organisation", "link"),
 }
-NEEDED: Final[dict[TextKind, tuple[str, ...]]] = {"request": ("text",), "own_data": ("link",)}
+NEEDED: Final[dict[str, tuple[str, ...]]] = {"request": ("text",), "own_data": ("link",)}
 """Blanks without which a text says nothing."""
 LONGEST: Final = 600
 _BLANK: Final = re.compile(r"\{([a-z]+)\}")
@@ -77,7 +77,7 @@ async def load_texts(unit: UnitOfWork) -> Texts:
     return Texts(row["name"], row["locale"], ZoneInfo(row["zone"]), {(one["kind"], one["language"]): one["text"] for one in own})
 
 
-async def write_text(unit: UnitOfWork, access: Access, kind: TextKind, language: str, typed: str) -> None:
+async def write_text(unit: UnitOfWork, access: Access, kind: str, language: str, typed: str) -> None:
     """Say it in one's own words; an empty text takes the catalogue's again. InvalidInput(field="text")."""
     if kind not in KINDS or language not in LOCALES:
         raise InvalidInput("no such text", field="text")

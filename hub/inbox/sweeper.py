@@ -18,6 +18,7 @@ from hub.channels.incidents import tell_owners
 from hub.channels.moving import register_moved
 from hub.channels.terms import ask_again
 from hub.connectors.contract import Polls
+from hub.consent import imports
 from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
@@ -129,6 +130,7 @@ async def run(runtime: Runtime) -> None:
     while True:
         try:
             await notices.send_due(runtime)
+            await imports.work(runtime)
             await look(runtime)
             await alarm.ring(runtime)
             await runtime.queue.redis.set(WORKER_ALIVE, b"1", ex=15)

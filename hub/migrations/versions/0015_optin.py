@@ -26,9 +26,10 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO hub_app', t);
     END LOOP;
     REVOKE DELETE ON optin_flow, optin_request, notice FROM hub_app;
-    FOREACH t IN ARRAY ARRAY['consent_import', 'notice', 'mail_domain'] LOOP
+    FOREACH t IN ARRAY ARRAY['optin_flow', 'consent_import', 'notice', 'mail_domain'] LOOP
         EXECUTE format('CREATE POLICY system ON %I TO hub_system USING (true) WITH CHECK (true)', t);
     END LOOP;
+    GRANT SELECT (organisation_id, id, archived_at) ON optin_flow TO hub_system;
     GRANT SELECT (organisation_id, id, state) ON consent_import TO hub_system;
     GRANT SELECT (organisation_id, id, state, due_at) ON notice TO hub_system;
     GRANT INSERT ON mail_domain TO hub_system;
