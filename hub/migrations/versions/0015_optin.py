@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0015"
-down_revision = "0009"
+down_revision = "0018"
 
 _GUARD = """
 DO $$
