@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.requests import ClientDisconnect
 
-from hub.consent import imports, papers
+from hub.consent import import_rows, imports, papers
 from hub.core import ids
 from hub.core.bodies import takes_file
 from hub.core.errors import HubError, InvalidInput
@@ -50,7 +50,7 @@ async def _page(request: Request, access: Access, error: HubError | None = None)
         status=error.http_status if error else 200,
         imports=known,
         columns=imports.COLUMNS,
-        needed=imports.import_rows.NEEDED,
+        needed=import_rows.NEEDED,
         wrong=t(f"consent.wrong.file.{reason}", columns=error.values.get("columns", "")) if error else "",
     )
 

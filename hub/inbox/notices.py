@@ -5,6 +5,7 @@ sweeper submits it. It leaves at most once: the message carries the row's id as 
 """
 
 from dataclasses import dataclass
+from typing import Final, Literal
 from uuid import UUID
 
 import structlog
@@ -23,7 +24,7 @@ from hub.runtime import Runtime
 
 log = structlog.get_logger()
 
-AT_ONCE = 200
+AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class _Due:
     channel_id: UUID
     connector: str
     address: str
-    purpose: str
+    purpose: Literal["reply", "opt_in_request", "opt_out_receipt"]
     purpose_id: UUID | None
     text: str
     request_id: UUID | None
