@@ -47,6 +47,8 @@ async def open_flow(runtime: Runtime, unit: UnitOfWork, access: Access, terms: F
         raise InvalidInput("no such channel", field="channel") from None
     if channel.provider.starts_with != "payload" and not any(word.strip() for word in terms.keywords.values()):
         raise InvalidInput("this messenger's links need a word", field=f"keyword_{terms.language}", reason="needed")
+    if terms.double_opt_in and channel.connector.capabilities.opt_in_always:
+        raise InvalidInput("here nothing may be sent before an opt-in", field="double_opt_in", reason="impossible")
     return await flows.define_flow(unit, access, terms)
 
 

@@ -123,7 +123,8 @@ async def hear(
             case "stop" | "stop_purpose":
                 changes.append(_stop(one))
                 about = (one.key, one.wish.purpose_id)
-                if about not in told and await _is_news(unit, one):
+                is_silent = runtime.connectors.get(one.key[0]).capabilities.opt_in_always  # not even a receipt leaves after a stop
+                if about not in told and not is_silent and await _is_news(unit, one):
                     answers.append(_receipt(channel_id, texts, vocabulary, one, language))
                 told.add(about)
             case "own_data":

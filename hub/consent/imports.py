@@ -96,9 +96,9 @@ async def check(runtime: Runtime, access: Access, paper: Paper) -> UUID:
 
 def _count(runtime: Runtime, organisation_id: UUID, paper_id: UUID, known: Known) -> tuple[int, list[BadRow], Counter[str]]:
     good, refused, reasons = 0, list[BadRow](), Counter[str]()
-    with runtime.storage.open(organisation_id, paper_id) as file:
+    with _lines(runtime, organisation_id, paper_id) as lines:
         try:
-            for row in read_rows(io.TextIOWrapper(file, "utf-8", newline=""), known):
+            for row in read_rows(lines, known):
                 if isinstance(row, GoodRow):
                     good += 1
                     continue
@@ -213,9 +213,13 @@ async def _take_piece(runtime: Runtime, organisation_id: UUID, import_id: UUID) 
 
 
 def _piece(runtime: Runtime, organisation_id: UUID, import_id: UUID, known: Known, done_rows: int) -> list[GoodRow | BadRow]:
-    with runtime.storage.open(organisation_id, import_id) as file:
-        rows = read_rows(io.TextIOWrapper(file, "utf-8", newline=""), known)
-        return list(islice(rows, done_rows, done_rows + PIECE))
+    with _lines(runtime, organisation_id, import_id) as lines:
+        return list(islice(read_rows(lines, known), done_rows, done_rows + PIECE))
+
+
+def _lines(runtime: Runtime, organisation_id: UUID, paper_id: UUID) -> io.TextIOWrapper:
+    """A stored list from its start."""
+    return io.TextIOWrapper(runtime.storage.open(organisation_id, paper_id), "utf-8", newline="")
 
 
 def _change(row: GoodRow, proof: Mapping[str, str]) -> Change:

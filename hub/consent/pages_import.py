@@ -2,8 +2,8 @@
 
 GET  /o/{slug}/consent/import                      the lists so far, and the form that checks one
 POST /o/{slug}/consent/import                      check a list: nothing is taken over yet
-GET  /o/{slug}/consent/import/{number}             what is in it, what is refused and why; while it runs, how far it is
-POST /o/{slug}/consent/import/{number}/start       take the good rows over
+GET  /o/{slug}/consent/import/{imported}             what is in it, what is refused and why; while it runs, how far it is
+POST /o/{slug}/consent/import/{imported}/start       take the good rows over
 """
 
 from typing import Annotated
@@ -30,8 +30,8 @@ router = APIRouter()
 Manager = Annotated[Access, requires(Right.MANAGE_CONSENT)]
 
 
-def _import_id(number: str) -> UUID:
-    return ids.read("imp", number)
+def _import_id(imported: str) -> UUID:
+    return ids.read("imp", imported)
 
 
 def _runtime(request: Request) -> Runtime:
@@ -77,7 +77,7 @@ async def check(request: Request, access: Manager) -> Response:
     return RedirectResponse(f"/o/{access.slug}/consent/import/{ids.show('imp', import_id)}", 303)
 
 
-@router.get("/o/{slug}/consent/import/{number}")
+@router.get("/o/{slug}/consent/import/{imported}")
 async def one_import(request: Request, access: Manager, import_id: Annotated[UUID, Depends(_import_id)]) -> Response:
     """One list. NotFound."""
     async with _runtime(request).database.unit_of_work(access.organisation_id) as unit:
@@ -85,7 +85,7 @@ async def one_import(request: Request, access: Manager, import_id: Annotated[UUI
     return render(request, "consent/import_one.html", one=found, listed=imports.LISTED)
 
 
-@router.post("/o/{slug}/consent/import/{number}/start")
+@router.post("/o/{slug}/consent/import/{imported}/start")
 async def start(request: Request, access: Manager, import_id: Annotated[UUID, Depends(_import_id)]) -> Response:
     """Take the good rows over. Conflict when that was said before."""
     await imports.start(_runtime(request), access, import_id)

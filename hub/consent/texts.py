@@ -50,7 +50,7 @@ class Texts:
         """As it stands, with its blanks."""
         return self.own.get((kind, language)) or catalogue(language)[f"consent.say.{kind}"]
 
-    def say(self, kind: TextKind, language: str, **values: str) -> str:
+    def say(self, kind: TextKind, language: str, /, **values: str) -> str:
         """Filled. A blank that nobody knows stays as it is."""
         return fill(self.text(kind, language), organisation=self.organisation, **values)
 
@@ -65,7 +65,7 @@ class Texts:
         return language if language in LOCALES else self.locale
 
 
-def fill(text: str, **values: str) -> str:
+def fill(text: str, /, **values: str) -> str:
     """A text with its blanks filled, each once: what stands in a value is no blank."""
     return _BLANK.sub(lambda blank: values.get(blank[1], blank[0]), text)
 

@@ -183,12 +183,13 @@ async def test_a_yes_to_nothing_is_an_ordinary_message(chat: Chat) -> None:
     assert (await chat.state(), chat.sent) == ("unknown", [])
 
 
-async def test_five_queued_newsletters_and_a_stop(chat: Chat) -> None:
+async def test_five_queued_messages_and_a_stop(chat: Chat) -> None:
     """R-223: none is sent after STOP, and the consent shows "withdrawn" with the message id; the receipt comes once for each stop."""
     await chat.flow()
     await chat.say("Radpost")
-    for _ in range(5):
-        await news(chat)
+    await news(chat)
+    for _ in range(4):
+        await chat.hub.reply(await chat.conversation(), "Herbst")
     chat.sent.clear()
     await chat.hub.deliver(chat.channel, telegram_text(50, "STOPP", message_id=50, at=AT + 50))
     await ingest.drain(chat.hub.runtime, chat.hub.organisation_id, chat.channel.id, chat.hub.worker_id)
