@@ -46,6 +46,7 @@ GET  /o/{slug}                                             session
 
 GET  /o/{slug}/team                                        read_members
 POST /o/{slug}/team                                        manage_members
+POST /o/{slug}/team/domains                                manage_organisation
 POST /o/{slug}/team/invitations/{invitation}/renew         manage_members
 POST /o/{slug}/team/invitations/{invitation}/withdraw      manage_members
 POST /o/{slug}/team/members/{member}/role                  manage_members
