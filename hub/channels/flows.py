@@ -1,4 +1,5 @@
-"""Flows on their channels: what a messenger's links carry, where they lead, and which flows make sense there (`consent/flows.py`)."""
+"""Flows on their channels: what a messenger's links carry, where they lead, and which flows make sense there
+(`consent/flows.py`)."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -39,8 +40,8 @@ class Road:
 
 
 async def open_flow(runtime: Runtime, unit: UnitOfWork, access: Access, terms: FlowTerms) -> UUID:
-    """Open a road on a channel; its id. Raises what `define_flow` raises, and InvalidInput where the messenger's link carries nothing
-    but a text and there is no word, or where no question could be sent."""
+    """Open a road on a channel; its id. Raises what `define_flow` raises, and InvalidInput where the messenger's link carries
+    nothing but a text and there is no word, or where no question could be sent."""
     try:
         channel = await queries.get_channel(unit, runtime.connectors, terms.channel_id)
     except NotFound:

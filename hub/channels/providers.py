@@ -20,8 +20,8 @@ class Provider:
     `regions` are where the messenger keeps or reads messages: country codes or `EU`, `here` for this hub alone, `world` for what
     nobody can name (R-262).
     `link` is the form of an address by which a customer begins to write, with `{name}` (the address without its @), `{digits}`,
-    `{address}` or `{own_id}` in it; empty: there is none. `start` is the same for a link that says what they come for: as `{payload}`,
-    which the provider hands to us, or as `{text}`, which stands in their field and is sent by them.
+    `{address}` or `{own_id}` in it; empty: there is none. `start` is the same for a link that says what they come for: as
+    `{payload}`, which the provider hands to us, or as `{text}`, which stands in their field and is sent by them.
     """
 
     provider: str

@@ -1,7 +1,7 @@
 """What one person has allowed at one address, as they see it on their own page, and what they change there.
 
-Agreeing there counts as active registration (R-221): the link was sent to exactly this address of this messenger. Only purposes that
-are offered can be granted; what was agreed to can always be taken back, also for one that is offered no more.
+Agreeing there counts as active registration (R-221): the link was sent to exactly this address of this messenger. Only purposes
+that are offered can be granted; what was agreed to can always be taken back, also for one that is offered no more.
 """
 
 from collections.abc import Sequence

@@ -27,7 +27,8 @@ CONFIRMATION_LENGTH: Final = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowTerms:
-    """What somebody decides about a flow. `keywords` and `confirmations` by language; a missing one is none, and the catalogue's."""
+    """What somebody decides about a flow. `keywords` and `confirmations` by language; a missing one is none, and the
+    catalogue's."""
 
     channel_id: UUID
     purpose_ids: Sequence[UUID]
@@ -167,7 +168,8 @@ SELECT f.id, f.key, f.channel_id, f.language, f.double_opt_in, f.counts_subscrip
        (SELECT jsonb_object_agg(t.language, jsonb_build_array(t.keyword, t.confirmation)) FROM optin_flow_text t
         WHERE t.organisation_id = f.organisation_id AND t.flow_id = f.id) AS texts
 FROM optin_flow f
-WHERE f.organisation_id = $1 AND f.archived_at IS NULL AND ($2::uuid IS NULL OR f.channel_id = $2) AND ($3::uuid IS NULL OR f.id = $3)
+WHERE f.organisation_id = $1 AND f.archived_at IS NULL AND ($2::uuid IS NULL OR f.channel_id = $2)
+  AND ($3::uuid IS NULL OR f.id = $3)
 ORDER BY f.created_at, f.id
 """
 

@@ -169,8 +169,8 @@ def _receipt(channel_id: UUID, texts: Texts, vocabulary: Vocabulary, said: Said,
 
 
 async def _join(runtime: Runtime, unit: UnitOfWork, texts: Texts, flow: Flow, said: Said) -> None:
-    """A word or a link of a flow: agreed, or the one question first. Their own message reaches us, so nothing blocks any more; after
-    a stop they began anew."""
+    """A word or a link of a flow: agreed, or the one question first. Their own message reaches us, so nothing blocks any more;
+    after a stop they began anew."""
     language = said.wish.language
     evidence = {**said.evidence(), "answer": said.text, "flow": flow.key}
     if flow.double_opt_in and not await is_granted(unit, flow, said.key):

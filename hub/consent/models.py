@@ -249,8 +249,8 @@ class ConsentText(Tenant, table=True):
 
 
 class ConsentFile(TenantRow, table=True):
-    """A file that proves an agreement (a scan), or a list that is imported: an object of the store under the same id. `used_at`: when
-    an entry of the ledger first named it; one that nobody used is swept."""
+    """A file that proves an agreement (a scan), or a list that is imported: an object of the store under the same id. `used_at`:
+    when an entry of the ledger first named it; one that nobody used is swept."""
 
     __tablename__ = "consent_file"
     __table_args__ = (refers("member_id", "member"),)
@@ -264,9 +264,9 @@ class ConsentFile(TenantRow, table=True):
 
 
 class ConsentImport(TenantRow, table=True):
-    """A list that was checked and, once somebody has said so, is taken over in pieces (`imports.py`); `id` is its file's. `refused`:
-    the first refused rows as [number, reason]; `reasons`: how many were refused for each. `done_rows` counts rows of the file, those
-    passed over too."""
+    """A list that was checked and, once somebody has said so, is taken over in pieces (`imports.py`); `id` is its file's.
+    `refused`: the first refused rows as [number, reason]; `reasons`: how many were refused for each. `done_rows` counts rows of
+    the file, those passed over too."""
 
     __tablename__ = "consent_import"
     __table_args__ = (refers("id", "consent_file"), refers("member_id", "member"), one_of("state", "checked", "running", "done"))

@@ -1,4 +1,5 @@
-"""Double opt-in (R-227): somebody, or a form in their name, said they agree; the one question on the messenger itself makes it true.
+"""Double opt-in (R-227): somebody, or a form in their name, said they agree; the one question on the messenger itself makes it
+true.
 
     ask      the grants become `asked`; the question is due, once
     answer   JA / YES after the question has left grants what it asked about, in the words it asked about
@@ -42,9 +43,9 @@ async def ask(
     evidence: dict[str, str],
     restarts: bool,
 ) -> bool:
-    """Ask once whether this person agrees to the flow's purposes; False when they were asked not long ago. The caller holds the locks
-    of their addresses. `restarts`: it was the person's own message, which lifts a stop as far as to be asked, and may ask again once
-    a question is void; a form does neither."""
+    """Ask once whether this person agrees to the flow's purposes; False when they were asked not long ago. The caller holds the
+    locks of their addresses. `restarts`: it was the person's own message, which lifts a stop as far as to be asked, and may ask
+    again once a question is void; a form does neither."""
     now = clock.now()
     if await unit.sql.fetchval(
         """
@@ -108,16 +109,16 @@ async def answer(
     *,
     entered: UUID | None = None,
 ) -> bool:
-    """The person says yes: their open questions of this channel are answered, whichever of their addresses was asked; False when there
-    is none. `entered`: they came by the word or link of this flow themselves, which answers what a form asked in their name, even
-    where the question could not be sent (WhatsApp lets nobody write first). The caller holds the locks."""
+    """The person says yes: their open questions of this channel are answered, whichever of their addresses was asked; False when
+    there is none. `entered`: they came by the word or link of this flow themselves, which answers what a form asked in their
+    name, even where the question could not be sent (WhatsApp lets nobody write first). The caller holds the locks."""
     family = (await aliases.families(unit, [key]))[key]
     rows = await unit.sql.fetch(
         """
         UPDATE optin_request r SET confirmed_at = $6
         FROM optin_flow f
-        WHERE r.organisation_id = $1 AND r.messenger = $2 AND r.scope = $3 AND r.address = ANY($4::text[]) AND f.organisation_id = $1
-          AND f.id = r.flow_id AND f.channel_id = $5 AND r.confirmed_at IS NULL AND r.until > $6
+        WHERE r.organisation_id = $1 AND r.messenger = $2 AND r.scope = $3 AND r.address = ANY($4::text[])
+          AND f.organisation_id = $1 AND f.id = r.flow_id AND f.channel_id = $5 AND r.confirmed_at IS NULL AND r.until > $6
           AND ($7::uuid IS NULL AND r.sent_at IS NOT NULL OR r.flow_id = $7 AND r.source = $8)
         RETURNING r.flow_id, r.language, r.versions
         """,

@@ -1,7 +1,7 @@
 """The one way in which somebody's word gets into the ledger, whichever road it came by (R-222).
 
-Each change names who (the address), which messenger, which purpose, the exact text with version and hash, the method, the source, the
-time, who typed it, and what proves it: a message, a file or a note.
+Each change names who (the address), which messenger, which purpose, the exact text with version and hash, the method, the source,
+the time, who typed it, and what proves it: a message, a file or a note.
 
     method                by
     keyword               a word or a link on the messenger itself: the strongest proof, same person, same messenger
@@ -100,8 +100,8 @@ class Attested:
 
 
 async def attest(runtime: Runtime, unit: UnitOfWork, access: Access, said: Attested) -> None:
-    """Record what a member heard or has on paper; `method="api"` is for programs that act as a member. InvalidInput names the field:
-    a note or a file is the proof, and one of them has to be there."""
+    """Record what a member heard or has on paper; `method="api"` is for programs that act as a member. InvalidInput names the
+    field: a note or a file is the proof, and one of them has to be there."""
     purpose = await purposes.read_purpose(unit, said.purpose_id)
     if purpose.is_archived and said.kind == "granted":
         raise InvalidInput("this purpose is offered no more", field="purpose")

@@ -1,4 +1,5 @@
-"""What the hub says by itself to somebody who agrees, stops or asks for their data: the catalogue's words, or the organisation's own.
+"""What the hub says by itself to somebody who agrees, stops or asks for their data: the catalogue's words, or the organisation's
+own.
 
     request          the question of a double opt-in; {text} is what is agreed to, {until} when the question is void
     joined           somebody agreed to {purpose}

@@ -490,8 +490,8 @@ class PendingEffect(TenantRow, table=True):
 
 
 class Notice(TenantRow, table=True):
-    """A message that the hub itself writes to somebody about their consent (`notices.py`), once: submitted like any other when it is
-    due. `purpose` is the gate's, `request_id` the question that it asks. `rule`: why the gate refused it."""
+    """A message that the hub itself writes to somebody about their consent (`notices.py`), once: submitted like any other when it
+    is due. `purpose` is the gate's, `request_id` the question that it asks. `rule`: why the gate refused it."""
 
     __table_args__ = (
         Index("notice_due", "due_at", postgresql_where=text("state = 'due'")),

@@ -1,7 +1,8 @@
 """What the hub itself says to people about their consent: a row when it is due, then a message like any other.
 
-Consent publishes `AnswerDue` inside the transaction in which somebody said something; the row waits until that has committed, and the
-sweeper submits it. It leaves at most once: the message carries the row's id as its client key. What the gate refuses stays refused.
+Consent publishes `AnswerDue` inside the transaction in which somebody said something; the row waits until that has committed, and
+the sweeper submits it. It leaves at most once: the message carries the row's id as its client key. What the gate refuses stays
+refused.
 """
 
 from dataclasses import dataclass
@@ -44,8 +45,8 @@ async def note_answer(unit: UnitOfWork, event: AnswerDue) -> None:
     now = clock.now()
     await unit.sql.execute(
         """
-        INSERT INTO notice (organisation_id, id, channel_id, address, purpose, purpose_id, text, request_id, state, rule, created_at,
-                            due_at)
+        INSERT INTO notice (organisation_id, id, channel_id, address, purpose, purpose_id, text, request_id, state, rule,
+                            created_at, due_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'due', '', $9, $9)
         """,
         unit.tenant,

@@ -4,9 +4,9 @@ GET  /c/{token}             every purpose with its text, state and since when
 POST /c/{token}/grant       agree to one             POST /c/{token}/withdraw     take one back
 POST /c/{token}/stop        nothing more at all
 
-The link is the only key (`consent/own_link.py`): it was sent to this address on this messenger, nobody can guess or alter one, and it
-ends by itself. There is no session and no cookie, so there is nothing that another site could abuse; search engines are told to stay
-away, and the address is not told to others (referrer).
+The link is the only key (`consent/own_link.py`): it was sent to this address on this messenger, nobody can guess or alter one,
+and it ends by itself. There is no session and no cookie, so there is nothing that another site could abuse; search engines are
+told to stay away, and the address is not told to others (referrer).
 """
 
 from dataclasses import dataclass
@@ -96,8 +96,9 @@ async def _kept(unit: UnitOfWork, key: Key) -> Kept:
     row = await unit.sql.fetchrow(
         """
         SELECT COALESCE(max(k.name), '') AS name, count(m.id) AS messages, min(m.at) AS first_at,
-               COALESCE(sum((SELECT count(*) FROM attachment a WHERE a.organisation_id = m.organisation_id AND a.message_id = m.id)), 0)
-                   AS files
+               COALESCE(sum((
+                   SELECT count(*) FROM attachment a WHERE a.organisation_id = m.organisation_id AND a.message_id = m.id
+               )), 0) AS files
         FROM identity i
         JOIN channel h ON h.organisation_id = i.organisation_id AND h.id = i.channel_id
         JOIN conversation c ON c.organisation_id = i.organisation_id AND c.identity_id = i.id

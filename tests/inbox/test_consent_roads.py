@@ -150,7 +150,8 @@ async def test_the_payload_of_a_link_names_the_flow_and_an_unknown_one_nothing(c
 
 
 async def test_double_opt_in_asks_once_and_sends_nothing_before_the_answer(chat: Chat, clock: FakeClock) -> None:
-    """R-227: an unconfirmed sign-up refuses sending; the request is sent once; JA grants; a question that is void grants nothing."""
+    """R-227: an unconfirmed sign-up refuses sending; the request is sent once; JA grants; a question that is void grants
+    nothing."""
     await chat.flow(double_opt_in=True)
     await chat.say("Radpost")
     await chat.say("Radpost")
@@ -184,7 +185,8 @@ async def test_a_yes_to_nothing_is_an_ordinary_message(chat: Chat) -> None:
 
 
 async def test_five_queued_messages_and_a_stop(chat: Chat) -> None:
-    """R-223: none is sent after STOP, and the consent shows "withdrawn" with the message id; the receipt comes once for each stop."""
+    """R-223: none is sent after STOP, and the consent shows "withdrawn" with the message id; the receipt comes once for each
+    stop."""
     await chat.flow()
     await chat.say("Radpost")
     await news(chat)
