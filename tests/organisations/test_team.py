@@ -371,7 +371,7 @@ async def test_an_invitation_goes_out_by_mail_where_there_is_a_server(hub: HubUn
     assert link_in(answer.text) in sent.get_content()
     assert "gesendet" in answer.text
 
-    elsewhere = await owner.submit(TEAM, NEW, email="nora@elsewhere.example")
+    elsewhere = await owner.submit(TEAM, NEW, email="nora@elsewhere.example", standing="released")
     assert elsewhere.status_code == 200
     assert "/join/" in link_in(elsewhere.text) and "nicht angenommen" in elsewhere.text
 

@@ -131,6 +131,9 @@ def expected() -> dict[str, list[tuple[str, str]]]:
             match step:
                 case Write(text):
                     lines.append(("in", text))
+                    if is_opt_out(text):
+                        receipt = catalogue(story.language)["consent.say.stopped"]
+                        lines.append(("out", receipt.format(organisation=stories.ORGANISATION)))
                 case Start(payload):
                     lines.append(("in", f"/start {payload}".strip()))
                 case Send() | Album():
