@@ -46,6 +46,7 @@ GET  /o/{slug}                                             session
 
 GET  /o/{slug}/team                                        read_members
 POST /o/{slug}/team                                        manage_members
+POST /o/{slug}/team/domains                                manage_organisation
 POST /o/{slug}/team/invitations/{invitation}/renew         manage_members
 POST /o/{slug}/team/invitations/{invitation}/withdraw      manage_members
 POST /o/{slug}/team/members/{member}/role                  manage_members
@@ -120,6 +121,30 @@ POST /o/{slug}/conversations/{conversation}/files          write_inbox
 GET  /files/{token}                                        public
 HEAD /files/{token}                                        public
 
+GET  /o/{slug}/consent/purposes                            manage_consent
+POST /o/{slug}/consent/purposes                            manage_consent
+GET  /o/{slug}/consent/purposes/{purpose}                  manage_consent
+POST /o/{slug}/consent/purposes/{purpose}/words            manage_consent
+POST /o/{slug}/consent/purposes/{purpose}/archive          manage_consent
+GET  /o/{slug}/consent/texts                               manage_consent
+POST /o/{slug}/consent/texts                               manage_consent
+GET  /o/{slug}/consent/flows                               manage_consent
+POST /o/{slug}/consent/flows                               manage_consent
+POST /o/{slug}/consent/flows/{flow}/archive                manage_consent
+GET  /o/{slug}/consent/record                              write_inbox
+POST /o/{slug}/consent/record                              write_inbox
+POST /o/{slug}/consent/record/file                         write_inbox
+GET  /o/{slug}/consent/import                              manage_consent
+POST /o/{slug}/consent/import                              manage_consent
+GET  /o/{slug}/consent/import/{imported}                   manage_consent
+POST /o/{slug}/consent/import/{imported}/start             manage_consent
+GET  /w/{flow}                                             public
+POST /w/{flow}                                             public
+GET  /c/{token}                                            public
+POST /c/{token}/grant                                      public
+POST /c/{token}/withdraw                                   public
+POST /c/{token}/stop                                       public
+
 GET  /o/{slug}/webchat/{channel}                           read_channels
 GET  /webchat/{key}                                        public
 GET  /webchat/{key}.js                                     embedded
@@ -152,6 +177,9 @@ IDS: Final = {
     "message": "msg",
     "attachment": "file",
     "delivery": "dlv",
+    "purpose": "pur",
+    "flow": "flow",
+    "imported": "imp",
 }
 """Path parameters that name a thing of somebody, with the prefix of its shown id."""
 NO_IDS: Final = {"slug", "view", "token", "key", "act"}

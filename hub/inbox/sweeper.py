@@ -18,11 +18,12 @@ from hub.channels.incidents import tell_owners
 from hub.channels.moving import register_moved
 from hub.channels.terms import ask_again
 from hub.connectors.contract import Polls
+from hub.consent import imports
 from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
-from hub.inbox import alarm, clearing
+from hub.inbox import alarm, clearing, notices
 from hub.inbox.arrivals import UNROUTED_KEPT
 from hub.runtime import Runtime
 
@@ -135,6 +136,8 @@ async def run(runtime: Runtime) -> None:
     kept_house = float("-inf")
     while True:
         try:
+            await notices.send_due(runtime)
+            await imports.work(runtime)
             await look(runtime)
             await alarm.ring(runtime)
             await runtime.queue.redis.set(WORKER_ALIVE, b"1", ex=15)

@@ -21,8 +21,10 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from hub.app import Hub
+from hub.consent.words import is_opt_out
 from hub.core import clock
 from hub.core.hooks import Hooks
+from hub.core.i18n import catalogue
 from hub.core.queue import WORKER_ALIVE
 from hub.core.services.place import described, mark_of
 from hub.core.services.processes import all_pids, command_line
@@ -131,6 +133,9 @@ def expected() -> dict[str, list[tuple[str, str]]]:
             match step:
                 case Write(text):
                     lines.append(("in", text))
+                    if is_opt_out(text):
+                        receipt = catalogue(story.language)["consent.say.stopped"]
+                        lines.append(("out", receipt.format(organisation=stories.ORGANISATION)))
                 case Start(payload):
                     lines.append(("in", f"/start {payload}".strip()))
                 case Send() | Album():

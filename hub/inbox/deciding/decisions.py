@@ -89,6 +89,5 @@ def explain(verdict: str, rule: str) -> list[tuple[Step, Outcome]]:
         return [(step, "passed") for step in STEPS]
     order = list(STEPS)
     place = order.index(spoke)
-    return [
-        (step, "passed" if number < place else _OUTCOMES[verdict] if number == place else "later") for number, step in enumerate(order)
-    ]
+    before: list[tuple[Step, Outcome]] = [(step, "passed") for step in order[:place]]
+    return [*before, (spoke, _OUTCOMES[verdict]), *((step, "later") for step in order[place + 1 :])]

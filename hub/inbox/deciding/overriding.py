@@ -1,9 +1,9 @@
 """Writing without a recorded consent (R-226): a rare, visible decision of a person with the right to make it.
 
 It is itself an entry of the ledger, for one address and one purpose, with the reason in that person's words, and ends after a day.
-It lifts the missing consent and nothing else: no stop, no block, no provider's rule, and nothing on a messenger that always needs an
-opt-in. What has left under it is a candidate for a spam event like everything that left without consent (R-225), and the owners are
-sent a list of all of it after each month's end.
+It lifts the missing consent and nothing else: no stop, no block, no provider's rule, and nothing on a messenger that always needs
+an opt-in. What has left under it is a candidate for a spam event like everything that left without consent (R-225), and the owners
+are sent a list of all of it after each month's end.
 """
 
 from dataclasses import dataclass
@@ -120,7 +120,8 @@ async def overrides_between(unit: UnitOfWork, vault: Vault, since: datetime, unt
         """
         SELECT (d.evidence ->> 'entry')::bigint AS seq, count(DISTINCT d.message_id) AS sent
         FROM gate_decision d JOIN message m ON m.organisation_id = d.organisation_id AND m.id = d.message_id
-        WHERE d.organisation_id = $1 AND d.rule = 'overridden' AND d.at >= $2 AND m.state IN ('accepted', 'sent', 'delivered', 'read')
+        WHERE d.organisation_id = $1 AND d.rule = 'overridden' AND d.at >= $2
+          AND m.state IN ('accepted', 'sent', 'delivered', 'read')
         GROUP BY 1
         """,
         unit.tenant,

@@ -90,7 +90,9 @@ async def decision_page(request: Request, access: Reader, decision: DecisionId) 
     return await _decision(request, access, decision)
 
 
-async def _decision(request: Request, access: Access, decision_id: UUID, error: HubError | None = None, reason: str = "") -> Response:
+async def _decision(
+    request: Request, access: Access, decision_id: UUID, error: HubError | None = None, reason: str = ""
+) -> Response:
     runtime = runtime_of(request)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         kept = await read_kept(unit, decision_id)
