@@ -123,6 +123,9 @@ class Capabilities:
     times               a question for a time can be sent
     templates           messages the provider has approved before are needed outside the reply window, and can be sent
     human_agent_days    a person (no program) may still answer so many days after the customer's last message, marked as such
+    opt_in_always       not even an answer may leave without an opt-in on record (the provider's or the operator's contract)
+    content_review      texts are looked at by the content rules (R-199), and what these find by a second person
+    phone_addresses     addresses are phone numbers in digits, so that they tell where in the world somebody is
     media_by_link       the provider fetches files itself: `OutboundFile.link` is filled
     erases_deleted      the provider wants what was taken back deleted here as well, words and files; else it goes from view
     webhook             the provider delivers to our address; False: we ask, whatever address we have (`Polls`)
@@ -151,6 +154,9 @@ class Capabilities:
     times: bool = False
     templates: bool = False
     human_agent_days: int = 0
+    opt_in_always: bool = False
+    content_review: bool = False
+    phone_addresses: bool = False
     media_by_link: bool = False
     erases_deleted: bool = False
     webhook: bool = True
@@ -473,14 +479,30 @@ class KnowsPeers(Protocol[S_contra]):
 
 
 @runtime_checkable
-class FindsPeople(Protocol[S_contra]):
-    """A connector that can tell whether somebody can be reached, and under which address."""
+class WritesFirst(Protocol):
+    """A connector where somebody can be written to who has not written before. Its catalogue names what to type
+    (`channel.<name>.first`) and, where it `FindsPeople` too, says that nobody was found (`.first.nobody`)."""
 
-    finds: frozenset[Literal["phone", "email", "address"]]
-    """By what people are found."""
+    def read_address(self, typed: str) -> Sender | None:
+        """Who is meant by what a person typed: a phone number, an id, a name; None: nobody can be. Pure. Where the connector
+        `FindsPeople` too, `provider_user_id` is what is asked for and the answer counts."""
+
+
+@runtime_checkable
+class FindsPeople(Protocol[S_contra]):
+    """A connector that can tell whether somebody can be reached, and under which address, before anything is sent."""
 
     async def find(self, query: str, account: Account[S_contra], http: AsyncClient) -> Sender | None:
-        """Who has this phone number (`+49…`), e-mail or address; None: nobody. Raises a SendError."""
+        """Who that is (`WritesFirst.read_address`); None: nobody who could be reached. Raises a SendError; Unreachable: it is
+        somebody, who takes no messages from us."""
+
+
+@runtime_checkable
+class NamesPeople(Protocol[S_contra]):
+    """A connector whose messages do not say who writes: names are asked for, once, when somebody is new."""
+
+    async def name_of(self, address: str, account: Account[S_contra], http: AsyncClient) -> Sender | None:
+        """What this person is called; None: nobody tells us. Raises a SendError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,6 +131,14 @@ class Reaction(_Posted):
     emoji: Annotated[str, StringConstraints(max_length=32)] = ""
 
 
+class NewConversation(_Posted):
+    """Whom to write to first: a channel, by its shown id, what they are reached by there, and what to call them."""
+
+    channel: str = ""
+    address: Word = ""
+    name: Annotated[str, StringConstraints(max_length=80)] = ""
+
+
 class Note(_Posted):
     """An internal note. It has no key for sending and goes to another address than a reply."""
 
@@ -196,6 +204,7 @@ TemplateForm = Annotated[TemplatePick, Form()]
 ChangeForm = Annotated[Change, Form()]
 ReactionForm = Annotated[Reaction, Form()]
 NoteForm = Annotated[Note, Form()]
+NewConversationForm = Annotated[NewConversation, Form()]
 DraftForm = Annotated[DraftText, Form()]
 SignForm = Annotated[Sign, Form()]
 AssignmentForm = Annotated[Assignment, Form()]

@@ -201,7 +201,7 @@ class Screen:
             self._runtime.connectors.get(row.connector),
             self._t(f"inbox.state.{word}"),
             tone,
-            self._said(row.last_kind, row.last_text),
+            self._said(row.last_kind, row.last_text) or self._t("inbox.start.nothing_yet"),
             people.get(row.assignee_id) if row.assignee_id else None,
             teams.get(row.team_id) if row.team_id else None,
             read_signal(row.state, row.turn, row.due_at, row.due_from, row.snoozed_until, clock.now()),

@@ -5,7 +5,7 @@ import sqlmodel.sql.sqltypes
 from alembic import op
 
 revision = "0013"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def upgrade() -> None:
