@@ -82,6 +82,18 @@ class ChoiceLimit:
     label: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardsLimit:
+    """How many cards may stand side by side; of each how long title and text may be, in characters, and how many answers it has, of
+    how many characters."""
+
+    cards: int
+    title: int
+    text: int
+    options: int
+    label: int
+
+
 ActionKind = Literal["edit", "delete", "react", "typing", "read"]
 
 
@@ -107,11 +119,15 @@ class Capabilities:
     reactions           the emoji that are taken as reaction; empty with `react` in `actions`: any
     edit_hours          how long our own message can be changed or deleted; None: without end
     contact             a contact card can be sent
-    cards               how many cards side by side can be sent; 0: none
+    cards               cards side by side can be sent
     times               a question for a time can be sent
     templates           messages the provider has approved before are needed outside the reply window, and can be sent
     human_agent_days    a person (no program) may still answer so many days after the customer's last message, marked as such
+    opt_in_always       not even an answer may leave without an opt-in on record (the provider's or the operator's contract)
+    content_review      texts are looked at by the content rules (R-199), and what these find by a second person
+    phone_addresses     addresses are phone numbers in digits, so that they tell where in the world somebody is
     media_by_link       the provider fetches files itself: `OutboundFile.link` is filled
+    erases_deleted      the provider wants what was taken back deleted here as well, words and files; else it goes from view
     webhook             the provider delivers to our address; False: we ask, whatever address we have (`Polls`)
     media_at_hand       files that come in were set aside in our own store before their message (the hub's own chat): `Media.ref` is
                         their id there, and nothing is fetched
@@ -134,11 +150,15 @@ class Capabilities:
     reactions: tuple[str, ...] = ()
     edit_hours: int | None = None
     contact: bool = False
-    cards: int = 0
+    cards: CardsLimit | None = None
     times: bool = False
     templates: bool = False
     human_agent_days: int = 0
+    opt_in_always: bool = False
+    content_review: bool = False
+    phone_addresses: bool = False
     media_by_link: bool = False
+    erases_deleted: bool = False
     webhook: bool = True
     media_at_hand: bool = False
 

@@ -93,7 +93,7 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     others = [event for event in fresh if not isinstance(event, Incoming)]
     links = await store_messages(runtime, unit, channel, messages)
     effects = [effect for event in others if (effect := _effect(event))]
-    await apply_effects(runtime, unit, channel.channel_id, effects, new_keys=[incoming.event.key for incoming in messages])
+    await apply_effects(runtime, unit, channel, effects, new_keys=[incoming.event.key for incoming in messages])
     links += await apply_reports(runtime, unit, channel, others)
     await _record_consent(runtime, unit, channel, links, messages, others)
     written = {incoming.event.key: incoming.id for incoming in messages}
@@ -194,7 +194,7 @@ def _effect(event: Event) -> Effect | None:
     match event:
         case MessageEdited():
             stored = store(event.content)
-            edit: dict[str, Any] = {"text": stored.text, "kind": stored.kind, "content": stored.content}
+            edit: dict[str, Any] = {"key": clean(event.key), "text": stored.text, "kind": stored.kind, "content": stored.content}
             if isinstance(event.content, Media):
                 edit["file"] = tell(event.content)
             return Effect("edit", clean(event.target_key), event.at, edit)

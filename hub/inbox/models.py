@@ -26,7 +26,7 @@ from sqlmodel import Field, SQLModel
 from hub.core.ids import new_id
 from hub.core.models import Tenant, TenantRow, one_of, refers, when
 
-MESSAGE_STATES = ("queued", "sending", "accepted", "sent", "delivered", "read", "failed", "unknown")
+MESSAGE_STATES = ("held", "queued", "sending", "accepted", "sent", "delivered", "read", "failed", "unknown")
 """States of an outgoing message; the allowed steps are drawn in `docs/architecture.md`. Inbound messages have none."""
 MESSAGE_KINDS = (
     "text", "media", "location", "contact", "choice", "interactive", "sheet", "template", "cards", "times", "unsupported",
@@ -115,6 +115,8 @@ class Contact(TenantRow, table=True):
 
     name: str
     language: str = ""
+    zone: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """Where their day is, by IANA name; empty: as their phone number says, or the organisation's."""
     created_at: datetime = when()
 
 
@@ -272,7 +274,8 @@ class Message(TenantRow, table=True):
     so can never be sent. `seq` is given under the conversation's row lock. Threads sort by (`at`, `sequence`, `seq`): provider
     time, provider order, arrival. `content` holds what is not text (`content.py`). `provider_key` is the key of an inbound
     message, by which we answer it or react to it, and of one of ours that was written elsewhere (`MessageSent`): that one has no
-    parts and no author. `deleted_at`: taken back at the provider; the row stays for the record.
+    parts and no author. `deleted_at`: taken back at the provider; the row stays for the record, without its words and files where
+    the provider wants that (`erasing.py`).
     """
 
     __table_args__ = (
@@ -296,6 +299,16 @@ class Message(TenantRow, table=True):
         refers("conversation_id", "conversation"),
         refers("author_id", "member"),
         refers("purpose_id", "purpose"),
+        refers("reviewed_by", "member"),
+        Index("message_held", "organisation_id", "arrived_at", postgresql_where=text("state = 'held'")),
+        Index(
+            "message_purpose",
+            "organisation_id",
+            "conversation_id",
+            "purpose_id",
+            "arrived_at",
+            postgresql_where=text("purpose_id IS NOT NULL"),
+        ),
         one_of("direction", "in", "out", "note", "event"),
         one_of("kind", *MESSAGE_KINDS),
         CheckConstraint(
@@ -319,6 +332,9 @@ class Message(TenantRow, table=True):
     client_key: str | None = None
     purpose_id: UUID | None = None
     """What it was written for, where that is more than an answer (`hub.consent.models.Purpose`)."""
+    reviewed_by: UUID | None = None
+    reviewed_at: datetime | None = when(default=None, nullable=True)
+    """Who let a held message go, or not (R-238)."""
     state: str | None = None
     failure: str = ""
     """The gate's rule or the error code of a failed or unknown message; its words are in the catalogue."""
@@ -455,13 +471,15 @@ class Attempt(TenantRow, table=True):
 
 
 class ProviderKey(Tenant, table=True):
-    """How a thing happens once (I2) and how later events find their message: the key is made by the connector."""
+    """How a thing happens once (I2) and how later events find their message: the key is made by the connector. That of an edit is
+    another name of the edited message: `alias_of` is the key that it had first."""
 
     __tablename__ = "provider_key"
     channel_id: UUID = Field(primary_key=True)
     key: str = Field(primary_key=True)
     message_id: UUID | None = None
     part_no: int | None = None
+    alias_of: str | None = None
 
 
 class PendingEffect(TenantRow, table=True):

@@ -147,6 +147,8 @@ async def send(request: Request, access: Writer, conversation: ConversationId, f
             files=form.file_ids,
             options=form.options,
             location=form.location,
+            times=form.times(access.zone),
+            cards=form.cards,
             reply_to=form.reply_to_id,
         )
     except SendBlocked as blocked:

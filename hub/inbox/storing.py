@@ -72,7 +72,7 @@ class _Update:
 def read_message(event: MessageReceived | MessageSent) -> Incoming:
     """How a message is kept (`content.py`), with what stands around its content."""
     stored = store(event.content)
-    about: dict[str, Any] = {"reply_to": event.reply_to_key}
+    about: dict[str, Any] = {"reply_to": event.reply_to_key, "piece_of": event.piece_of}
     if isinstance(event, MessageSent):
         about["by"] = event.by
     else:

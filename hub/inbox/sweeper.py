@@ -22,7 +22,7 @@ from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
-from hub.inbox import alarm, media
+from hub.inbox import alarm, clearing
 from hub.inbox.arrivals import UNROUTED_KEPT
 from hub.runtime import Runtime
 
@@ -116,7 +116,7 @@ async def keep_house(runtime: Runtime) -> None:
                 now - DROP_PENDING_AFTER,
             )
             dropped_effects.inc(dropped)
-        await media.sweep(runtime, organisation_id)
+        await clearing.sweep(runtime, organisation_id)
 
 
 async def fold_counters(unit: UnitOfWork) -> None:

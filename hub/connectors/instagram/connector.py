@@ -67,6 +67,7 @@ class Instagram:
         cards=CARDS,
         human_agent_days=HUMAN_DAYS,
         media_by_link=True,
+        erases_deleted=True,
     )
     settings = InstagramSettings
     keeps_headers: frozenset[str] = frozenset()

@@ -61,6 +61,7 @@ class Messenger:
         cards=CARDS,
         human_agent_days=HUMAN_DAYS,
         media_by_link=True,  # pictures of cards; files are uploaded
+        erases_deleted=True,
     )
     settings = MessengerSettings
     keeps_headers: frozenset[str] = frozenset()

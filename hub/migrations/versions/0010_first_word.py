@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0009"
+down_revision = "0018"
 
 _LANES = """
 -- The sweeper finds whom to ask for as hub_system; it reads no address and no name.
