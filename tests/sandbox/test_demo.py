@@ -21,8 +21,10 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from hub.app import Hub
+from hub.consent.words import is_opt_out
 from hub.core import clock
 from hub.core.hooks import Hooks
+from hub.core.i18n import catalogue
 from hub.core.queue import WORKER_ALIVE
 from hub.core.services.place import described, mark_of
 from hub.core.services.processes import all_pids, command_line
