@@ -95,7 +95,7 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     others = [event for event in fresh if not isinstance(event, Incoming)]
     links = await store_messages(runtime, unit, channel, messages)
     effects = [effect for event in others if (effect := _effect(event))]
-    await apply_effects(runtime, unit, channel.channel_id, effects, new_keys=[incoming.event.key for incoming in messages])
+    await apply_effects(runtime, unit, channel, effects, new_keys=[incoming.event.key for incoming in messages])
     links += await apply_reports(runtime, unit, channel, others)
     await _record_consent(runtime, unit, channel, vocabulary, links, messages, others)
     written = {incoming.event.key: incoming.id for incoming in messages}
@@ -118,9 +118,9 @@ def _named(event: Event) -> list[str]:
 
 async def _touched(unit: UnitOfWork, channel: OpenChannel, vocabulary: Vocabulary, events: Sequence[Event]) -> set[Key]:
     """Addresses whose consent or window these events may change, with all addresses of whoever says something about consent."""
-    keys = {_key(channel, name) for event in events for name in _named(event)}
+    keys = {consent_key(channel, name) for event in events for name in _named(event)}
     asked = {
-        _key(channel, name)
+        consent_key(channel, name)
         for event in events
         if isinstance(event, ConsentChanged | IdentityChanged) or (isinstance(event, MessageReceived) and _wish(vocabulary, event))
         for name in _named(event)
@@ -128,7 +128,8 @@ async def _touched(unit: UnitOfWork, channel: OpenChannel, vocabulary: Vocabular
     return keys.union(*(await aliases.families(unit, asked)).values())
 
 
-def _key(channel: OpenChannel, address: str) -> Key:
+def consent_key(channel: OpenChannel, address: str) -> Key:
+    """What consent of this address is keyed by."""
     return (channel.connector.connector, channel.scope, address)
 
 
@@ -195,7 +196,7 @@ def _effect(event: Event) -> Effect | None:
     match event:
         case MessageEdited():
             stored = store(event.content)
-            edit: dict[str, Any] = {"text": stored.text, "kind": stored.kind, "content": stored.content}
+            edit: dict[str, Any] = {"key": clean(event.key), "text": stored.text, "kind": stored.kind, "content": stored.content}
             if isinstance(event.content, Media):
                 edit["file"] = tell(event.content)
             return Effect("edit", clean(event.target_key), event.at, edit)
@@ -223,17 +224,13 @@ async def _record_consent(
     others: list[Event],
 ) -> None:
     """Which addresses are one person's, what messages say about consent, and what the provider itself reports."""
-    changes = []
-    for link in links:
-        for address, other in ((link.address, link.other), (link.other, link.address)):
-            evidence = {"source": "provider", "key": link.key}
-            changes.append(Change(*_key(channel, address), "linked", link.at, evidence, other))
+    changes = linked(channel, links)
     for change in others:
         if isinstance(change, ConsentChanged):
             evidence = {"source": "provider", "key": clean(change.key), "change": change.change}
             if change.text:
                 evidence["text"] = clean(change.text)
-            key = _key(channel, clean(change.sender.provider_user_id))
+            key = consent_key(channel, clean(change.sender.provider_user_id))
             signal = Change(*key, SIGNALS[change.change], change.at, evidence)
             changes.append(signal)
             if signal.kind == "opted_in":
@@ -242,10 +239,19 @@ async def _record_consent(
     for incoming in messages:
         event = incoming.event
         if isinstance(event, MessageReceived) and (wish := _wish(vocabulary, event)):
-            key, spoken = _key(channel, clean(event.sender.provider_user_id)), clean(event.sender.language)
+            key, spoken = consent_key(channel, clean(event.sender.provider_user_id)), clean(event.sender.language)
             said.append(Said(key, wish, event.at, incoming.id, _words(event), spoken))
     if changes or said:
         await hearing.hear(runtime, unit, channel.channel_id, vocabulary, said, changes)
+
+
+def linked(channel: OpenChannel, links: Sequence[Link]) -> list[Change]:
+    """What the ledger is told of addresses that are one person's, at both of them."""
+    return [
+        Change(*consent_key(channel, address), "linked", link.at, {"source": "provider", "key": link.key}, other)
+        for link in links
+        for address, other in ((link.address, link.other), (link.other, link.address))
+    ]
 
 
 def _wish(vocabulary: Vocabulary, event: MessageReceived) -> Wish | None:

@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0015"
-down_revision = "0018"
+down_revision = "0013"
 
 _GUARD = """
 DO $$
