@@ -6,6 +6,7 @@ nobody knows before they write."""
 import re
 from typing import Final
 
+from hub.connectors.phones import read_phone
 from hub.core.errors import InvalidInput
 
 NUMBERS: Final = {"whatsapp": "", "sms": "+", "google": "+", "signal": "+"}
@@ -20,11 +21,10 @@ def clean_address(messenger: str, typed: str) -> str:
     cannot be completed without a guess."""
     said = "".join(typed.split())
     if messenger in NUMBERS:
-        digits = "".join(sign for sign in said if sign not in "()-/.")
-        digits = f"+{digits[2:]}" if digits.startswith("00") else digits
-        if not re.fullmatch(r"\+[1-9][0-9]{6,14}", digits, re.ASCII):
+        phone = read_phone(typed)
+        if not phone:
             raise InvalidInput("a number in international form, like +49 151 23456789", field="address", reason="number")
-        return NUMBERS[messenger] + digits[1:]
+        return NUMBERS[messenger] + phone.removeprefix("+")
     if messenger == "threema":
         if not _THREEMA_ID.fullmatch(said.upper()):
             raise InvalidInput("a Threema ID has eight letters or digits", field="address", reason="threema")

@@ -19,6 +19,7 @@ from hub.consent.hooks import AnswerDue
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput
+from hub.inbox.apply import consent_key
 from hub.inbox.outbound import Program, submit
 from hub.inbox.people import Named, open_talks
 from hub.runtime import Runtime
@@ -32,7 +33,6 @@ AT_ONCE: Final = 200
 class _Due:
     id: UUID
     channel_id: UUID
-    connector: str
     address: str
     purpose: Literal["reply", "opt_in_request", "opt_out_receipt"]
     purpose_id: UUID | None
@@ -78,9 +78,8 @@ async def _send(runtime: Runtime, organisation_id: UUID, notice_id: UUID) -> Non
     async with runtime.database.unit_of_work(organisation_id) as unit:
         row = await unit.sql.fetchrow(
             """
-            SELECT n.id, n.channel_id, h.connector, n.address, n.purpose, n.purpose_id, n.text, n.request_id
-            FROM notice n JOIN channel h ON h.organisation_id = n.organisation_id AND h.id = n.channel_id
-            WHERE n.organisation_id = $1 AND n.id = $2 AND n.state = 'due'
+            SELECT id, channel_id, address, purpose, purpose_id, text, request_id FROM notice
+            WHERE organisation_id = $1 AND id = $2 AND state = 'due'
             """,
             unit.tenant,
             notice_id,
@@ -89,9 +88,8 @@ async def _send(runtime: Runtime, organisation_id: UUID, notice_id: UUID) -> Non
             return
         due = _Due(**row)
         channel = await read_channel(runtime, unit, due.channel_id)
-        await locks.lock_addresses(unit, [(due.connector, channel.scope, due.address)])
-        sender = Sender(provider_user_id=due.address)
-        (talk,), _ = await open_talks(unit, channel, [Named(sender, "", clock.now())])
+        await locks.lock_addresses(unit, [consent_key(channel, due.address)])
+        (talk,), _ = await open_talks(unit, channel, [Named(Sender(provider_user_id=due.address), "", clock.now())])
     message_id, rule = None, ""
     try:
         message_id = await submit(
@@ -106,7 +104,7 @@ async def _send(runtime: Runtime, organisation_id: UUID, notice_id: UUID) -> Non
     except SendBlocked as refused:
         rule = refused.decision.rule
     except InvalidInput as error:
-        log.warning("notice_not_expressible", connector=due.connector, purpose=due.purpose)
+        log.warning("notice_not_expressible", purpose=due.purpose)
         rule = str(error.values.get("field", "text"))
     async with runtime.database.unit_of_work(organisation_id) as unit:
         await unit.sql.execute(
