@@ -1,6 +1,7 @@
 """The gate's word as people see it and answer it: held messages, overrides, explained decisions (R-199, R-221, R-226, R-238)."""
 
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -80,13 +81,13 @@ async def test_advertising_needs_consent_for_just_this_purpose_and_messenger(hub
     """R-220: an opt-in for one messenger is none for another: refused with `no_consent`, and the refusal is kept."""
     talk, letter = await conversation(hub), await define_purpose(hub)
     await grant(hub, letter, ("whatsapp", "", ADDRESS))
-    news = {"text": "Neue Lastenräder", "purpose_id": letter}
+    news = partial(submit, hub.runtime, Program(hub.organisation_id), talk, text="Neue Lastenräder", purpose_id=letter)
     with pytest.raises(SendBlocked):
-        await submit(hub.runtime, Program(hub.organisation_id), talk, client_key="n1", **news)
+        await news(client_key="n1")
     [kept] = await hub.rows("SELECT verdict, rule, purpose_id, message_id FROM gate_decision ORDER BY at DESC LIMIT 1")
     assert tuple(kept) == ("refuse", "no_consent", letter, None)
     await grant(hub, letter, ("telegram", "", ADDRESS))
-    message_id = await submit(hub.runtime, Program(hub.organisation_id), talk, client_key="n2", **news)
+    message_id = await news(client_key="n2")
     [kept] = await hub.rows("SELECT rule, evidence FROM gate_decision WHERE message_id = $1", message_id)
     assert (kept["rule"], kept["evidence"]["entry"]) == ("granted", 2)
 
@@ -99,9 +100,9 @@ async def test_an_override_is_a_decision_by_name_and_is_in_the_months_report(hub
         return_value=httpx.Response(200, json={"ok": True, "result": {"message_id": 9, "chat": {"id": 1}, "date": 1795510900}})
     )
     talk, letter = await conversation(hub), await define_purpose(hub)
-    program, news = Program(hub.organisation_id), {"text": "Neue Lastenräder", "purpose_id": letter}
+    news = partial(submit, hub.runtime, Program(hub.organisation_id), talk, text="Neue Lastenräder", purpose_id=letter)
     with pytest.raises(SendBlocked):
-        await submit(hub.runtime, program, talk, client_key="n1", **news)
+        await news(client_key="n1")
     decision = ids.show("dec", await hub.value("SELECT id FROM gate_decision WHERE rule = 'no_consent'"))
     rita, jonas = await visit(hub, "Rita Roth"), await visit(hub)
     assert "override" not in await rita.page(f"/consent/decisions/{decision}")
@@ -110,17 +111,18 @@ async def test_an_override_is_a_decision_by_name_and_is_in_the_months_report(hub
     reason = "Hat am Telefon am 3. November zugestimmt, Frau Bach war dabei."
     await overriding.override(hub.runtime, hub.owner, talk, letter, reason)
     assert "Inzwischen wäre es erlaubt" in await jonas.page(f"/consent/decisions/{decision}")
-    await submit(hub.runtime, program, talk, client_key="n2", **news)
+    await news(client_key="n2")
     await hub.settle()
     hub.clock.advance(days=1, seconds=1)
     with pytest.raises(SendBlocked):
-        await submit(hub.runtime, program, talk, client_key="n3", **news)
+        await news(client_key="n3")
+    anna = await visit(hub, "Anna Nowak")
     november = overriding.read_month("2026-11", ZoneInfo("Europe/Berlin"))
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         [listed] = await overriding.overrides_between(unit, hub.runtime.vault, november.begins, november.ends)
     assert (listed.by, listed.reason, listed.address, listed.sent) == ("Olga Inhaber", reason, ADDRESS, 1)
-    assert reason in await jonas.page("/consent/overrides?month=2026-11")
-    assert "Keine Ausnahmen" in await jonas.page("/consent/overrides?month=2026-12")
+    assert reason in await anna.page("/consent/overrides?month=2026-11")
+    assert "Keine Ausnahmen" in await anna.page("/consent/overrides?month=2026-12")
 
 
 async def test_an_override_lifts_no_stop(hub: HubUnderTest) -> None:
