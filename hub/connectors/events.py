@@ -138,17 +138,19 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A message whose words the provider has approved before (WhatsApp). Only outbound.
+    """A message whose words the provider has approved before (WhatsApp, Messenger). Only outbound.
 
-    `parameters` fill the places of each component in their order: keys are `header`, `body` and `button:0` …, or the names of named
-    places. `text` is how it reads, for the thread; `header` is the media of a header that has one.
+    `parameters` fill the places of each component in their order: keys are `header`, `body` and `button:0` …, those of a card begin
+    with `card:0:`, and a named place stands behind its component (`body:first_name`). `text` is how it reads, for the thread;
+    `header` is the file or place above it, where it has one; `cards` are the files of the cards side by side.
     """
 
     name: str
     language: str
     text: str
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    header: Media | None = None
+    header: Media | Location | None = None
+    cards: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

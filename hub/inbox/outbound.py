@@ -78,7 +78,7 @@ async def submit(
     """Write a reply and queue it; the message's id. The same `client_key` again gives the same message: a double click sends once.
 
     `files` are the author's uploads in this conversation, `options` the answers to press, `reply_to` the message that is answered;
-    a `template` goes without text, with the file that it needs.
+    a `template` goes without text, with the files or the place that it needs.
     Raises InvalidInput (empty or not expressible), NotFound, or SendBlocked, for which only the decision is kept.
     """
     text = clean(text.replace("\r\n", "\n")).strip()
@@ -110,7 +110,7 @@ async def submit(
                     "the provider fetches files, and this hub has no address", field="files", reason="no_public_address"
                 )
             if template and kept:
-                content: OutboundContent = compose_template(kept, template.values, uploads)
+                content: OutboundContent = compose_template(kept, template, uploads, location)
             else:
                 content = compose(recipient.connector.capabilities, text, uploads, options, location)
             category = kept.category if kept else ""

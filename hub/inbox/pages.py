@@ -158,9 +158,16 @@ async def send(request: Request, access: Writer, conversation: ConversationId, f
 @router.post("/o/{slug}/conversations/{conversation}/template")
 async def send_template(request: Request, access: Writer, conversation: ConversationId, form: TemplateForm) -> Response:
     """Send what the provider has approved: it may go when nothing else may. Refused as `send` is."""
-    runtime = runtime_of(request)
     try:
-        message_id = await outbound.submit(runtime, access, conversation, client_key=form.client_key, template=form.filled)
+        message_id = await outbound.submit(
+            runtime_of(request),
+            access,
+            conversation,
+            client_key=form.client_key,
+            files=form.file_ids,
+            location=form.location,
+            template=form.filled(access.zone),
+        )
     except SendBlocked as blocked:
         return await _refused(request, access, form, conversation, blocked)
     except InvalidInput as error:

@@ -47,27 +47,13 @@ class _Posted(BaseModel):
     """The list that the page without script goes back to."""
 
 
-class Reply(_Posted):
-    """A reply: text, uploaded files with a caption, a question with answers to press, or a place. `client_key` is made when the
-    form is drawn: the same key twice is one message. `reply_to`: the shown id of the message that is answered."""
+class _WithPlace(_Posted):
+    """What may have a place, as four fields of the form."""
 
-    text: Text = ""
-    client_key: Annotated[str, Field(min_length=1, max_length=CLIENT_KEY_LENGTH)]
-    files: Annotated[list[str], Field(max_length=MOST_IDS)] = []
-    options: Annotated[list[Word], Field(max_length=MOST_IDS)] = []
-    reply_to: str = ""
     latitude: Word = ""
     longitude: Word = ""
     title: Word = ""
     address: Word = ""
-
-    @property
-    def file_ids(self) -> list[UUID]:
-        return [ids.read("file", file) for file in self.files]
-
-    @property
-    def reply_to_id(self) -> UUID | None:
-        return ids.read("msg", self.reply_to) if self.reply_to else None
 
     @property
     def location(self) -> Location | None:
@@ -78,16 +64,43 @@ class Reply(_Posted):
         return Location(latitude=latitude, longitude=longitude, title=self.title.strip(), address=self.address.strip())
 
 
-class TemplatePick(_Posted):
-    """A template, by its shown id, and what stands in its blanks."""
+Files = Annotated[list[str], Field(max_length=MOST_IDS)]
+"""Shown ids of uploads, in their order."""
+
+
+class Reply(_WithPlace):
+    """A reply: text, uploaded files with a caption, a question with answers to press, or a place. `client_key` is made when the
+    form is drawn: the same key twice is one message. `reply_to`: the shown id of the message that is answered."""
+
+    text: Text = ""
+    client_key: Annotated[str, Field(min_length=1, max_length=CLIENT_KEY_LENGTH)]
+    files: Files = []
+    options: Annotated[list[Word], Field(max_length=MOST_IDS)] = []
+    reply_to: str = ""
+
+    @property
+    def file_ids(self) -> list[UUID]:
+        return [ids.read("file", file) for file in self.files]
+
+    @property
+    def reply_to_id(self) -> UUID | None:
+        return ids.read("msg", self.reply_to) if self.reply_to else None
+
+
+class TemplatePick(_WithPlace):
+    """A template, by its shown id, what stands in its blanks, and the files that it needs."""
 
     template: str
     client_key: Annotated[str, Field(min_length=1, max_length=CLIENT_KEY_LENGTH)]
     parameters: Annotated[list[Annotated[str, StringConstraints(max_length=LONGEST)]], Field(max_length=MOST_IDS)] = []
+    files: Files = []
 
     @property
-    def filled(self) -> Filled:
-        return Filled(ids.read("tpl", self.template), self.parameters)
+    def file_ids(self) -> list[UUID]:
+        return [ids.read("file", file) for file in self.files]
+
+    def filled(self, zone: str) -> Filled:
+        return Filled(ids.read("tpl", self.template), self.parameters, ZoneInfo(zone))
 
 
 class Change(_Posted):
