@@ -19,6 +19,7 @@ from hub.inbox import actions, uploads
 from hub.inbox.ingest import load_channel
 from hub.sandbox.messengers import PhoneChat, PhoneDraft, PhoneFile, PhoneLine
 from hub.sandbox.whatsapp.simulator import WhatsAppSimulator, create
+from hub.sandbox.whatsapp.templates import SAMPLES
 from tests.sandbox.support import Stage
 from tests.scenarios.test_telegram_whole import PNG, form
 from tests.support import HubUnderTest
@@ -295,6 +296,6 @@ async def test_through_meta_everything_comes_in_at_the_apps_address(whole: Whole
     simulator.phone.extra(whole.account, KARIN, "restricted")
     await whole.settled()
     assert {row["state"] for row in await hub.rows("SELECT state FROM delivery_result")} == {"applied"}
-    kept = await hub.rows("SELECT name, status FROM template WHERE channel_id = $1 ORDER BY name", channel_id)
-    assert [tuple(row) for row in kept] == [("order_ready", "paused"), ("spring_sale", "approved")]
+    kept = await hub.rows("SELECT name, status FROM template WHERE channel_id = $1", channel_id)
+    assert {row["name"] for row in kept if row["status"] == "paused"} == {"order_ready"} and len(kept) == len(SAMPLES)
     assert await hub.value("SELECT warning_cause FROM channel WHERE id = $1", channel_id) in ("restricted", "limited")
