@@ -252,7 +252,8 @@ class MessageReceived:
 
     `quote` is the part of the answered message that the customer marked. `forwarded_from` names who wrote it first, where it was
     passed on. Items with the same `album` are one message, whose files stand in the order of `sequence`. `press` is the provider's
-    handle of a pressed button that waits to be answered. `nonce` is what the sender's encryption uses for this message alone: one
+    handle of a pressed button that waits to be answered. `is_earlier`: the provider hands over what was said before it told us of
+    messages: a line at its own time, and no news. `nonce` is what the sender's encryption uses for this message alone: one
     that comes again under another key is a replay, and is dropped.
     """
 
@@ -268,13 +269,15 @@ class MessageReceived:
     press: str = ""
     start_payload: str | None = None
     referral: Referral | None = None
+    is_earlier: bool = False
     nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSent:
     """Our side wrote from somewhere else: a colleague's phone, the provider's own inbox, another program (`by`, in the provider's
-    words). Shown in the thread as ours; it never was on our way out. An echo of what the hub sent ends at its key."""
+    words). Shown in the thread as ours; it never was on our way out. An echo of what the hub sent ends at its key. `is_earlier`: as
+    in `MessageReceived`."""
 
     key: str
     at: datetime
@@ -283,6 +286,7 @@ class MessageSent:
     sequence: int = 0
     reply_to_key: str | None = None
     by: str = ""
+    is_earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,6 +372,16 @@ class IdentityChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonNamed:
+    """The business's own address book at the provider has a name (`sender.display_name`) for somebody. It names those whom we know
+    by their address only, and makes nobody known."""
+
+    key: str
+    at: datetime
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Typing:
     """The customer writes, or has stopped. Lossy by nature: shown or forgotten, never kept."""
 
@@ -432,6 +446,7 @@ Event = (
     | StatusUpTo
     | ConsentChanged
     | IdentityChanged
+    | PersonNamed
     | Typing
     | ChannelHealth
     | TemplateChanged

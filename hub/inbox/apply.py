@@ -26,6 +26,7 @@ from hub.connectors.events import (
     MessageEdited,
     MessageReceived,
     MessageSent,
+    PersonNamed,
     ReactionChanged,
     Sender,
     StatusChanged,
@@ -102,7 +103,7 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
 def _named(event: Event) -> list[str]:
     """Addresses of the person an event speaks of."""
     match event:
-        case MessageReceived() | ConsentChanged():
+        case MessageReceived() | ConsentChanged() | PersonNamed():
             return names_of(event.sender)
         case MessageSent():
             return names_of(event.recipient)

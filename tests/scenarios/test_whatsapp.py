@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from hub.channels import service, templates
 from hub.connectors.events import Location
 from hub.consent.gate import SendBlocked
+from hub.core import clock
 from hub.core.clock import FakeClock
 from hub.core.settings import Settings
 from hub.inbox import actions, uploads
@@ -231,6 +233,28 @@ async def test_a_question_is_answered_by_a_press(whole: Whole) -> None:
         line = await whole.newest()
         assert (line["kind"], line["text"], line["content"]["option"]) == ("interactive", options[0], "1")
         assert line["content"]["reply_to"]
+
+
+async def test_the_phones_earlier_messages_come_in_at_their_time_and_are_no_news(whole: Whole) -> None:
+    """5.17, checklist 27: no unread, no open window, nothing to do; what is there already is not doubled."""
+    hub, phone = whole.hub, whole.simulator.phone
+    phone.extra(whole.account, KARIN, "history")
+    await whole.settled()
+    row = (await hub.rows("SELECT state, turn, unread, last_text, last_inbound_at, sort_at, done_at FROM conversation"))[0]
+    assert (row["state"], row["turn"], row["unread"], row["last_text"]) == ("done", "customer", 0, "Ja, von 9 bis 13 Uhr.")
+    assert row["sort_at"] == row["done_at"] < clock.now() - timedelta(days=39)
+    assert await hub.value("SELECT name FROM contact") == whole.simulator.number.chats[KARIN].person.name
+    with pytest.raises(SendBlocked) as refusal:
+        await whole.reply("Zu spät")
+    assert refusal.value.decision.rule == "template_needed"
+    await whole.write("Und sonntags?")
+    phone.extra(whole.account, KARIN, "history")
+    await whole.settled()
+    texts = [row["text"] for row in await hub.rows("SELECT text FROM message WHERE direction IN ('in', 'out') ORDER BY at, seq")]
+    assert texts.count("Und sonntags?") == 1 and texts[-1] == "Und sonntags?" and len(texts) == 5
+    row = (await hub.rows("SELECT state, turn, unread, last_text FROM conversation"))[0]
+    assert tuple(row) == ("open", "us", 1, "Und sonntags?")
+    assert {row["state"] for row in await hub.rows("SELECT state FROM message WHERE direction = 'out'")} == {"read"}
 
 
 async def test_duplicates_and_reordering_change_nothing(whole: Whole) -> None:
