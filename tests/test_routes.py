@@ -66,6 +66,7 @@ GET  /o/{slug}/channels/{channel}/test                     manage_channels
 POST /o/{slug}/channels/{channel}/test                     manage_channels
 POST /o/{slug}/channels/{channel}/account                  manage_channels
 POST /o/{slug}/channels/{channel}/declare                  manage_channels
+POST /o/{slug}/channels/{channel}/welcome                  manage_channels
 POST /o/{slug}/channels/{channel}/reach                    manage_channels
 POST /o/{slug}/channels/{channel}/on                       manage_channels
 POST /o/{slug}/channels/{channel}/off                      manage_channels
@@ -95,6 +96,7 @@ POST /o/{slug}/conversations/{conversation}/template       write_inbox
 POST /o/{slug}/conversations/{conversation}/notes          write_inbox
 POST /o/{slug}/conversations/{conversation}/draft          write_inbox
 POST /o/{slug}/conversations/{conversation}/typing         write_inbox
+POST /o/{slug}/conversations/{conversation}/pieces         write_inbox
 POST /o/{slug}/conversations/{conversation}/assign         write_inbox
 POST /o/{slug}/conversations/{conversation}/due            write_inbox
 POST /o/{slug}/conversations/{conversation}/snooze         write_inbox

@@ -11,6 +11,7 @@ import { Uploads } from "./uploads.js";
 import { band, word } from "./words.js";
 
 const TYPING = 4_000; // messengers show it for about 5 seconds
+const COUNTING = 400;
 const MARKS = { b: "*", i: "_" };
 
 export class Composer {
@@ -25,6 +26,7 @@ export class Composer {
   #sending = Promise.resolve();
   #drafts = {};
   #writing;
+  #counts; // the timer until the text is counted
   #ignores = ""; // the colleague beside whom this person writes all the same
 
   // `changed({conversation, message})` asks for the parts that changed; `writing(kind)` says that the person writes, or rests (null).
@@ -43,7 +45,9 @@ export class Composer {
     this.#root.addEventListener("input", ({ target }) => {
       this.#remember();
       if (target.matches("#text, #note-text")) this.#writing(target.value.trim() ? this.#mode : null);
-      if (target.id === "text") this.#type();
+      if (target.id !== "text") return;
+      this.#type();
+      this.#count();
     });
     this.#root.addEventListener("change", (event) => {
       if (event.target.id !== "pick") return;
@@ -226,6 +230,22 @@ export class Composer {
     ask(this.#action("typing"), new URLSearchParams()).catch(() => {}); // lossy by nature
   }
 
+  // What the text costs, where it is charged by the piece: once nobody types for a moment.
+  #count() {
+    const node = document.getElementById("pieces");
+    if (!node) return;
+    clearTimeout(this.#counts);
+    const { value } = this.#text;
+    this.#counts = setTimeout(async () => {
+      try {
+        const { text } = value ? await ask(this.#action("pieces"), new URLSearchParams({ text: value })) : { text: "" };
+        if (this.#text?.value === value) node.textContent = text;
+      } catch {
+        node.textContent = ""; // what it costs is said again with the next letter
+      }
+    }, COUNTING);
+  }
+
   #mark(sign) {
     const field = this.#mode === "change" ? this.#change.elements.text : this.#text;
     mark(field, sign);
@@ -340,6 +360,7 @@ export class Composer {
     sent.files = this.#uploads.take();
     this.#text.value = "";
     this.#typedAt = -TYPING;
+    this.#count();
     this.#writing(null);
     this.#warn("");
     if (this.#choice) this.#closeChoice();

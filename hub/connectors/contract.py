@@ -544,6 +544,14 @@ class SharesBudget(Protocol[S_contra]):
         """The limit that a message of this account also counts for. Pure. Its name holds no secret."""
 
 
+@runtime_checkable
+class CountsPieces(Protocol):
+    """A connector whose provider charges a text by the pieces that it is cut into on its way (SMS)."""
+
+    def count_pieces(self, text: str) -> int:
+        """How many pieces a text costs, at least one; more than one message too, where `split` makes several. Pure."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broadcast:
     """What became of one message to many, by address: the receipt of whoever it was taken for, the error of everybody else."""

@@ -103,6 +103,12 @@ class TemplatePick(_WithPlace):
         return Filled(ids.read("tpl", self.template), self.parameters, ZoneInfo(zone))
 
 
+class Typed(BaseModel):
+    """What stands in the field of a reply."""
+
+    text: Text = ""
+
+
 class Change(_Posted):
     """The new words of a message of ours."""
 
@@ -180,6 +186,7 @@ TemplateForm = Annotated[TemplatePick, Form()]
 ChangeForm = Annotated[Change, Form()]
 ReactionForm = Annotated[Reaction, Form()]
 NoteForm = Annotated[Note, Form()]
+TypedForm = Annotated[Typed, Form()]
 DraftForm = Annotated[DraftText, Form()]
 SignForm = Annotated[Sign, Form()]
 AssignmentForm = Annotated[Assignment, Form()]

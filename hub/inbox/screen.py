@@ -11,7 +11,7 @@ from babel.numbers import format_decimal
 from fastapi import Request
 
 from hub.channels.templates import Kept, list_templates
-from hub.connectors.contract import AnyConnector
+from hub.connectors.contract import AnyConnector, CountsPieces
 from hub.connectors.events import Text
 from hub.consent.gate import Decision
 from hub.core import clock, ids
@@ -335,6 +335,7 @@ class Screen:
             "draw_text": draw_text,
             "typed": self._typed,
             "media_rules": media_rules,
+            "counts_pieces": lambda connector: isinstance(connector, CountsPieces),
         }
 
     def _failure_words(self, failure: str) -> tuple[str, str]:

@@ -80,9 +80,16 @@ class Budgeted(Able):
         return Budget(name="app-1", most=10, seconds=1000.0)
 
 
+class Charged(Able):
+    connector = "charged"
+
+    def count_pieces(self, text: str) -> int:
+        return 1 + len(text) // 160
+
+
 @pytest.fixture
 def connectors() -> Registry:
-    return Registry([Able(), Human(), Budgeted()])
+    return Registry([Able(), Human(), Budgeted(), Charged()])
 
 
 @pytest.fixture(autouse=True)
@@ -445,6 +452,20 @@ async def test_a_spent_budget_keeps_messages_waiting_and_loses_none(hub: HubUnde
     await clients.close()
     assert len(sent) == 1
     assert {row["state"] for row in await hub.rows("SELECT state FROM message WHERE direction = 'out'")} == {"accepted", "queued"}
+
+
+async def test_the_composer_says_what_a_text_costs_in_pieces(hub: HubUnderTest) -> None:
+    """Issue 4.10: SMS is charged by the piece. What is typed is asked for by its conversation alone, and counted by its connector."""
+    jonas = await visit(hub)
+    told = {}
+    for name in ("able", "charged"):
+        conversation_id = await wrote(hub, await hub.connect(name, token="t"), who=name)
+        page = await jonas.page(f"/inbox/open/{conv(conversation_id)}")
+        assert ('id="pieces"' in page) == (name == "charged")
+        for text in ("kurz", "x" * 320):
+            answer = await jonas.post(f"/conversations/{conv(conversation_id)}/pieces", text=text)
+            told[name, len(text)] = answer.json()["text"]
+    assert told.pop(("charged", 320)).startswith("3 ") and set(told.values()) == {""}
 
 
 # how they are kept

@@ -37,7 +37,7 @@ from hub.connectors.events import Event, OutboundContent, Text
 from hub.connectors.http import Answer, exchange
 from hub.connectors.sms.payloads import at_path, number_of, read_webhook
 from hub.connectors.sms.settings import SmsSettings
-from hub.connectors.sms.text import LONGEST, split_text
+from hub.connectors.sms.text import LONGEST, count_segments, split_text
 
 SIGNATURE: Final = "x-signature"
 """`sha256=` and the HMAC-SHA256 of the raw body in hex, keyed with the signing secret."""
@@ -70,6 +70,9 @@ class Sms:
 
     def parse(self, request: RawRequest, account: Account[SmsSettings]) -> Sequence[Event]:
         return read_webhook(request, account.settings)
+
+    def count_pieces(self, text: str) -> int:
+        return sum(count_segments(part) for part in split_text(text)) or 1
 
     def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
         if not isinstance(content, Text):
