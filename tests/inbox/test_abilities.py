@@ -455,7 +455,7 @@ async def test_a_spent_budget_keeps_messages_waiting_and_loses_none(hub: HubUnde
 
 
 async def test_the_composer_says_what_a_text_costs_in_pieces(hub: HubUnderTest) -> None:
-    """Issue 4.10: SMS is charged by the piece. What is typed is asked for by its conversation alone, and counted by its connector."""
+    """Issue 4.10: SMS is charged by the piece; its connector counts them."""
     jonas = await visit(hub)
     told = {}
     for name in ("able", "charged"):
