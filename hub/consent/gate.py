@@ -150,9 +150,8 @@ def _window(facts: Facts, request: Request) -> Decision:
     if hours is None or (closes_at and facts.now < closes_at):
         return Decision("allow", "reply", {"last_inbound_at": wrote_at})
     closed: dict[str, object] = {"closed_at": closes_at}
-    if facts.templates:
-        is_template = request.form == "template"
-        return Decision("allow", "template", closed) if is_template else Decision("refuse", "template_needed", closed)
+    if facts.templates and request.form == "template":
+        return Decision("allow", "template", closed)
     if wrote_at and facts.now < wrote_at + timedelta(days=facts.human_agent_days):
         return Decision("allow", "human_agent", closed) if request.by == "person" else Decision("refuse", "human_only", closed)
-    return Decision("refuse", "window_closed", closed)
+    return Decision("refuse", "template_needed" if facts.templates else "window_closed", closed)

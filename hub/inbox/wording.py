@@ -68,13 +68,15 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """`codes` are buttons that get the first blank of the text once more (authentication). `foreign` is a part that the hub cannot
+    """`codes` are buttons that get the first blank of the text once more (authentication), `answers` buttons that bring back
+    what we give them: their own words (Messenger). `foreign` is a part that the hub cannot
     fill, in the provider's word; empty where there is none."""
 
     face: Face
     cards: tuple[Face, ...]
     blanks: tuple[Blank, ...]
     codes: tuple[str, ...]
+    answers: tuple[tuple[str, str], ...]
     foreign: str
 
     @property
@@ -101,14 +103,16 @@ def read_wording(components: Sequence[Mapping[str, Any]]) -> Wording:
     face, *others = (_face(prefix, one) for prefix, one in every)
     blanks = dict.fromkeys(blank for prefix, one in every for blank in _blanks(prefix, one))
     codes = tuple(f"button:{place}" for place, button in enumerate(_buttons(components)) if _is_code(button))
+    pressed = [(f"button:{place}:postback", one) for place, one in enumerate(_buttons(components)) if _type(one) == "postback"]
+    answers = tuple((key, str(one.get("text") or one.get("title") or key)) for key, one in pressed)
     foreign = next((word for _, one in every for word in _foreign(one)), "")
-    return Wording(face, tuple(others), tuple(blanks), codes, foreign)
+    return Wording(face, tuple(others), tuple(blanks), codes, answers, foreign)
 
 
 def _face(prefix: str, components: Sequence[Mapping[str, Any]]) -> Face:
     found = {_type(one): one for one in components}
     above = str(found.get("header", {}).get("format", "text")).lower()
-    buttons = tuple((str(one.get("type", "")).lower(), str(one.get("text", ""))) for one in _buttons(components))
+    buttons = tuple((_type(one), str(one.get("text") or one.get("title") or "")) for one in _buttons(components))
     return Face("" if above == "text" else above, tuple(_words(prefix, components)), buttons)
 
 
@@ -181,7 +185,7 @@ def fill(wording: Wording, values: Sequence[str], zone: ZoneInfo) -> tuple[dict[
     parameters: dict[str, list[str]] = defaultdict(list)
     for blank, value in filled.items():
         parameters[blank.key].append(_moment(value, zone) if blank.sort == "moment" else value)
-    parameters |= {button: parameters["body"][:1] for button in wording.codes}
+    parameters |= {button: parameters["body"][:1] for button in wording.codes} | {key: [label] for key, label in wording.answers}
     read = [
         BLANK.sub(lambda found, part=part: filled[Blank(part, found[1])], words)  # type: ignore[misc]
         for face in (wording.face, *wording.cards)
