@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from hub.core import clock
 from hub.core.clock import FakeClock
 from hub.core.settings import Settings
 from hub.inbox import actions, uploads
+from hub.inbox.compose import Filled
 from hub.inbox.ingest import load_channel
 from hub.sandbox.messengers import PhoneChat, PhoneDraft, PhoneFile, PhoneLine
 from hub.sandbox.whatsapp.simulator import WhatsAppSimulator, create
@@ -233,6 +235,26 @@ async def test_a_question_is_answered_by_a_press(whole: Whole) -> None:
         line = await whole.newest()
         assert (line["kind"], line["text"], line["content"]["option"]) == ("interactive", options[0], "1")
         assert line["content"]["reply_to"]
+
+
+async def test_after_the_window_a_template_goes_with_its_cards(whole: Whole) -> None:
+    """Issue 4.1: cards with pictures of ours, uploaded and sent by their ids, filled part by part."""
+    hub = whole.hub
+    await whole.write("Hallo")
+    whole.simulator.number.templates.kept["summer_cards", "de"].category = "UTILITY"  # advertising would need an opt-in
+    await templates.sync(hub.runtime, await load_channel(hub.runtime, hub.organisation_id, whole.channel_id))
+    whole.clock.advance(hours=25)
+    kept = await hub.value("SELECT id FROM template WHERE name = 'summer_cards' AND channel_id = $1", whole.channel_id)
+    conversation, kind = await whole.conversation(), "multipart/form-data; boundary=grenze"
+    files = [
+        (await uploads.add_upload(hub.runtime, hub.owner, conversation, content_type=kind, body=form(name, PNG))).id
+        for name in ("a.png", "b.png")
+    ]
+    filled = Filled(kept, ["Karin", "a", "3", "b"], ZoneInfo("Europe/Berlin"))
+    message = await whole.reply("", template=filled, files=files)
+    line = whole.phone.lines[-1]
+    assert line.text == "Hallo Karin, das ist neu bei uns.\n\nSonnenbrillen ab 49 Euro\n\nGläser in 3 Tagen"
+    assert len(line.files) == 2 and await whole.state(message) == "delivered"
 
 
 async def test_the_phones_earlier_messages_come_in_at_their_time_and_are_no_news(whole: Whole) -> None:
