@@ -27,8 +27,9 @@ async function choose(field) {
   body.append("file", file);
   send.disabled = true;
   try {
-    const { id, thumb } = await ask(form.action.replace(/template$/, "files"), body);
+    const { id, kind, thumb } = await ask(form.action.replace(/template$/, "files"), body);
     if (field.files[0] !== file) return; // another one was chosen meanwhile
+    if (kind !== field.dataset.sort) throw new Error(word("otherFile"));
     kept.value = id;
     show(form, Number(field.dataset.file), thumb);
   } catch (error) {

@@ -97,7 +97,7 @@ def compose_template(kept: Kept, filled: Filled, files: Sequence[Media], place: 
     wording = read_wording(kept.components)
     if wording.foreign:
         raise InvalidInput(f"the hub cannot fill {wording.foreign}", field="template", reason="template_foreign")
-    if [_shown_as(file) for file in files] != [kind for kind, _ in wording.files]:
+    if [file.kind for file in files] != [kind for kind, _ in wording.files]:
         raise InvalidInput("the template has other files", field="files", reason="template_files")
     if (place is not None) != wording.needs_place:
         raise InvalidInput("the template's place is missing", field="location", reason="template_place")
@@ -111,11 +111,6 @@ def compose_template(kept: Kept, filled: Filled, files: Sequence[Media], place: 
         header=files[0] if above else place,
         cards=tuple(files[above:]),
     )
-
-
-def _shown_as(file: Media) -> str:
-    """As what a template shows a file: moving pictures are films, and what is neither picture nor film is a document."""
-    return {"animation": "video", "image": "image", "video": "video"}.get(file.kind, "document")
 
 
 def _options(capabilities: Capabilities, text: str, options: Sequence[str]) -> tuple[Option, ...]:
