@@ -11,8 +11,8 @@ import pytest
 import respx
 
 from hub.channels import history
+from hub.consent.chain import open_details
 from hub.consent.gate import SendBlocked
-from hub.consent.ledger import open_details
 from hub.core.live import Whisper
 from hub.inbox import ingest
 from tests.inbox.pages_support import conv, visit
