@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hub import health, metrics
 from hub.channels import flow_pages
 from hub.channels import pages as channels
+from hub.channels import template_pages as channel_templates
 from hub.connectors.registry import Registry
 from hub.consent import pages_import, pages_purposes, pages_record
 from hub.core import pages
@@ -40,7 +41,7 @@ class Hub:
         self._connectors = connectors
         self._door: ASGIApp | None = None
         self.web = FastAPI(title="Hub", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-        for room in (health, metrics, organisations, channels, inbox, webchat_api, webchat):
+        for room in (health, metrics, organisations, channels, channel_templates, inbox, webchat_api, webchat):
             self.web.include_router(room.router)
         for consent in (pages_purposes, pages_record, pages_import, flow_pages, own_page):
             self.web.include_router(consent.router)

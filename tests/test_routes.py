@@ -16,7 +16,7 @@ from fastapi.routing import iter_route_contexts
 
 from hub.app import Hub
 from hub.connectors.events import Media
-from hub.core import ids
+from hub.core import clock, ids
 from hub.core.settings import Settings
 from hub.inbox import ingest
 from hub.inbox.attachments import Item, add_items
@@ -75,6 +75,10 @@ GET  /o/{slug}/channels/{channel}/test                     manage_channels
 POST /o/{slug}/channels/{channel}/test                     manage_channels
 POST /o/{slug}/channels/{channel}/account                  manage_channels
 POST /o/{slug}/channels/{channel}/declare                  manage_channels
+POST /o/{slug}/channels/{channel}/welcome                  manage_channels
+GET  /o/{slug}/channels/{channel}/templates                read_channels
+POST /o/{slug}/channels/{channel}/templates                manage_channels
+POST /o/{slug}/channels/{channel}/templates/{template}/delete manage_channels
 POST /o/{slug}/channels/{channel}/reach                    manage_channels
 POST /o/{slug}/channels/{channel}/on                       manage_channels
 POST /o/{slug}/channels/{channel}/off                      manage_channels
@@ -106,6 +110,7 @@ POST /o/{slug}/conversations/{conversation}/template       write_inbox
 POST /o/{slug}/conversations/{conversation}/notes          write_inbox
 POST /o/{slug}/conversations/{conversation}/draft          write_inbox
 POST /o/{slug}/conversations/{conversation}/typing         write_inbox
+POST /o/{slug}/conversations/{conversation}/pieces         write_inbox
 POST /o/{slug}/conversations/{conversation}/assign         write_inbox
 POST /o/{slug}/conversations/{conversation}/due            write_inbox
 POST /o/{slug}/conversations/{conversation}/snooze         write_inbox
@@ -189,6 +194,7 @@ IDS: Final = {
     "purpose": "pur",
     "flow": "flow",
     "imported": "imp",
+    "template": "tpl",
 }
 """Path parameters that name a thing of somebody, with the prefix of its shown id."""
 NO_IDS: Final = {"slug", "view", "token", "key", "act"}
@@ -373,6 +379,17 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
     message = await hub.value("SELECT id FROM message")
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         await add_items(unit, channel.id, [Item(message, conversation, 0, told, "x")])
+        await unit.sql.execute(
+            """
+            INSERT INTO template (organisation_id, id, channel_id, provider_id, name, language, category, status, components,
+                                  reason, updated_at)
+            VALUES ($1, $2, $3, '1', 'a', 'de', 'utility', 'approved', '[]', '', $4)
+            """,
+            unit.tenant,
+            ids.new_id(),
+            channel.id,
+            clock.now(),
+        )
     found = {
         "session": await (await signed_in(hub)).session_id(),
         "invitation": link.id,
@@ -383,6 +400,7 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
         "message": await hub.reply(conversation, "Guten Tag"),
         "attachment": await hub.value("SELECT id FROM attachment"),
         "delivery": await hub.value("SELECT id FROM webhook_delivery WHERE state = 'dead'"),
+        "template": await hub.value("SELECT id FROM template"),
     }
     return {name: ids.show(IDS[name], value) for name, value in found.items()}
 

@@ -5,7 +5,7 @@ POST /o/{slug}/channels                          connect an account; on to its l
 GET  /o/{slug}/channels/red                      how many open channels do not work, for the mark on every page
 POST /o/{slug}/channels/stop, …/channels/go      the kill switch of a messenger or of all, and lifting it
 GET  /o/{slug}/channels/{channel}                one channel; with `form` the form that changes its settings or its account
-POST /o/{slug}/channels/{channel}/…              settings, account, declare, on, off, block, unblock, reach
+POST /o/{slug}/channels/{channel}/…              settings, account, declare, welcome, on, off, block, unblock, reach
 GET  /o/{slug}/channels/{channel}/test           the live test; its answer is sent by `hub/inbox/live_test.py`
 """
 
@@ -29,6 +29,7 @@ from hub.channels.history import Happened
 from hub.channels.providers import provider_of
 from hub.channels.qr import qr_svg
 from hub.channels.queries import ChannelRow
+from hub.connectors.contract import AnswersInline
 from hub.connectors.errors import ConnectorError
 from hub.core import ids
 from hub.core.errors import Conflict, InvalidInput
@@ -45,6 +46,7 @@ router = APIRouter()
 Reader = Annotated[Access, requires(Right.READ_CHANNELS)]
 Manager = Annotated[Access, requires(Right.MANAGE_CHANNELS)]
 Reason = Annotated[str, Form(max_length=200)]
+Welcome = Annotated[str, Form(max_length=20_000)]
 Notes = Annotated[Sequence[str], Query()]
 
 NOTE: Final = re.compile(r"channel\.[a-z]+\.note\.[a-z_]+")
@@ -63,6 +65,7 @@ class Said(StrEnum):
     UNBLOCKED = "unblocked"
     BLOCKED = "blocked"
     DECLARED = "declared"
+    WELCOMED = "welcomed"
     STOPPED = "stopped"
     GOES = "goes"
 
@@ -156,7 +159,14 @@ def _set_up(messengers: list[Messenger], typed: dict[str, str]) -> SetUp | None:
     for one in messengers:
         if one.connector and one.name == typed.get("connector"):
             fields = fields_of(one.connector, typed)
-            return SetUp(Purpose.CONNECT, one, fields, typed.get("title", ""), typed.get("terms") == "accepted")
+            return SetUp(
+                Purpose.CONNECT,
+                one,
+                fields,
+                typed.get("title", ""),
+                typed.get("terms") == "accepted",
+                welcome=typed.get("welcome", ""),
+            )
     return None
 
 
@@ -178,6 +188,8 @@ async def connect_channel(request: Request, access: Manager) -> Response:
     except (InvalidInput, service.NotInTariff, conditions.ConditionNotMet) as error:
         return await _page(request, access, problem=problem_of(error, connector, values), typed=typed)
     await service.accept_terms(runtime, access, connector)
+    if greeting := typed.get("welcome", ""):
+        await service.set_welcome(runtime, access, channel_id, greeting)
     try:
         result = await service.switch_on(runtime, access, channel_id)
     except ConnectorError as error:
@@ -278,6 +290,7 @@ async def _channel_page(
         row=row,
         asked=asked,
         typed={f"says_{name}": value for name, value in said_before.items()} | (typed or {}),
+        greets=isinstance(row.connector, AnswersInline),
         stored=fields_of(row.connector, {f"set_{name}": value for name, value in stored.items()}),
         happenings=happenings,
         set_up=_change(row, form, stored, typed or {}) if manages and form in (Purpose.SETTINGS, Purpose.ACCOUNT) else None,
@@ -336,6 +349,16 @@ async def declare(request: Request, access: Manager, channel: ChannelId) -> Resp
     except conditions.ConditionNotMet as error:
         return await _channel_page(request, access, channel, typed=typed, problem=Problem(error, "declare", error.field))
     return _back(access, channel, Said.DECLARED)
+
+
+@router.post("/o/{slug}/channels/{channel}/welcome")
+async def welcome(request: Request, access: Manager, channel: ChannelId, text: Welcome = "") -> Response:
+    """Change what somebody who opens the chat is told first."""
+    try:
+        await service.set_welcome(_runtime(request), access, channel, text)
+    except InvalidInput as error:
+        return await _channel_page(request, access, channel, typed={"welcome": text}, problem=Problem(error, "welcome", "welcome"))
+    return _back(access, channel, Said.WELCOMED)
 
 
 @router.post("/o/{slug}/channels/{channel}/on")

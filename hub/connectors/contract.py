@@ -14,6 +14,7 @@ from uuid import UUID
 from httpx import AsyncClient
 from pydantic import BaseModel, ConfigDict
 
+from hub.connectors.errors import SendError
 from hub.connectors.events import Event, MediaKind, OutboundContent, Sender, Style
 
 
@@ -577,6 +578,36 @@ class SharesBudget(Protocol[S_contra]):
 
     def budget(self, account: Account[S_contra]) -> Budget:
         """The limit that a message of this account also counts for. Pure. Its name holds no secret."""
+
+
+@runtime_checkable
+class CountsPieces(Protocol):
+    """A connector whose provider charges a text by the pieces that it is cut into on its way (SMS)."""
+
+    def count_pieces(self, text: str) -> int:
+        """How many pieces a text costs, at least one; more than one message too, where `split` makes several. Pure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broadcast:
+    """What became of one message to many, by address: the receipt of whoever it was taken for, the error of everybody else."""
+
+    receipts: Mapping[str, Receipt]
+    failed: Mapping[str, SendError]
+
+
+@runtime_checkable
+class Broadcasts(Protocol[S_contra]):
+    """A connector that can send one content to many people in one request. The gate decides for each of them all the same, and each
+    message has its own permit."""
+
+    most_receivers: int
+
+    async def broadcast(
+        self, permits: Sequence[Permit], messages: Sequence[OutboundMessage], account: Account[S_contra], http: AsyncClient
+    ) -> Broadcast:
+        """One attempt for all of them: the same content to 1 to `most_receivers` different addresses. Spends every permit first.
+        What is raised (as by `send`) holds for all."""
 
 
 AnyConnector = Connector[Any]

@@ -224,11 +224,11 @@ def _form(facts: Facts, request: Request) -> Decision | None:
     if request.purpose == "welcome" or _is_open(facts):
         return None
     closed: dict[str, object] = {"closed_at": _closes_at(facts)}
-    if facts.templates:
-        return None if request.form == "template" else Decision("refuse", "template_needed", closed)
+    if facts.templates and request.form == "template":
+        return None
     if _is_human_time(facts) and request.purpose == "reply":
         return None if request.by == "person" else Decision("refuse", "human_only", closed)
-    return Decision("refuse", "window_closed", closed)
+    return Decision("refuse", "template_needed" if facts.templates else "window_closed", closed)
 
 
 def _closes_at(facts: Facts) -> datetime | None:
@@ -263,7 +263,8 @@ def _ground(facts: Facts, request: Request) -> Decision:
         return Decision("allow", "overridden", {"entry": facts.overridden_seq})
     if _is_open(facts):
         return Decision("allow", "reply", {"last_inbound_at": facts.last_inbound_at})
-    return Decision("allow", "template" if facts.templates else "human_agent", {"closed_at": _closes_at(facts)})
+    is_template = facts.templates and request.form == "template"
+    return Decision("allow", "template" if is_template else "human_agent", {"closed_at": _closes_at(facts)})
 
 
 STEPS: Final[dict[Step, Callable[[Facts, Request], Decision | None]]] = {

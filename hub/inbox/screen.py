@@ -11,7 +11,7 @@ from babel.numbers import format_decimal
 from fastapi import Request
 
 from hub.channels.templates import Kept, list_templates
-from hub.connectors.contract import AnyConnector
+from hub.connectors.contract import AnyConnector, CountsPieces
 from hub.connectors.events import Text
 from hub.consent.gate import Decision
 from hub.core import clock, ids
@@ -292,10 +292,9 @@ class Screen:
         )
 
     async def _picks(self, row: Row) -> list[Pick]:
-        """Approved templates of the conversation's channel; those that begin with a file are not offered here."""
+        """Approved templates of the conversation's channel."""
         kept = await list_templates(self._unit, row.channel_id, only_approved=True)
-        picks = [Pick(one, read_wording(one.components)) for one in kept]
-        return [pick for pick in picks if not pick.wording.needs_file]
+        return [Pick(one, read_wording(one.components)) for one in kept]
 
     async def protocol(self, conversation_id: UUID, before: int | None) -> dict[str, Any]:
         """A page of everything that was done with a conversation; NotFound."""
@@ -336,6 +335,7 @@ class Screen:
             "draw_text": draw_text,
             "typed": self._typed,
             "media_rules": media_rules,
+            "counts_pieces": lambda connector: isinstance(connector, CountsPieces),
             "most_times": MOST_TIMES,
         }
 

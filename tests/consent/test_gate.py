@@ -150,6 +150,9 @@ PROGRAM = gate.Request(purpose="reply", by="program")
         (CLOSED, TEMPLATE, "refuse", "window_closed"),
         (CLOSED | {"human_agent_days": 7}, REPLY, "allow", "human_agent"),
         (CLOSED | {"human_agent_days": 7}, PROGRAM, "refuse", "human_only"),
+        (CLOSED | {"human_agent_days": 7, "templates": True}, REPLY, "allow", "human_agent"),
+        (CLOSED | {"human_agent_days": 2, "templates": True}, REPLY, "refuse", "template_needed"),
+        (CLOSED | {"human_agent_days": 2, "templates": True}, TEMPLATE, "allow", "template"),
         (CLOSED | {"human_agent_days": 2}, REPLY, "refuse", "window_closed"),
         (
             {"reply_window_hours": 24, "last_inbound_at": None, "human_agent_days": 7, "choice": "opted_in"},

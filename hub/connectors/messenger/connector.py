@@ -30,12 +30,14 @@ from hub.connectors.contract import (
     Reply,
     SetupResult,
     Share,
+    TemplateRecord,
 )
 from hub.connectors.errors import AuthFailed, Rejected, Unavailable
-from hub.connectors.events import ChannelHealth, Event, Media, OutboundContent, Sender
+from hub.connectors.events import ChannelHealth, Event, Media, OutboundContent, Sender, Template
 from hub.connectors.messenger.limits import LIMITS, LONGEST_TEXT, MEDIA
 from hub.connectors.messenger.settings import MessengerSettings
 from hub.connectors.messenger.setup import app_of, connect, page_of
+from hub.connectors.messenger.templates import list_all, submit, take_away, write_template
 
 SITE: Final = "https://www.facebook.com"
 WINDOW_HOURS, HUMAN_DAYS = 24, 7
@@ -59,6 +61,7 @@ class Messenger:
         replies=True,
         actions=frozenset({"react", "typing", "read"}),
         cards=CARDS,
+        templates=True,
         human_agent_days=HUMAN_DAYS,
         media_by_link=True,  # pictures of cards; files are uploaded
         erases_deleted=True,
@@ -85,6 +88,9 @@ class Messenger:
         return read_events(request, Reader(account.own_id, account.settings.app_id, SITE))
 
     def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
+        if isinstance(content, Template):
+            write_template(content)
+            return [content]
         return split_content(content, LIMITS)
 
     async def send(self, permit: Permit, action: OutboundAction, account: Account[MessengerSettings], http: AsyncClient) -> Receipt:
@@ -119,6 +125,17 @@ class Messenger:
             await subscriptions.check_account(page_of(account), http, app_id, subscriptions.PAGE_FIELDS, "page_token"),
         ]
 
+    async def list_templates(self, account: Account[MessengerSettings], http: AsyncClient) -> Sequence[TemplateRecord]:
+        return await list_all(page_of(account), http)
+
+    async def create_template(
+        self, template: TemplateRecord, account: Account[MessengerSettings], http: AsyncClient
+    ) -> TemplateRecord:
+        return await submit(template, page_of(account), http)
+
+    async def delete_template(self, template: TemplateRecord, account: Account[MessengerSettings], http: AsyncClient) -> None:
+        await take_away(template, page_of(account), http)
+
     async def teardown(self, account: Account[MessengerSettings], http: AsyncClient) -> None:
         """The page's part only: the app's subscription serves its other pages."""
         try:
@@ -128,6 +145,8 @@ class Messenger:
 
 
 async def _message(action: OutboundMessage, account: Account[MessengerSettings], http: AsyncClient) -> Json:
+    if isinstance(action.content, Template):
+        return write_template(action.content)
     if not isinstance(action.content, Media):
         return message_for(action, LIMITS)
     only_part(action, LIMITS)

@@ -89,8 +89,8 @@ class WhatsApp:
     async def send(self, permit: Permit, action: OutboundAction, account: Account[WhatsAppSettings], http: AsyncClient) -> Receipt:
         permit.spend(action)
         request = request_for(action, account.settings.list_button)
-        if request.file is not None:
-            request.media["id"] = await hand_over(account, http, request.file)
+        for file, media in request.files:
+            media["id"] = await hand_over(account, http, file)
         answer = await call(account, http, "POST", f"{of_number(account.settings)}/messages", json=request.body)
         return receipt_for(action, answer)
 
