@@ -27,9 +27,10 @@ import structlog
 from prometheus_client import Counter
 
 from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
-from hub.connectors.contract import AnswersInline, Handshakes, RawRequest, Reply, Share, SharesEndpoint
+from hub.connectors.contract import AnswersInline, Handshakes, RawRequest, Reply
 from hub.connectors.errors import MalformedPayload, SignatureInvalid
 from hub.connectors.events import Sender
+from hub.connectors.sharing import Share, SharesEndpoint
 from hub.core import ids
 from hub.core.db import STORE_ERRORS
 from hub.core.errors import NotFound

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from hub.connectors.contract import Checks, FetchesMedia, FindsPeople, Handshakes, RawRequest, Reply, SharesEndpoint
+from hub.connectors.contract import Checks, FetchesMedia, FindsPeople, Handshakes, RawRequest, Reply
 from hub.connectors.errors import CredentialsRejected, SignatureInvalid, Unavailable
 from hub.connectors.events import Choice, Option, Text
 from hub.connectors.messenger.connector import connector
+from hub.connectors.sharing import SharesEndpoint
 from tests.connectors.samples import ALL, client, outbound_message, permit, provider
 
 SAMPLES = next(samples for samples in ALL if str(samples) == "messenger")

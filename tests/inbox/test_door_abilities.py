@@ -15,10 +15,11 @@ from httpx import AsyncClient
 
 from hub.channels import service as channels
 from hub.channels.moving import register_moved
-from hub.connectors.contract import Account, OutboundMessage, Permit, RawRequest, Reply, SetupResult, Share
+from hub.connectors.contract import Account, OutboundMessage, Permit, RawRequest, Reply, SetupResult
 from hub.connectors.errors import MalformedPayload, SignatureInvalid
 from hub.connectors.events import Event, Sender
 from hub.connectors.registry import Registry
+from hub.connectors.sharing import Share
 from hub.core import ids
 from hub.inbox import ingest, sweeper
 from tests.probe import Probe, ProbeSettings
