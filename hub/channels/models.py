@@ -69,6 +69,8 @@ class Channel(TenantRow, table=True):
     terms_due_at: datetime | None = when(default=None, nullable=True)
     """From when on the channel only receives unless the provider's new terms are accepted (R-180); None: they are."""
     approval: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    account_name: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """What the provider calls the account, and shows to customers."""
     automation_stopped_at: datetime | None = when(default=None, nullable=True)
     """Since when what programs write is kept back because nobody is there to take over (R-188); None: somebody is."""
 
@@ -100,8 +102,8 @@ class ProviderDemand(TenantRow, table=True):
 
 
 class ConsentDocument(TenantRow, table=True):
-    """A written consent that opens a messenger (`documents.py`): the file lies in the media store under this id. `kind` is the answer
-    of the declaration that it proves."""
+    """A written consent that opens a messenger (`documents.py`): the file lies in the media store under this id. `kind` is the
+    answer of the declaration that it proves."""
 
     __tablename__ = "consent_document"
     __table_args__ = (
@@ -121,8 +123,8 @@ class ConsentDocument(TenantRow, table=True):
 
 
 class CapCount(Tenant, table=True):
-    """How many messages left in one window of a cap (`caps.py`). `subject_id` is what `per` counts: the organisation, a channel or a
-    conversation; `messenger` '' counts all of them."""
+    """How many messages left in one window of a cap (`caps.py`). `subject_id` is what `per` counts: the organisation, a channel or
+    a conversation; `messenger` '' counts all of them."""
 
     __tablename__ = "cap_count"
     messenger: str = Field(primary_key=True)
@@ -139,9 +141,7 @@ class ChannelOutage(TenantRow, table=True):
     __tablename__ = "channel_outage"
     __table_args__ = (
         Index("channel_outage_list", "organisation_id", "channel_id", "began_at", "id"),
-        Index(
-            "channel_outage_open", "organisation_id", "channel_id", unique=True, postgresql_where=text("ended_at IS NULL")
-        ),
+        Index("channel_outage_open", "organisation_id", "channel_id", unique=True, postgresql_where=text("ended_at IS NULL")),
         refers("channel_id", "channel"),
         one_of("fault", "provider", "network", "ours"),
     )

@@ -18,6 +18,7 @@ class Provider:
 
     `regions` are where the messenger keeps or reads messages: country codes or `EU`, `here` for this hub alone, `world` for what
     nobody can name (R-262).
+    `human_needed`: programs may write only while a person can take over (R-188).
     `link` is the form of an address by which a customer begins to write, with `{name}` (the address without its @), `{digits}`,
     `{address}` or `{own_id}` in it; empty: there is none.
     """
@@ -28,6 +29,7 @@ class Provider:
     documents: tuple[dict[str, str], ...]
     regions: tuple[str, ...] = ()
     link: str = ""
+    human_needed: bool = False
 
     def link_to(self, own_id: str, address: str) -> str:
         """Where a customer begins to write to this account; empty where the messenger has no such link."""
@@ -49,6 +51,7 @@ def _read(entry: dict[str, Any]) -> Provider:
         tuple(entry["documents"]),
         tuple(entry.get("regions", ())),
         entry.get("link", ""),
+        entry.get("human_needed", False),
     )
 
 

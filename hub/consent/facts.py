@@ -7,6 +7,18 @@ from datetime import datetime
 from typing import Literal
 
 
+@dataclass(frozen=True, slots=True)
+class CapReached:
+    """A cap that one more message would pass (`channels/caps.py`): `most` in one `span` for each `per`; its window ends at `until`,
+    and until then a message waits or is refused."""
+
+    per: str
+    most: int
+    span: str
+    until: datetime
+    waits: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything known about one recipient at the instant `now`. All times are aware UTC.
@@ -24,6 +36,8 @@ class Facts:
     reply_window_hours                how long the messenger allows free replies after that; None: without end
     human_agent_days                  how many days after that a person, and no program, may still answer
     templates                         messages that the provider has approved before may go at any time
+    human_missing                     the messenger demands that a person can take over, and nobody can (R-188)
+    cap                               the cap that is reached (R-198); None: there is room, or this message was counted before
     """
 
     organisation_state: str
@@ -46,6 +60,8 @@ class Facts:
     human_agent_days: int
     templates: bool
     now: datetime
+    human_missing: bool = False
+    cap: CapReached | None = None
 
     def version(self) -> str:
         """A short name of these facts without the time they were asked at: kept with an attempt, so that it can be shown later

@@ -11,6 +11,9 @@ Rules in their order; the first that speaks decides:
     channel_off               the business switched the channel off                    refuse
     channel_failing           the provider cannot be reached                           defer to the next try
     channel_attention         only a person can mend the channel                       defer
+    cap_reached               as many left as may in this window (R-198)               defer to the next window, or refuse
+    human_missing             a program writes where a person must be able to take
+                              over, and nobody is there (R-188)                        refuse
     person_blocked            the messenger does not let us through                    refuse
     opted_out                 the person said stop and has not written since (R-223)   refuse
     marketing_stopped         they want no advertising, and the template is one        refuse
@@ -83,11 +86,11 @@ class SendBlocked(HubError):
 
 def decide(facts: Facts, request: Request) -> Decision:
     """The verdict for one message to one recipient at `facts.now`."""
-    for rule in (_organisation, _channel):
+    for rule in (_organisation, _channel, _cap):
         decision = rule(facts)
         if decision is not None:
             return decision
-    return _person(facts) or _agreed(facts, request) or _window(facts, request)
+    return _human(facts, request) or _person(facts) or _agreed(facts, request) or _window(facts, request)
 
 
 def _organisation(facts: Facts) -> Decision | None:
@@ -116,6 +119,21 @@ def _channel(facts: Facts) -> Decision | None:
         if until > facts.now:
             return Decision("defer", "channel_failing", {"cause": facts.health_cause}, until)
     return None
+
+
+def _cap(facts: Facts) -> Decision | None:
+    if facts.cap is None:
+        return None
+    evidence: dict[str, object] = {"per": facts.cap.per, "most": facts.cap.most, "span": facts.cap.span}
+    return (
+        Decision("defer", "cap_reached", evidence, facts.cap.until)
+        if facts.cap.waits
+        else Decision("refuse", "cap_reached", evidence)
+    )
+
+
+def _human(facts: Facts, request: Request) -> Decision | None:
+    return Decision("refuse", "human_missing") if facts.human_missing and request.by == "program" else None
 
 
 def _person(facts: Facts) -> Decision | None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.billing import ports as billing
+from hub.channels import humans
 from hub.channels.endings import first_moment
 from hub.connectors.contract import AnyConnector
 from hub.connectors.registry import Registry
@@ -34,12 +35,13 @@ class Recipient:
         return (self.connector.connector, self.scope, self.address)
 
 
-_CHANNEL = """
+_CHANNEL = f"""
        h.id AS channel_id, h.connector, h.state AS channel_state, h.block_reason, h.health, h.health_cause, h.health_until,
        h.approval, h.terms_due_at, e.from_day AS ended_from, o.zone, o.state AS organisation_state,
        (SELECT b.reason FROM channel_block b
         WHERE b.organisation_id = h.organisation_id AND b.connector IN ('', h.connector) ORDER BY b.connector LIMIT 1) AS stopped,
-       s.choice, s.choice_at, s.marketing, s.reach, s.reach_at
+       s.choice, s.choice_at, s.marketing, s.reach, s.reach_at,
+       h.connector = ANY($4::text[]) AND NOT {humans.SOMEBODY} AS human_missing
 """
 _BESIDE = """
 LEFT JOIN messenger_end e ON e.connector = h.connector
@@ -59,7 +61,7 @@ _STRANGER = f"""
 SELECT NULL::timestamptz AS last_inbound_at, {_CHANNEL}
 FROM channel h
 JOIN organisation o ON o.id = h.organisation_id
-{_BESIDE} AND s.address = $4
+{_BESIDE} AND s.address = $5
 WHERE h.organisation_id = $1 AND h.id = $2
 """
 
@@ -67,7 +69,7 @@ WHERE h.organisation_id = $1 AND h.id = $2
 async def load_recipients(unit: UnitOfWork, connectors: Registry, conversation_ids: list[UUID]) -> dict[UUID, Recipient]:
     """Recipients of these conversations by conversation; those that do not exist are missing."""
     standing, now, recipients = await billing.standing(unit), clock.now(), {}
-    for row in await unit.sql.fetch(_FACTS, unit.tenant, conversation_ids, _narrow(connectors)):
+    for row in await unit.sql.fetch(_FACTS, unit.tenant, conversation_ids, *_kinds(connectors)):
         connector = connectors.get(row["connector"])
         scope = str(row["channel_id"]) if connector.capabilities.address_scope == "channel" else ""
         facts = _facts(row, connector, standing, now)
@@ -79,13 +81,14 @@ async def load_recipients(unit: UnitOfWork, connectors: Registry, conversation_i
 
 async def load_stranger(unit: UnitOfWork, connectors: Registry, channel_id: UUID, address: str) -> Facts:
     """What is known about an address with which there is no conversation."""
-    row = await unit.sql.fetchrow(_STRANGER, unit.tenant, channel_id, _narrow(connectors), address)
+    row = await unit.sql.fetchrow(_STRANGER, unit.tenant, channel_id, *_kinds(connectors), address)
     return _facts(row, connectors.get(row["connector"]), await billing.standing(unit), clock.now())
 
 
-def _narrow(connectors: Registry) -> list[str]:
-    """Messengers where an address means somebody on one channel only."""
-    return [name for name, connector in connectors.items() if connector.capabilities.address_scope == "channel"]
+def _kinds(connectors: Registry) -> tuple[list[str], list[str]]:
+    """Messengers where an address means somebody on one channel only, and those where a person must be able to take over."""
+    narrow = [name for name, connector in connectors.items() if connector.capabilities.address_scope == "channel"]
+    return narrow, [name for name in connectors if humans.needs_human(name)]
 
 
 def _facts(row: Any, connector: AnyConnector, standing: str, now: datetime) -> Facts:
@@ -109,5 +112,6 @@ def _facts(row: Any, connector: AnyConnector, standing: str, now: datetime) -> F
         reply_window_hours=connector.capabilities.reply_window_hours,
         human_agent_days=connector.capabilities.human_agent_days,
         templates=connector.capabilities.templates,
+        human_missing=row["human_missing"],
         now=now,
     )

@@ -466,7 +466,8 @@ async def sweep(runtime: Runtime, organisation_id: UUID) -> None:
 
 
 async def sweep_part(runtime: Runtime, organisation_id: UUID, part: int) -> None:
-    """Of one part of the store: remove unfinished objects, and those whose attachment is gone or holds no file."""
+    """Of one part of the store: remove unfinished objects, and those that no document needs and whose attachment is gone or holds
+    no file."""
     storage = runtime.storage
     await asyncio.to_thread(storage.sweep_unfinished, organisation_id, part, older_than=ORPHAN_SECONDS)
     await asyncio.to_thread(storage.sweep_aside, organisation_id, part, older_than=_aside_seconds(runtime))
@@ -478,6 +479,7 @@ async def sweep_part(runtime: Runtime, organisation_id: UUID, part: int) -> None
             """
             SELECT id FROM attachment
             WHERE organisation_id = $1 AND id = ANY($2::uuid[]) AND state IN ('waiting', 'stored', 'quarantined')
+            UNION ALL SELECT id FROM consent_document WHERE organisation_id = $1 AND id = ANY($2::uuid[])
             """,
             unit.tenant,
             list(found),

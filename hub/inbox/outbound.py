@@ -7,12 +7,13 @@ There is no other road. After a withdrawal has committed only attempts already c
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
 
+from hub.channels import caps
 from hub.channels.templates import read_template
 from hub.connectors.errors import UnsupportedContent
 from hub.connectors.events import Location, OutboundContent
@@ -98,7 +99,11 @@ async def submit(
             return existing
         recipient = await load_recipient(runtime, unit, conversation_id)
         kept = await read_template(unit, recipient.channel_id, template.template_id) if template else None
-        decision = gate.decide(recipient.facts, request_for(kept.category if kept else None))
+        counters = await caps.open_counters(
+            unit, recipient.connector.connector, recipient.channel_id, [conversation_id], hold=False
+        )
+        facts = replace(recipient.facts, cap=counters.reached(conversation_id))
+        decision = gate.decide(facts, request_for(kept.category if kept else None))
         message_id = ids.new_id()
         if decision.verdict == "refuse":
             await keep_decisions(unit, "submit", [(decision, conversation_id, None, author.member_id)])

@@ -4,6 +4,7 @@ that stops without a person; and the door takes up what it kept for an account t
 import sqlalchemy as sa
 import sqlmodel.sql.sqltypes
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0012"
 down_revision = "0008"
@@ -30,8 +31,9 @@ GRANT SELECT (automation_stopped_at, welcome) ON channel TO hub_system;
 
 -- The door gives what it kept to an account that was connected meanwhile.
 CREATE POLICY door_reads ON unrouted_delivery FOR SELECT TO hub_door USING (true);
+CREATE POLICY door_locks ON unrouted_delivery FOR UPDATE TO hub_door USING (true);
 CREATE POLICY door_takes ON unrouted_delivery FOR DELETE TO hub_door USING (true);
-GRANT SELECT, DELETE ON unrouted_delivery TO hub_door;
+GRANT SELECT, UPDATE (id), DELETE ON unrouted_delivery TO hub_door;
 """
 
 
@@ -49,6 +51,10 @@ def _id(name: str, *, nullable: bool = False) -> sa.Column[object]:
 
 def upgrade() -> None:
     op.add_column("channel", _when("automation_stopped_at", nullable=True))
+    op.add_column("channel", sa.Column("account_name", sqlmodel.sql.sqltypes.AutoString(), nullable=False, server_default=""))
+    # what came before this is kept without proof: it is listed, and taken up by nobody
+    op.add_column("unrouted_delivery", sa.Column("whole", sa.LargeBinary(), nullable=False, server_default=""))
+    op.add_column("unrouted_delivery", sa.Column("sent", postgresql.JSONB(), nullable=False, server_default="{}"))
     op.create_table(
         "channel_outage",
         _id("organisation_id"),
