@@ -1,18 +1,22 @@
 """What this room tells higher ones, inside the transaction that changes it: `hub/listeners.py` subscribes."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentWithdrawn:
     """The person does not want to hear from us: whatever is queued for this address must not leave (R-223).
 
-    `scope` is empty where the address means the same person on every channel of the messenger, else the channel's id.
+    `scope` is empty where the address means the same person on every channel of the messenger, else the channel's id. `rule` is the
+    gate's rule that what waits fails with; with a `purpose_id` only what was written for that purpose is meant.
     """
 
     messenger: str
     scope: str
     address: str
+    rule: str = "opted_out"
+    purpose_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from hub.core.models import Tenant, TenantRow, one_of, when
+from hub.core.models import Tenant, TenantRow, one_of, refers, when
 
 
 class ConsentSubject(TenantRow, table=True):
@@ -27,8 +27,8 @@ class ConsentSubject(TenantRow, table=True):
 
 
 class ConsentEntry(Tenant, table=True):
-    """One change in the ledger, append-only by trigger. `hash` = SHA-256 over previous hash, sequence, time, kind and the
-    salted commitment to the details; the details are sealed under the subject's key."""
+    """One change in the ledger, append-only by trigger. `hash` chains it to the entry before (`chain.py`); the details are sealed
+    under the subject's key."""
 
     __tablename__ = "consent_entry"
     __table_args__ = (Index("consent_entry_subject", "organisation_id", "subject_id", "seq"),)
@@ -51,14 +51,17 @@ class LedgerHead(Tenant, table=True):
 
 
 class ConsentState(Tenant, table=True):
-    """What holds now for an address. `choice` is the person's word, `marketing` their word about advertising alone, `reach` the
-    provider's; each with the time of the event it rests on, because events come late and out of order."""
+    """What holds now for an address as a whole (`states.State`). `choice` is the person's word, `marketing` their word about
+    advertising alone, `reach` the provider's, `bar` the business's own; each with the time of the event it rests on, because events
+    come late and out of order, and with the entry that says so. `stopped_at`: the newest opt-out, lifted or not. `last_used_at`:
+    when the provider last accepted a message to this address."""
 
     __tablename__ = "consent_state"
     __table_args__ = (
         one_of("choice", "none", "opted_in", "opted_out"),
         one_of("reach", "reachable", "blocked"),
         one_of("marketing", "free", "stopped"),
+        one_of("bar", "open", "barred"),
     )
     messenger: str = Field(primary_key=True)
     scope: str = Field(primary_key=True)
@@ -72,6 +75,63 @@ class ConsentState(Tenant, table=True):
     marketing: str = Field(default="free", sa_column_kwargs={"server_default": "free"})
     marketing_at: datetime | None = when(default=None, nullable=True)
     marketing_seq: int | None = Field(default=None, sa_type=BigInteger)
+    bar: str = Field(default="open", sa_column_kwargs={"server_default": "open"})
+    bar_at: datetime | None = when(default=None, nullable=True)
+    bar_seq: int | None = Field(default=None, sa_type=BigInteger)
+    stopped_at: datetime | None = when(default=None, nullable=True)
+    stopped_seq: int | None = Field(default=None, sa_type=BigInteger)
+    last_used_at: datetime | None = when(default=None, nullable=True)
+
+
+class Purpose(TenantRow, table=True):
+    """What an organisation writes to people for, in the words that they agree to (`purpose_text`). `kind`: advertising needs a
+    grant everywhere, service where messenger or profile asks for one. `key` names it in exports and in the API. An archived purpose
+    is offered nowhere, and nothing more leaves for it."""
+
+    __table_args__ = (UniqueConstraint("organisation_id", "key"), one_of("kind", "service", "marketing"))
+    key: str
+    kind: str
+    position: int = 0
+    created_at: datetime = when()
+    archived_at: datetime | None = when(default=None, nullable=True)
+
+
+class PurposeText(Tenant, table=True):
+    """One version of what people agree to, in one language. Written once: another wording is another version. `text_hash`: SHA-256
+    of the text in UTF-8, as evidence names it."""
+
+    __tablename__ = "purpose_text"
+    __table_args__ = (refers("purpose_id", "purpose"), refers("created_by", "member"), one_of("language", "de", "en"))
+    purpose_id: UUID = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    language: str = Field(primary_key=True)
+    name: str
+    text: str
+    text_hash: bytes
+    created_at: datetime = when()
+    created_by: UUID | None = None
+
+
+class ConsentGrant(Tenant, table=True):
+    """What was said about one purpose at one address (`states.Grant`), each with the entry that says so. Without a row it is
+    unknown."""
+
+    __tablename__ = "consent_grant"
+    __table_args__ = (
+        refers("purpose_id", "purpose"),
+        Index("consent_grant_purpose", "organisation_id", "purpose_id", "messenger", "scope", "address"),
+    )
+    messenger: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    address: str = Field(primary_key=True)
+    purpose_id: UUID = Field(primary_key=True)
+    asked_at: datetime | None = when(default=None, nullable=True)
+    asked_until: datetime | None = when(default=None, nullable=True)
+    asked_seq: int | None = Field(default=None, sa_type=BigInteger)
+    granted_at: datetime | None = when(default=None, nullable=True)
+    granted_seq: int | None = Field(default=None, sa_type=BigInteger)
+    withdrawn_at: datetime | None = when(default=None, nullable=True)
+    withdrawn_seq: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class ConsentAlias(Tenant, table=True):
@@ -100,6 +160,7 @@ class GateDecision(TenantRow, table=True):
     conversation_id: UUID | None = None
     message_id: UUID | None = None
     member_id: UUID | None = None
+    purpose_id: UUID | None = None
     verdict: str
     rule: str
     evidence: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))

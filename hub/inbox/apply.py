@@ -34,7 +34,9 @@ from hub.connectors.events import (
     Unrecognised,
 )
 from hub.consent import aliases, ledger, locks, words
+from hub.consent.chain import Change
 from hub.consent.locks import Key
+from hub.consent.states import Kind
 from hub.core.db import UnitOfWork
 from hub.inbox.attachments import tell
 from hub.inbox.content import clean, store
@@ -45,7 +47,7 @@ from hub.inbox.reports import apply_reports, whisper_typing
 from hub.inbox.storing import Incoming, read_message, store_messages
 from hub.runtime import Runtime
 
-SIGNALS: Final[dict[str, ledger.Kind]] = {
+SIGNALS: Final[dict[str, Kind]] = {
     "blocked": "blocked",
     "unblocked": "unblocked",
     "opted_out": "opt_out",
@@ -217,7 +219,7 @@ async def _record_consent(
     for link in links:
         for address, other in ((link.address, link.other), (link.other, link.address)):
             evidence = {"source": "provider", "key": link.key}
-            changes.append(ledger.Change(*_key(channel, address), "linked", link.at, evidence, other))
+            changes.append(Change(*_key(channel, address), "linked", link.at, evidence, other))
     for incoming in messages:
         event = incoming.event
         if isinstance(event, MessageReceived) and (kind := _said(event)):
@@ -233,12 +235,12 @@ async def _record_consent(
         await ledger.record(unit, runtime.vault, runtime.hooks, changes)
 
 
-def _said(event: MessageReceived) -> ledger.Kind | None:
+def _said(event: MessageReceived) -> Kind | None:
     """What a message says about consent, if anything."""
     if event.start_payload is not None:
         return "restart"
     return "opt_out" if isinstance(event.content, Text) and words.is_opt_out(clean(event.content.text)) else None
 
 
-def _change(channel: OpenChannel, sender: Sender, kind: ledger.Kind, at: datetime, evidence: dict[str, str]) -> ledger.Change:
-    return ledger.Change(*_key(channel, clean(sender.provider_user_id)), kind, at, evidence)
+def _change(channel: OpenChannel, sender: Sender, kind: Kind, at: datetime, evidence: dict[str, str]) -> Change:
+    return Change(*_key(channel, clean(sender.provider_user_id)), kind, at, evidence)

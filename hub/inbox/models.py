@@ -290,6 +290,7 @@ class Message(TenantRow, table=True):
         ),
         refers("conversation_id", "conversation"),
         refers("author_id", "member"),
+        refers("purpose_id", "purpose"),
         one_of("direction", "in", "out", "note", "event"),
         one_of("kind", *MESSAGE_KINDS),
         CheckConstraint(
@@ -311,6 +312,8 @@ class Message(TenantRow, table=True):
     author_id: UUID | None = None
     session_id: UUID | None = None
     client_key: str | None = None
+    purpose_id: UUID | None = None
+    """What it was written for, where that is more than an answer (`hub.consent.models.Purpose`)."""
     state: str | None = None
     failure: str = ""
     """The gate's rule or the error code of a failed or unknown message; its words are in the catalogue."""

@@ -34,6 +34,8 @@ from hub.connectors.errors import (
     Unavailable,
 )
 from hub.consent import aliases, ledger, locks
+from hub.consent.chain import Change
+from hub.consent.states import Kind
 from hub.core import clock
 from hub.core.db import UnitOfWork, text_array
 from hub.inbox.claiming import Claim
@@ -48,7 +50,7 @@ from hub.runtime import Runtime
 
 GIVE_UP_AFTER = timedelta(hours=24)
 LONGEST_BACKOFF = 300.0
-WISHES: Final[tuple[tuple[type[SendError], ledger.Kind], ...]] = (
+WISHES: Final[tuple[tuple[type[SendError], Kind], ...]] = (
     (RecipientOptedOut, "blocked"),
     (MarketingStopped, "marketing_stopped"),
 )
@@ -283,7 +285,7 @@ async def _record_opt_outs(runtime: Runtime, unit: UnitOfWork, results: list[Res
         return
     people = await aliases.families(unit, {recipient.consent_key for recipient, _ in kinds})
     await locks.lock_addresses(unit, set().union(*people.values()))
-    changes = [ledger.Change(*recipient.consent_key, kind, clock.now(), {"source": "send_refused"}) for recipient, kind in kinds]
+    changes = [Change(*recipient.consent_key, kind, clock.now(), {"source": "send_refused"}) for recipient, kind in kinds]
     await ledger.record(unit, runtime.vault, runtime.hooks, changes)
 
 

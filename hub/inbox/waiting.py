@@ -95,20 +95,22 @@ async def fail_messages(unit: UnitOfWork, message_ids: list[UUID], failure: str,
 
 async def stop_queued(unit: UnitOfWork, event: ConsentWithdrawn | PersonBlocked) -> None:
     """A withdrawal or a block stops what is queued for that address, in the same transaction (R-223)."""
-    rule = "person_blocked" if isinstance(event, PersonBlocked) else "opted_out"
+    rule, purpose_id = ("person_blocked", None) if isinstance(event, PersonBlocked) else (event.rule, event.purpose_id)
     rows = await unit.sql.fetch(
         """
         SELECT DISTINCT p.message_id FROM message_part p
         JOIN conversation c ON c.organisation_id = p.organisation_id AND c.id = p.conversation_id
         JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
         JOIN channel h ON h.organisation_id = c.organisation_id AND h.id = c.channel_id
+        JOIN message m ON m.organisation_id = p.organisation_id AND m.id = p.message_id
         WHERE p.organisation_id = $1 AND p.state = 'queued' AND h.connector = $2 AND i.provider_user_id = $3
-          AND ($4 = '' OR h.id::text = $4)
+          AND ($4 = '' OR h.id::text = $4) AND ($5::uuid IS NULL OR m.purpose_id = $5)
         """,
         unit.tenant,
         event.messenger,
         event.address,
         event.scope,
+        purpose_id,
     )
     if rows:
         await fail_messages(unit, [row["message_id"] for row in rows], rule)

@@ -8,6 +8,15 @@ class Right(StrEnum):
     READ_INBOX = "read_inbox"
     WRITE_INBOX = "write_inbox"
     """Answer, note, assign, mark as done."""
+    READ_CONSENT = "read_consent"
+    """The register: who agreed to what, and what the gate said."""
+    MANAGE_CONSENT = "manage_consent"
+    """Purposes, flows, imports, blocks, hand-outs, erasure of a person."""
+    OVERRIDE_CONSENT = "override_consent"
+    """Answer for it by name that a message leaves without a recorded consent (R-226)."""
+    READ_CAMPAIGNS = "read_campaigns"
+    WRITE_CAMPAIGNS = "write_campaigns"
+    """Plan newsletters, send and stop them."""
     READ_CHANNELS = "read_channels"
     MANAGE_CHANNELS = "manage_channels"
     READ_MEMBERS = "read_members"
@@ -21,9 +30,9 @@ class Right(StrEnum):
 
 ROLE_RIGHTS: Final[dict[str, frozenset[Right]]] = {
     "owner": frozenset(Right),
-    "admin": frozenset(Right) - {Right.MANAGE_BILLING},
+    "admin": frozenset(Right) - {Right.MANAGE_BILLING, Right.OVERRIDE_CONSENT},
     "billing": frozenset({Right.READ_BILLING, Right.MANAGE_BILLING}),
-    "agent": frozenset({Right.READ_INBOX, Right.WRITE_INBOX, Right.READ_CHANNELS}),
+    "agent": frozenset({Right.READ_INBOX, Right.WRITE_INBOX, Right.READ_CHANNELS, Right.READ_CONSENT, Right.READ_CAMPAIGNS}),
     "readonly": frozenset({Right.READ_INBOX}),
 }
 

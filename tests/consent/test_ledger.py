@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.consent import ledger, locks
-from hub.consent.ledger import Change, Kind, State, open_details
+from hub.consent.chain import Change, open_details
+from hub.consent.states import Kind, State
 from hub.core import clock, ids, lanes
 from hub.core.settings import Settings
 from hub.inbox import claiming
@@ -67,6 +68,7 @@ async def test_each_entry_is_chained_to_the_one_before(hub: HubUnderTest) -> Non
             + microseconds.to_bytes(8, "big")
             + row["subject_id"].bytes
             + row["commitment"]
+            + hashlib.sha256(row["details_sealed"]).digest()
             + row["kind"].encode()
         )
         assert (row["seq"], row["previous_hash"]) == (number, previous)
@@ -122,7 +124,7 @@ def test_the_order_of_arrival_does_not_matter(changes: list[tuple[Kind, int]], c
     shuffled = list(changes)
     chance.shuffle(shuffled)
     assert fold(changes) == fold(shuffled)
-    words = [(seconds, kind == "opt_out") for kind, seconds in changes if kind in ("opt_out", "restart", "opted_in")]
+    words = [(seconds, kind == "opt_out") for kind, seconds in changes if kind in ("opt_out", "restart", "opted_in", "granted")]
     assert (fold(changes).choice.value == "opted_out") == (bool(words) and max(words)[1])
 
 

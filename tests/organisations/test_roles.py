@@ -13,6 +13,11 @@ TABLE = {
     # right                 owner  admin  billing agent readonly
     "read_inbox": ("x", "x", "-", "x", "x"),
     "write_inbox": ("x", "x", "-", "x", "-"),
+    "read_consent": ("x", "x", "-", "x", "-"),
+    "manage_consent": ("x", "x", "-", "-", "-"),
+    "override_consent": ("x", "-", "-", "-", "-"),
+    "read_campaigns": ("x", "x", "-", "x", "-"),
+    "write_campaigns": ("x", "x", "-", "-", "-"),
     "read_channels": ("x", "x", "-", "x", "-"),
     "manage_channels": ("x", "x", "-", "-", "-"),
     "read_members": ("x", "x", "-", "-", "-"),
