@@ -3,6 +3,7 @@
 import html
 import re
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -19,8 +20,8 @@ from tests.smtp import MailServer
 from tests.support import Connected, HubUnderTest
 
 SECRET = TOKEN.partition(":")[2]
-PAGE_ACCOUNT = {"app_id": "1234567890123", "app_secret": "0123456789abcdef" * 2, "page_token": "EAA" + "b" * 40}
-INSTAGRAM = {"app_id": "1234567890123", "app_secret": "0123456789abcdef" * 2, "access_token": "EAA" + "c" * 40}
+PAGE_ACCOUNT: dict[str, Any] = {"app_id": "1234567890123", "app_secret": "0123456789abcdef" * 2, "page_token": "EAA" + "b" * 40}
+INSTAGRAM: dict[str, Any] = {"app_id": "1234567890123", "app_secret": "0123456789abcdef" * 2, "access_token": "EAA" + "c" * 40}
 """Settings of accounts at Meta, as a business types them."""
 
 
