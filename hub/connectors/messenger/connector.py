@@ -122,7 +122,7 @@ class Messenger:
 
     async def needed_by(self, account: Account[MessengerSettings], http: AsyncClient) -> Sequence[tuple[str, str]]:
         """The page's Instagram account hears through the same subscription."""
-        page = await ask(page_of(account), http, "GET", "me", query={"fields": f"{LINKED}{{id}}"})
+        page = await ask(page_of(account), http, "GET", "me", query={"fields": LINKED})
         linked = an_id(an_object(page, LINKED), "id")
         return [("instagram", linked)] if linked else []
 
