@@ -57,6 +57,7 @@ async def execute(runtime: Runtime, slug: str, demand: Demand) -> int:
     async with runtime.database.system() as unit:
         organisation_id = await organisation_of(unit, slug)
     now, text = clock.now(), demand.text.strip()
+    labels = ", ".join(runtime.connectors.get(one).label for one in MESSENGERS)
     async with runtime.database.unit_of_work(organisation_id) as unit:
         record = ProviderDemand(
             organisation_id=organisation_id,
@@ -75,7 +76,6 @@ async def execute(runtime: Runtime, slug: str, demand: Demand) -> int:
             await history.note_messenger(unit, connector, "demanded", text)
             await blocks.stop(runtime, unit, None, connector, text)
         owners = await owners_of(unit)
-    labels = " und ".join(runtime.connectors.get(one).label for one in MESSENGERS)
     letters = [
         write_letter(
             runtime.settings,

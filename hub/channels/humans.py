@@ -97,14 +97,13 @@ async def _watch(runtime: Runtime, organisation_id: UUID, demanding: Sequence[st
             clock.now(),
         )
         what, letters = "automation_goes" if is_there else "automation_stopped", []
+        told = await owners_of(unit) if rows and not is_there else []
         for row in rows:
             shown, label = ids.show("chn", row["id"]), runtime.connectors.get(row["connector"]).label
             await audit.record(unit, None, f"channel.{what}", shown, {})
             await history.note(unit, row["id"], "change", what)
             note_change(unit, "channel", {"channel": shown})
-            if not is_there:
-                letters += [
-                    write_letter(runtime.settings, owner, "channels.mail.human", name=row["name"], messenger=label)
-                    for owner in await owners_of(unit)
-                ]
+            letters += [
+                write_letter(runtime.settings, owner, "channels.mail.human", name=row["name"], messenger=label) for owner in told
+            ]
     return len(rows), letters

@@ -338,6 +338,8 @@ async def _set_state(unit: UnitOfWork, channel_id: UUID, state: str, reason: str
     )
     if not found:
         raise NotFound("no such channel")
+    if state != "on":  # nobody wants to send any more
+        await outages.end(unit, channel_id)
     note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})
 
 

@@ -76,7 +76,10 @@ class UnroutedDelivery(SQLModel, table=True):
     as the provider signed it: an account that is connected later has to verify it before the part is its own."""
 
     __tablename__ = "unrouted_delivery"
-    __table_args__ = (Index("unrouted_delivery_age", "received_at", "id"),)
+    __table_args__ = (
+        Index("unrouted_delivery_age", "received_at", "id"),
+        Index("unrouted_delivery_account", "connector", "endpoint", "own_id", "received_at", "id"),
+    )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     received_at: datetime = when()
     connector: str

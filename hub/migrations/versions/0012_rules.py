@@ -55,6 +55,7 @@ def upgrade() -> None:
     # what came before this is kept without proof: it is listed, and taken up by nobody
     op.add_column("unrouted_delivery", sa.Column("whole", sa.LargeBinary(), nullable=False, server_default=""))
     op.add_column("unrouted_delivery", sa.Column("sent", postgresql.JSONB(), nullable=False, server_default="{}"))
+    op.create_index("unrouted_delivery_account", "unrouted_delivery", ["connector", "endpoint", "own_id", "received_at", "id"])
     op.create_table(
         "channel_outage",
         _id("organisation_id"),
