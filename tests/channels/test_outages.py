@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from hub.channels import health, outages
+from hub.channels import health, outages, service
 from hub.channels.outages import Outage, cause_of, summed
 from hub.connectors.errors import Unavailable
 from hub.core import ids
@@ -90,3 +90,5 @@ async def test_two_providers_at_once_mean_the_way_there(hub: HubUnderTest) -> No
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         await health.mark_attention(unit, page.id, "auth_failed")
         assert [one.ended_at for one in await outages.newest(unit, page.id)] == [hub.clock()]
+    await service.switch_off(hub.runtime, hub.owner, other.id)  # nobody wants to send there any more
+    assert await hub.value("SELECT count(*) FROM channel_outage WHERE ended_at IS NULL") == 1
