@@ -30,7 +30,6 @@ from hub.connectors.contract import (
 )
 from hub.connectors.events import Media, Text
 from hub.consent import gate, locks
-from hub.consent.facts import Facts
 from hub.consent.gate import Decision
 from hub.consent.permit import issue_permit
 from hub.core import clock, ids
@@ -38,7 +37,7 @@ from hub.core.db import UnitOfWork
 from hub.core.feed import note_change
 from hub.inbox.attachments import load_files
 from hub.inbox.content import file_ids, read_part
-from hub.inbox.facts import Recipient, load_recipients
+from hub.inbox.facts import Asked, Recipient, load_asked
 from hub.inbox.models import BULK, CHAT, SERVICE
 from hub.inbox.outbound import keep_decisions, load_recipient, request_for
 from hub.inbox.peers import load_keys
@@ -69,6 +68,7 @@ _CANDIDATES = """
 SELECT p.id, p.message_id, p.conversation_id, p.action, p.text, p.content, p.reply_to_key, p.target_key, p.tries,
        p.action = 'message' AND p.part_no = 0 AND p.tries = 0 AS is_new,
        i.provider_user_id AS address, COALESCE(p.author_id, m.author_id) IS NOT NULL AS by_person,
+       m.purpose_id, m.content ->> 'purpose' AS purpose,
        CASE p.action WHEN 'message' THEN m.arrived_at ELSE COALESCE(
            (SELECT min(a.permit_at) FROM attempt a WHERE a.organisation_id = p.organisation_id AND a.part_id = p.id), $3
        ) END AS wanted_at
@@ -118,10 +118,10 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
     keys = {row["address"]: (messenger, "" if is_wide else str(channel_id), row["address"]) for row in rows}
     free = await locks.share_addresses(unit, keys.values())
     rows = [row for row in rows if keys[row["address"]] in free]
-    recipients = await load_recipients(unit, runtime.connectors, [row["conversation_id"] for row in rows])
+    recipients = await load_asked(unit, runtime.connectors, {_asked(row) for row in rows})
     new = [row["conversation_id"] for row in rows if row["is_new"]]
     counters = await caps.open_counters(unit, messenger, channel_id, new, hold=True)
-    decisions = {row["id"]: _decide(row, recipients[row["conversation_id"]].facts, counters) for row in rows}
+    decisions = {row["id"]: _decide(row, recipients[_asked(row)], counters) for row in rows}
     await _put_off(unit, [(row, decisions[row["id"]]) for row in rows])
     allowed = [row for row in rows if decisions[row["id"]].verdict == "allow"]
     peers: dict[str, bytes] = {}
@@ -146,7 +146,7 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
             action=_action(row, attempt_id, files, decisions[row["id"]], peers.get(row["address"], b"")),
             message_id=row["message_id"],
             conversation_id=row["conversation_id"],
-            recipient=recipients[row["conversation_id"]],
+            recipient=recipients[_asked(row)],
             tries=tries[row["id"]],
             wanted_at=row["wanted_at"],
         )
@@ -164,21 +164,32 @@ async def _candidates(unit: UnitOfWork, channel_id: UUID, now: datetime, lowest:
     return found
 
 
-def _decide(row: Any, facts: Facts, counters: caps.Counters) -> Decision:
+def _decide(row: Any, recipient: Recipient, counters: caps.Counters) -> Decision:
     """What the gate says to a part. A message is counted with its first part; what follows it, or is done to it, is not held up."""
+    request = _request(row, recipient)
     if not row["is_new"]:
-        return gate.decide(facts, _request(row))
-    decision = gate.decide(replace(facts, cap=counters.reached(row["conversation_id"])), _request(row))
+        return gate.decide(recipient.facts, request)
+    decision = gate.decide(replace(recipient.facts, cap=counters.reached(row["conversation_id"])), request)
     if decision.verdict == "allow":
         counters.take(row["conversation_id"])
     return decision
 
 
-def _request(row: Any) -> gate.Request:
-    """What a part is to the gate. What a person asked for was written by them, however long it waited."""
-    is_template = row["action"] == "message" and "parameters" in row["content"]
-    request = request_for(row["content"]["category"] if is_template else None)
-    return request if row["by_person"] else replace(request, by="program")
+def _asked(row: Any) -> Asked:
+    """What the gate is asked about a part: for something done to a message that exists, as for an answer."""
+    if row["action"] != "message" or row["purpose_id"] is None:
+        return Asked(row["conversation_id"])
+    return Asked(row["conversation_id"], row["purpose_id"], row["message_id"], row["wanted_at"])
+
+
+def _request(row: Any, recipient: Recipient) -> gate.Request:
+    """What a part is to the gate. What a person asked for was written by them, however long it waited; what the content rules found
+    was approved before it came here."""
+    is_message = row["action"] == "message"
+    category = row["content"]["category"] if is_message and "parameters" in row["content"] else None
+    purpose_id = row["purpose_id"] if is_message else None
+    request = request_for(recipient.purpose_kind, purpose_id, category, by_person=row["by_person"])
+    return replace(request, purpose=row["purpose"]) if is_message and row["purpose"] else request
 
 
 def _action(

@@ -100,6 +100,38 @@ PARAMETERS: Final = (
         "whappodo",
         "III.9.4",
     ),
+    Parameter("consent.frequency", {"messages": 4, "days": 7}, "advertising to one person for one purpose", "hub", "issue 5"),
+    Parameter(
+        "consent.quiet_hours", {"from": "20:00", "until": "08:00"}, "no advertising, in the recipient's day", "hub", "issue 5"
+    ),
+    Parameter("consent.service_opt_in", [], "messengers whose service messages need an opt-in after the window", "hub", "R-221"),
+    Parameter(
+        "content_review",
+        {
+            "rivals": [
+                "WhatsApp",
+                "Telegram",
+                "Signal",
+                "Threema",
+                "Facebook Messenger",
+                "Instagram",
+                "WeChat",
+                "LINE",
+                "KakaoTalk",
+            ],
+            "invitations": ["t.me", "telegram.me", "wa.me", "chat.whatsapp.com", "m.me", "ig.me", "signal.me", "signal.group"],
+            "sponsorship": [
+                "sponsored by Viber",
+                "gesponsert von Viber",
+                "Viber empfiehlt",
+                "Viber recommends",
+                "powered by Viber",
+            ],
+        },
+        "what a second person looks at before it leaves over Viber",
+        "whappodo",
+        "III.9.6",
+    ),
     Parameter("signup.flow", {"accepted_by": ["confirmation", "credentials"]}, "acceptance of a sign-up", "whappodo", "II.4.4"),
 )
 
