@@ -7,7 +7,8 @@
     POST /o/{slug}/conversations/{conversation}/files    attach a file (form field `file`, CSRF token in the header)
     GET  /files/{token}                                  one file for a provider, by a signed link (`links.py`)
 
-Only what is `stored` is handed out (`core/handing.py` says how): nothing refused, nothing in quarantine.
+Only what is `stored` is handed out (`core/handing.py` says how): nothing refused, nothing in quarantine, nothing of a message that
+was taken back.
 """
 
 from typing import Annotated, Any, Final
@@ -75,7 +76,9 @@ async def hand_out(request: Request, linked: Linked, *, inline: bool, form: Form
     async with runtime.database.unit_of_work(linked.organisation_id) as unit:
         row = await unit.sql.fetchrow(
             """
-            SELECT name, mime, sha256, has_thumbnail FROM attachment WHERE organisation_id = $1 AND id = $2 AND state = 'stored'
+            SELECT a.name, a.mime, a.sha256, a.has_thumbnail FROM attachment a
+            LEFT JOIN message m ON m.organisation_id = a.organisation_id AND m.id = a.message_id
+            WHERE a.organisation_id = $1 AND a.id = $2 AND a.state = 'stored' AND m.deleted_at IS NULL
             """,
             unit.tenant,
             linked.attachment_id,

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from hub.channels import blocks, demands
+from hub.channels.accounts import read_channel
 from hub.channels.demands import Demand
 from hub.connectors.events import Sender
 from hub.consent.gate import SendBlocked
@@ -57,7 +58,8 @@ async def test_a_demand_of_meta_stops_both_messengers_and_no_other(hub: HubUnder
 async def queue(hub: HubUnderTest, channel: Connected) -> UUID:
     """A reply to somebody who wrote on this channel a moment ago."""
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-        (talk,), _ = await open_talks(unit, channel.id, [Named(Sender(provider_user_id="9001"), "", hub.clock())])
+        opened = await read_channel(hub.runtime, unit, channel.id)
+        (talk,), _ = await open_talks(unit, opened, [Named(Sender(provider_user_id="9001"), "", hub.clock())])
         await unit.sql.execute("UPDATE conversation SET last_inbound_at = $2 WHERE id = $1", talk.conversation_id, hub.clock())
     return await hub.reply(talk.conversation_id, "Guten Tag")
 

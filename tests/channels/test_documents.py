@@ -3,7 +3,7 @@
 import hashlib
 
 from hub.channels.documents import LARGEST
-from hub.inbox import media
+from hub.inbox import clearing
 from tests.channels.support import upload, words
 from tests.files import EICAR, EXE, PDF
 from tests.inbox.pages_support import visit
@@ -30,7 +30,7 @@ async def test_a_document_is_kept_and_only_admins_read_it(hub: HubUnderTest) -> 
     assert told["name"] in page and "hochgeladen von Ada Admin" in page
     for part in range(256):
         hub.runtime.storage.sweep_unfinished(hub.organisation_id, part, older_than=-1)
-    await media.sweep_part(hub.runtime, hub.organisation_id, row["id"].int % 256)
+    await clearing.sweep_part(hub.runtime, hub.organisation_id, row["id"].int % 256)
     assert hub.runtime.storage.path(hub.organisation_id, row["id"]).exists()
 
 

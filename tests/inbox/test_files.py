@@ -17,7 +17,7 @@ from hub.core import ids
 from hub.core.errors import NotFound
 from hub.core.handing import FILE_POLICY
 from hub.core.settings import Settings
-from hub.inbox import media
+from hub.inbox import clearing
 from hub.inbox.links import Linked, make_link, read_link
 from hub.organisations import sessions
 from tests.files import EICAR, EXE, HTML, MP4, OGG_VOICE, PDF, SVG, archive, image, nested_archive, png_bomb, turned_photo
@@ -393,10 +393,10 @@ async def test_an_upload_that_nobody_sends_goes_after_a_day(desk: Desk, agent: V
     await attach(agent, await desk.says(), image())
     await desk.sends(PDF)
     desk.hub.clock.advance(hours=24)
-    await media.sweep(desk.hub.runtime, desk.hub.organisation_id)
+    await clearing.sweep(desk.hub.runtime, desk.hub.organisation_id)
     assert desk.objects() == 3
     desk.hub.clock.advance(seconds=1)
-    await media.sweep(desk.hub.runtime, desk.hub.organisation_id)
+    await clearing.sweep(desk.hub.runtime, desk.hub.organisation_id)
     assert desk.objects() == 1
     assert await desk.hub.value("SELECT count(*) FROM attachment") == 1
 
