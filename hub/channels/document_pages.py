@@ -45,7 +45,7 @@ async def add(request: Request, access: Manager, connector: str, kind: str) -> R
         name = await form.name()
         added = await documents.add_document(runtime, access, connector, kind, name=name, pieces=form.pieces())
     except documents.DocumentRefused as refused:
-        text = page_values(request)["t"](f"file.upload.{refused.reason}", **refused.values)
+        text = page_values(request)["t"](refused.words, **refused.values)
         return JSONResponse({"error": refused.code, "reason": refused.reason, "text": text}, status_code=refused.http_status)
     except ClientDisconnect:
         raise InvalidInput("the sender hung up", field="file") from None

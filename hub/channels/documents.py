@@ -32,7 +32,7 @@ LARGEST: Final = 10_000_000
 
 
 class DocumentRefused(HubError):
-    """A file that is not taken. The words are those of every upload, `file.upload.<reason>`; `document` for one of another type."""
+    """A file that is not taken; `no_document`: it is of another type than papers have."""
 
     code = "document_refused"
     http_status = 422
@@ -40,6 +40,11 @@ class DocumentRefused(HubError):
     def __init__(self, reason: str, **values: object) -> None:
         super().__init__(reason, **values)
         self.reason = reason
+
+    @property
+    def words(self) -> str:
+        """Where the catalogue says why: as of every upload."""
+        return "channels.paper.no_document" if self.reason == "no_document" else f"file.upload.{self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ async def _examine(runtime: Runtime, access: Access, document_id: UUID, given: s
     name = safe_name(given, inspection.mime)
     refusal = "infected" if verdict.state == "infected" else inspection.refusal.value if inspection.refusal else ""
     if not refusal and inspection.mime not in TYPES:
-        refusal = "document"
+        refusal = "no_document"
     if refusal:
         async with runtime.database.unit_of_work(access.organisation_id) as unit:  # R-231
             detail = {"reason": refusal, "found": verdict.name, "name": name, "mime": inspection.mime}

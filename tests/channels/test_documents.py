@@ -39,7 +39,7 @@ async def test_what_is_no_document_is_refused(hub: HubUnderTest) -> None:
     ada = await visit(hub, "Ada Admin", role="admin")
     for body, reason in (
         (b"", "empty"),
-        (b"nur Text", "document"),
+        (b"nur Text", "no_document"),
         (EXE, "type_refused"),
         (EICAR, "infected"),
         (PDF + bytes(LARGEST), "too_large"),
