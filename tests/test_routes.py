@@ -15,6 +15,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
 from hub.app import Hub
+from hub.channels import documents
 from hub.connectors.events import Media
 from hub.core import clock, ids
 from hub.core.settings import Settings
@@ -23,6 +24,7 @@ from hub.inbox.attachments import Item, add_items
 from hub.organisations import sessions, team, teams
 from hub.organisations.access import Rule
 from hub.organisations.rights import ROLE_RIGHTS, Right
+from tests.files import paper
 from tests.organisations.support import DATA, ELSEWHERE, HERE, PAGE, Browser, browse, hire, signed_in
 from tests.support import HubUnderTest, telegram_text
 
@@ -71,6 +73,8 @@ GET  /o/{slug}/channels/red                                read_channels
 POST /o/{slug}/channels/stop                               manage_channels
 POST /o/{slug}/channels/go                                 manage_channels
 GET  /o/{slug}/channels/{channel}                          read_channels
+POST /o/{slug}/channels/documents/{connector}/{kind}       manage_channels
+GET  /o/{slug}/channels/documents/{document}               manage_channels
 GET  /o/{slug}/channels/{channel}/test                     manage_channels
 POST /o/{slug}/channels/{channel}/test                     manage_channels
 POST /o/{slug}/channels/{channel}/account                  manage_channels
@@ -195,9 +199,10 @@ IDS: Final = {
     "flow": "flow",
     "imported": "imp",
     "template": "tpl",
+    "document": "doc",
 }
 """Path parameters that name a thing of somebody, with the prefix of its shown id."""
-NO_IDS: Final = {"slug", "view", "token", "key", "act"}
+NO_IDS: Final = {"slug", "view", "token", "key", "act", "connector", "kind"}
 """The others: the organisation itself, words, a secret that is its own proof, and the public name of a website chat."""
 FORM: Final = {
     "text": "x",
@@ -236,7 +241,8 @@ class Route:
     def at(self, slug: str, named: dict[str, str]) -> str:
         """The address in an organisation, with these ids, else with well-formed ones that nobody has."""
         values = {name: named.get(name, ids.show(prefix, ids.new_id())) for name, prefix in IDS.items()}
-        return self.path.format(slug=slug, view="open", token="no-such-token", key="no-such-chat", act="box", **values)
+        words = {"view": "open", "token": "no-such-token", "key": "no-such-chat", "act": "box"}
+        return self.path.format(slug=slug, connector="telegram", kind="consent", **words, **values)
 
 
 def written() -> list[Route]:
@@ -401,6 +407,7 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
         "attachment": await hub.value("SELECT id FROM attachment"),
         "delivery": await hub.value("SELECT id FROM webhook_delivery WHERE state = 'dead'"),
         "template": await hub.value("SELECT id FROM template"),
+        "document": await documents.add_document(hub.runtime, hub.owner, "telegram", "consent", name="Brief.pdf", pieces=paper()),
     }
     return {name: ids.show(IDS[name], value) for name, value in found.items()}
 

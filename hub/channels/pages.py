@@ -20,7 +20,20 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from hub.channels import blocks, catalogue, conditions, history, live_test, queries, replacing, self_test, service
+from hub.channels import (
+    blocks,
+    catalogue,
+    conditions,
+    documents,
+    history,
+    live_test,
+    outages,
+    queries,
+    replacing,
+    self_test,
+    service,
+    templates,
+)
 from hub.channels.catalogue import Messenger
 from hub.channels.causes import cause_words
 from hub.channels.endings import read_endings
@@ -108,12 +121,15 @@ async def _page(
         endings = await read_endings(unit)
         set_up = _set_up(messengers, typed or {})
         asked = await conditions.conditions_of(unit, set_up.messenger.name) if set_up else conditions.Conditions()
+        papers = await documents.read_documents(unit, set_up.messenger.name) if set_up and asked.fields else {}
     return render(
         request,
         "channels/page.html",
         status=problem.error.http_status if problem else 200,
         channels=channels,
         asked=asked,
+        papers=papers,
+        says_for=set_up.messenger.name if set_up else "",
         messengers=messengers,
         labels={one.name: one.label for one in messengers},
         blocks=stopped,
@@ -280,6 +296,9 @@ async def _channel_page(
         row = await queries.get_channel(unit, runtime.connectors, channel_id)
         asked = await conditions.conditions_of(unit, row.connector.connector)
         said_before = await conditions.read_answers(unit, row.connector.connector)
+        papers = await documents.read_documents(unit, row.connector.connector) if asked.fields else {}
+        kept_templates = await templates.list_templates(unit, channel_id)
+        failures = await outages.newest(unit, channel_id)
         happenings = await history.list_history(unit, channel_id, queries.HISTORY)
     manages = access.may(Right.MANAGE_CHANNELS)
     stored = await service.shown_settings(runtime, access, channel_id)
@@ -289,10 +308,14 @@ async def _channel_page(
         status=problem.error.http_status if problem else 200,
         row=row,
         asked=asked,
+        papers=papers,
+        says_for=row.connector.connector,
         typed={f"says_{name}": value for name, value in said_before.items()} | (typed or {}),
         greets=isinstance(row.connector, AnswersInline),
         stored=fields_of(row.connector, {f"set_{name}": value for name, value in stored.items()}),
         happenings=happenings,
+        templates=kept_templates,
+        outages=failures,
         set_up=_change(row, form, stored, typed or {}) if manages and form in (Purpose.SETTINGS, Purpose.ACCOUNT) else None,
         problem=problem,
         said=said,

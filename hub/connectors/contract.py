@@ -431,31 +431,6 @@ class Handshakes(Protocol[S_contra]):
         Pure. Raises SignatureInvalid for a test that does not know our secret. GET reaches a channel only through here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """The part of a shared delivery that speaks of one account: its `own_id`, and a body with only its elements.
-
-    No `own_id`: it speaks of what accounts have in common (templates, the business itself). Every account behind the endpoint gets
-    it, and `parse` reads of it what is its own.
-    """
-
-    own_id: str
-    body: bytes
-
-
-@runtime_checkable
-class SharesEndpoint(Protocol[S_contra]):
-    """A connector whose provider delivers for many accounts at one address (all pages of one app)."""
-
-    def endpoint(self, account: Account[S_contra]) -> str:
-        """The name of the address that the accounts behind one app share (the app's id), `[a-z0-9-]{1,64}`: they are reached as
-        `/hooks/{connector}/{endpoint}`. Empty: this account has an address of its own."""
-
-    def shares(self, request: RawRequest) -> Sequence[Share]:
-        """A verified delivery by account, each element once. Pure. Raises MalformedPayload for bytes that cannot be read at all.
-        The door gives a share only to accounts for which `verify` passes as well."""
-
-
 @runtime_checkable
 class AnswersInline(Protocol[S_contra]):
     """A connector where one kind of message rides in the answer to a webhook (Viber's welcome)."""
@@ -561,23 +536,6 @@ class Checks(Protocol[S_contra]):
     async def check(self, account: Account[S_contra], http: AsyncClient) -> Sequence[Event]:
         """What it says, as `ChannelHealth` events. Puts right what it can by itself (a subscription that was lost). Raises what
         `setup` raises."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """A send limit that several accounts share: those with the same `name`. At most `most` messages in `seconds`."""
-
-    name: str
-    most: int
-    seconds: float
-
-
-@runtime_checkable
-class SharesBudget(Protocol[S_contra]):
-    """A connector where all accounts of one app share a limit."""
-
-    def budget(self, account: Account[S_contra]) -> Budget:
-        """The limit that a message of this account also counts for. Pure. Its name holds no secret."""
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from hub.channels import caps
 from hub.channels.templates import Kept, read_template
 from hub.connectors.errors import UnsupportedContent
 from hub.connectors.events import Location, OutboundContent
@@ -138,7 +139,10 @@ async def submit(
         )
         if purpose != "reply":
             request = replace(request, purpose=purpose)
-        decision = gate.decide(recipient.facts, request)
+        counters = await caps.open_counters(
+            unit, recipient.connector.connector, recipient.channel_id, [conversation_id], hold=False
+        )
+        decision = gate.decide(replace(recipient.facts, cap=counters.reached(conversation_id)), request)
         if decision.verdict == "refuse":
             await keep_decisions(unit, "submit", [(decision, conversation_id, None, author.member_id)], purpose_id)
         else:

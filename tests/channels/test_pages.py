@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from hub.channels import health, providers, service
 from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel
 from hub.channels.hooks import ChannelBlocked
-from hub.connectors.errors import ConnectorError
+from hub.connectors.errors import ConnectorError, Unavailable
 from hub.consent.gate import SendBlocked
 from hub.core.clock import FakeClock
 from hub.core.i18n import LOCALES, catalogue
@@ -285,7 +285,7 @@ async def test_health_in_words(
     await hub.reply(await receive(hub, channel, "Hallo"), "wartet")
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         if mark is health.mark_failing:
-            await health.mark_failing(unit, channel.id, cause, clock())
+            await health.mark_failing(unit, channel.id, cause, clock(), Unavailable("503"))
         else:
             await mark(unit, channel.id, cause)
     page = words(await card(ada, channel))

@@ -13,10 +13,11 @@ import respx
 from httpx import AsyncClient
 
 from hub.channels import templates
-from hub.connectors.contract import Account, Budget, OutboundAction, OutboundMessage, Permit, Receipt, TemplateRecord
+from hub.connectors.contract import Account, OutboundAction, OutboundMessage, Permit, Receipt, TemplateRecord
 from hub.connectors.errors import AccountPaused, RecipientLimited, SendError, WindowClosed
 from hub.connectors.events import Card, Cards, ContactCard, Location, Media, Option, Slot, Template, Text, TimeChoice
 from hub.connectors.registry import Registry
+from hub.connectors.sharing import Budget
 from hub.consent.gate import SendBlocked
 from hub.core import clock, ids
 from hub.core.errors import InvalidInput

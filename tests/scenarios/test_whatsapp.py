@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from hub.channels import service, templates
 from hub.connectors.events import Location
 from hub.consent.gate import SendBlocked
-from hub.core import clock
+from hub.core import clock, ids
 from hub.core.clock import FakeClock
 from hub.core.settings import Settings
 from hub.inbox import actions, uploads
@@ -24,6 +24,8 @@ from hub.inbox.ingest import load_channel
 from hub.sandbox.messengers import PhoneChat, PhoneDraft, PhoneFile, PhoneLine
 from hub.sandbox.whatsapp.simulator import WhatsAppSimulator, create
 from hub.sandbox.whatsapp.templates import SAMPLES
+from tests.channels.support import words
+from tests.inbox.pages_support import visit
 from tests.sandbox.support import Stage
 from tests.scenarios.test_telegram_whole import PNG, form
 from tests.support import HubUnderTest
@@ -341,3 +343,14 @@ async def test_through_meta_everything_comes_in_at_the_apps_address(whole: Whole
     kept = await hub.rows("SELECT name, status FROM template WHERE channel_id = $1", channel_id)
     assert {row["name"] for row in kept if row["status"] == "paused"} == {"order_ready"} and len(kept) == len(SAMPLES)
     assert await hub.value("SELECT warning_cause FROM channel WHERE id = $1", channel_id) in ("restricted", "limited")
+    # given a status webhook, when received, then the account page shows it with time
+    ada = await visit(hub, "Ada Admin", role="admin")
+    page = words(await ada.page(f"/channels/{ids.show('chn', channel_id)}"))
+    number = (await hub.rows("SELECT address, account_name, warning_since FROM channel WHERE id = $1", channel_id))[0]
+    assert number["address"] in page and f"Anzeigename {number['account_name']}" in page and number["account_name"]
+    since, changed = (
+        f"{at.astimezone(ZoneInfo('Europe/Berlin')):%d.%m.%Y, %H:%M}"
+        for at in (number["warning_since"], await hub.value("SELECT updated_at FROM template WHERE name = 'order_ready'"))
+    )
+    assert f"{since} Zuletzt herein" in page, "the quality with its time"
+    assert f"Vorlagen {len(SAMPLES)}" in page and "order_ready de" in page and f"paused {changed}" in page

@@ -13,7 +13,7 @@ from httpx import AsyncClient
 from hub.connectors._meta import envelope, media, subscriptions
 from hub.connectors._meta.graph import ask, call, send_file
 from hub.connectors._meta.payloads import Reader, read_events
-from hub.connectors._meta.reading import Json, an_id, words
+from hub.connectors._meta.reading import Json, an_id, an_object, words
 from hub.connectors._meta.send import ATTACHMENTS, file_of, message_for, only_part, receipt_for, request_for
 from hub.connectors._meta.signature import SIGNATURE_HEADER, handshake, verify_signature, verify_token
 from hub.connectors._meta.split import CARDS, CHOICE, kind_of, split_content
@@ -29,7 +29,6 @@ from hub.connectors.contract import (
     Receipt,
     Reply,
     SetupResult,
-    Share,
     TemplateRecord,
 )
 from hub.connectors.errors import AuthFailed, Rejected, Unavailable
@@ -38,8 +37,10 @@ from hub.connectors.messenger.limits import LIMITS, LONGEST_TEXT, MEDIA
 from hub.connectors.messenger.settings import MessengerSettings
 from hub.connectors.messenger.setup import app_of, connect, page_of
 from hub.connectors.messenger.templates import list_all, submit, take_away, write_template
+from hub.connectors.sharing import Share
 
 SITE: Final = "https://www.facebook.com"
+LINKED: Final = "instagram_business_account"
 WINDOW_HOURS, HUMAN_DAYS = 24, 7
 """Free answers after the person's last message, and those that a person writes themselves (messenger.md, 8)."""
 
@@ -135,6 +136,12 @@ class Messenger:
 
     async def delete_template(self, template: TemplateRecord, account: Account[MessengerSettings], http: AsyncClient) -> None:
         await take_away(template, page_of(account), http)
+
+    async def needed_by(self, account: Account[MessengerSettings], http: AsyncClient) -> Sequence[tuple[str, str]]:
+        """The page's Instagram account hears through the same subscription."""
+        page = await ask(page_of(account), http, "GET", "me", query={"fields": LINKED})
+        linked = an_id(an_object(page, LINKED), "id")
+        return [("instagram", linked)] if linked else []
 
     async def teardown(self, account: Account[MessengerSettings], http: AsyncClient) -> None:
         """The page's part only: the app's subscription serves its other pages."""

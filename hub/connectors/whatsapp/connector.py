@@ -20,11 +20,11 @@ from hub.connectors.contract import (
     Receipt,
     Reply,
     SetupResult,
-    Share,
     TemplateRecord,
 )
 from hub.connectors.events import Event, OutboundContent, Sender
 from hub.connectors.phones import read_phone
+from hub.connectors.sharing import Share
 from hub.connectors.whatsapp.access import answer_test, check_sender, shares_of
 from hub.connectors.whatsapp.api import call, hand_over, of_number
 from hub.connectors.whatsapp.fetching import fetch_file
