@@ -201,7 +201,7 @@ class Screen:
             self._runtime.connectors.get(row.connector),
             self._t(f"inbox.state.{word}"),
             tone,
-            self._said(row.last_kind, row.last_text) or self._t("inbox.start.nothing_yet"),
+            self._said(row.last_kind, row.last_text),
             people.get(row.assignee_id) if row.assignee_id else None,
             teams.get(row.team_id) if row.team_id else None,
             read_signal(row.state, row.turn, row.due_at, row.due_from, row.snoozed_until, clock.now()),
@@ -232,7 +232,9 @@ class Screen:
 
     def _said(self, kind: str, text: str) -> str:
         """A message in one line: its text, or the kind of content with the words that go with it."""
-        if kind in ("text", "choice", "interactive", "template", "cards", "times"):
+        if kind == "text":  # a text has words: without any, nobody has written yet
+            return text or self._t("inbox.start.nothing_yet")
+        if kind in ("choice", "interactive", "template", "cards", "times"):
             return text or self._kind_word(kind)
         if kind == "unsupported":
             return self._kind_word(text)
