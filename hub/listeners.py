@@ -1,9 +1,9 @@
 """Who listens to whom: the one place where a lower room's event meets a higher room's function (`core/hooks.py`)."""
 
 from hub.channels.hooks import AccountReplaced, ChannelBlocked, ChannelOpened
-from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
+from hub.consent.hooks import AnswerDue, ConsentWithdrawn, PersonBlocked
 from hub.core.hooks import Hooks
-from hub.inbox import replaced, service, waiting
+from hub.inbox import notices, replaced, service, waiting
 from hub.organisations.hooks import TeamRemoved
 
 
@@ -11,6 +11,7 @@ def subscribe(hooks: Hooks) -> Hooks:
     """Who listens to whom, in the order of calling."""
     hooks.subscribe(ConsentWithdrawn, waiting.stop_queued)
     hooks.subscribe(PersonBlocked, waiting.stop_queued)
+    hooks.subscribe(AnswerDue, notices.note_answer)
     hooks.subscribe(ChannelBlocked, waiting.stop_channel)
     hooks.subscribe(ChannelOpened, waiting.wake_channel)
     hooks.subscribe(AccountReplaced, replaced.set_keys_aside)
