@@ -57,6 +57,14 @@ POST /o/{slug}/team/teams/{team}/rename                    manage_members
 POST /o/{slug}/team/teams/{team}/members                   manage_members
 POST /o/{slug}/team/teams/{team}/remove                    manage_members
 
+GET  /o/{slug}/consent/decisions                           read_consent
+GET  /o/{slug}/consent/decisions/{decision}                read_consent
+POST /o/{slug}/consent/decisions/{decision}/override       override_consent
+GET  /o/{slug}/consent/overrides                           read_consent
+GET  /o/{slug}/consent/reviews                             write_inbox
+POST /o/{slug}/consent/reviews/{message}/release           write_inbox
+POST /o/{slug}/consent/reviews/{message}/reject            write_inbox
+
 GET  /o/{slug}/channels                                    read_channels
 POST /o/{slug}/channels                                    manage_channels
 GET  /o/{slug}/channels/red                                read_channels
@@ -168,6 +176,7 @@ OUTSIDE: Final = {"/static"}
 """Mounts. The door for providers is not even that: `hub.app.Hub` hands `/hooks/…` to it before FastAPI."""
 
 IDS: Final = {
+    "decision": "dec",
     "session": "ses",
     "invitation": "inv",
     "member": "mem",

@@ -70,7 +70,8 @@ WHERE h.care_at <= $2 AND (l.lease_until IS NULL OR l.lease_until < $1)
 """
 _DUE_NAMES = """
 SELECT l.organisation_id, l.channel_id FROM channel_lane l
-WHERE l.direction = 'names' AND (l.lease_until IS NULL OR l.lease_until < $1)
+JOIN channel h ON h.organisation_id = l.organisation_id AND h.id = l.channel_id
+WHERE l.direction = 'names' AND (l.lease_until IS NULL OR l.lease_until < $1) AND h.state = 'on'
   AND EXISTS (SELECT FROM identity i WHERE i.organisation_id = l.organisation_id AND i.channel_id = l.channel_id
               AND i.name_due_at <= $2)
 """
