@@ -116,23 +116,23 @@ async def test_a_foreign_conversation_is_not_found(hub: HubUnderTest, conversati
 
 @respx.mock
 async def test_who_said_stop_is_not_written_to(hub: HubUnderTest, telegram: Connected, conversation: UUID) -> None:
-    """R-223 in part: the word is recorded with the message, the reply refused, only the decision kept."""
-    route = respx.post(SEND)
+    """R-223 in part: the word is recorded with the message and confirmed once, the reply refused, only the decision kept."""
+    route = respx.post(SEND).mock(return_value=accepted())
     await hub.deliver(telegram, telegram_text(2, "Stopp!", at=NOW + 5))
     await hub.settle()
     with pytest.raises(SendBlocked) as refusal:
         await hub.reply(conversation, "Aber …")
     assert refusal.value.decision.rule == "opted_out"
-    assert (refusal.value.http_status, route.call_count) == (409, 0)
-    assert await hub.value("SELECT count(*) FROM message WHERE direction = 'out'") == 0
-    assert await hub.value("SELECT rule FROM gate_decision") == "opted_out"
+    assert (refusal.value.http_status, route.call_count) == (409, 1)
+    assert await hub.value("SELECT count(*) FROM message WHERE direction = 'out' AND author_id IS NOT NULL") == 0
+    assert {row["rule"] for row in await hub.rows("SELECT rule FROM gate_decision")} == {"opt_out_receipt", "opted_out"}
     assert await hub.value("SELECT kind FROM consent_entry") == "opt_out"
     await hub.deliver(telegram, telegram_text(3, "Doch noch eine Frage", at=NOW + 60))
     await hub.settle()
     route.mock(return_value=accepted())
     await hub.reply(conversation, "Gern.")
     await hub.settle()
-    assert route.call_count == 1
+    assert route.call_count == 2
 
 
 def blocked(update_id: int, status: str, at: int) -> dict[str, Any]:
