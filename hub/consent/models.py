@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -31,7 +31,10 @@ class ConsentEntry(Tenant, table=True):
     under the subject's key."""
 
     __tablename__ = "consent_entry"
-    __table_args__ = (Index("consent_entry_subject", "organisation_id", "subject_id", "seq"),)
+    __table_args__ = (
+        Index("consent_entry_subject", "organisation_id", "subject_id", "seq"),
+        Index("consent_entry_overrides", "organisation_id", "at", postgresql_where=text("kind = 'overridden'")),
+    )
     seq: int = Field(sa_type=BigInteger, primary_key=True)
     at: datetime = when()
     kind: str

@@ -26,6 +26,7 @@ from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
 from hub.inbox import alarm, clearing, notices
 from hub.inbox.arrivals import UNROUTED_KEPT, take_up
+from hub.inbox.deciding.report import report_overrides
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -151,6 +152,7 @@ async def run(runtime: Runtime) -> None:
                 await ask_again(runtime)
                 await tell_owners(runtime)
                 await humans.watch(runtime)
+                await report_overrides(runtime)
                 kept_house = time.monotonic()
         except LOOK_FAILED as error:
             log.error("sweeper_failed", error=type(error).__name__)
