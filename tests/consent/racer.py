@@ -13,9 +13,14 @@ from hub.listeners import subscribe
 from hub.runtime import open_runtime
 
 
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 async def main() -> None:
     async with open_runtime(Settings(), subscribe(Hooks()), pool=2) as runtime:
-        print("ready", flush=True)
+        say("ready")
         while line := await asyncio.to_thread(sys.stdin.readline):
             organisation_id, channel_id = map(UUID, line.split())
             lane = await lanes.take(runtime.database, organisation_id, channel_id, "out", ids.new_id())
@@ -24,7 +29,7 @@ async def main() -> None:
             async with runtime.database.unit_of_work(organisation_id) as unit:
                 claims = await claiming.claim(runtime, unit, channel_id, lane.fence, any_=5, bulk=5)
             await lane.let_go()
-            print(len(claims), flush=True)
+            say(str(len(claims)))
 
 
 asyncio.run(main())

@@ -1,5 +1,5 @@
-"""A withdrawal in one process against a claim in another (design 5, I4): of any two at once one is first, and nothing leaves after a
-withdrawal has committed."""
+"""A withdrawal in one process against a claim in another (design 5, I4): of any two at once one is first, and nothing leaves after
+a withdrawal has committed."""
 
 import asyncio
 import sys
@@ -14,6 +14,7 @@ from tests.consent.support import define_purpose, grant, record
 from tests.support import HubUnderTest, telegram_text
 
 ROUNDS = 24
+ATTEMPTS = "SELECT count(*) FROM attempt a JOIN message_part p ON p.id = a.part_id WHERE p.message_id = $1"
 
 
 @pytest.mark.usefixtures("environment")
@@ -46,9 +47,7 @@ async def test_a_withdrawal_and_a_claim_of_two_processes_never_overlap(hub: HubU
             withdrawal = Change(*key, "withdrawn", clock.now(), {"source": "test"}, purpose_id=letter)
             claimed, _ = await asyncio.gather(other.stdout.readline(), record(hub, withdrawal))
             state = await hub.value("SELECT state FROM message_part WHERE message_id = $1", message_id)
-            attempts = await hub.value(
-                "SELECT count(*) FROM attempt a JOIN message_part p ON p.id = a.part_id WHERE p.message_id = $1", message_id
-            )
+            attempts = await hub.value(ATTEMPTS, message_id)
             assert int(claimed) == attempts
             outcomes[attempts, state] += 1
             await record(hub, Change(*key, "withdrawn", clock.now(), {"source": "test"}, purpose_id=letter))

@@ -336,7 +336,7 @@ def press(index: int, sub_type: str, **parameter: Any) -> dict[str, Any]:
     return {"type": "button", "sub_type": sub_type, "index": str(index), "parameters": [parameter]}
 
 
-def shown_card(number: int, media_id: str, *body: dict[str, Any], suffix: str = "brille") -> dict[str, Any]:
+def shown_card(number: int, media_id: str, *body: dict[str, Any], suffix: str = "gravel-12") -> dict[str, Any]:
     header = {"type": "header", "parameters": [{"type": "image", "image": {"id": media_id}}]}
     return {"card_index": number, "components": [header, *body, press(0, "url", type="text", text=suffix)]}
 
