@@ -322,7 +322,7 @@ PLACES = [
 async def test_a_template_is_sent_as_it_was_approved(wa: WhatsApp, template: dict[str, Any], expected: int | None) -> None:
     answer = await wa.send("template", template)
     if expected is None:
-        assert wa.phone().lines[-1].text == "Hallo Karin, Ihre Bestellung 881 liegt bereit.\n\nMuster Optik"
+        assert wa.phone().lines[-1].text == "Hallo Karin, Ihre Bestellung 881 liegt bereit.\n\nRadwerk Lindau"
         assert answer.json()["messages"][0]["message_status"] == "accepted"
     else:
         assert code(answer) == expected
