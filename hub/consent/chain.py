@@ -119,9 +119,13 @@ def entry_hash(
     previous: bytes, organisation_id: UUID, seq: int, at: datetime, subject_id: UUID, commitment: bytes, sealed: bytes, kind: str
 ) -> bytes:
     """The link of the chain. Every part but the last has a fixed length, so no two entries give the same bytes."""
-    microseconds = (at - _EPOCH) // timedelta(microseconds=1)
-    fixed = organisation_id.bytes + seq.to_bytes(8) + microseconds.to_bytes(8, signed=True) + subject_id.bytes
+    fixed = organisation_id.bytes + seq.to_bytes(8, signed=True) + micros(at) + subject_id.bytes
     return hashlib.sha256(previous + fixed + commitment + hashlib.sha256(sealed).digest() + kind.encode()).digest()
+
+
+def micros(at: datetime) -> bytes:
+    """An instant as it is hashed and signed: microseconds since 1970 in eight bytes."""
+    return ((at - _EPOCH) // timedelta(microseconds=1)).to_bytes(8, signed=True)
 
 
 def commitment_of(salted: bytes) -> bytes:

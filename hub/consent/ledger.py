@@ -33,8 +33,10 @@ async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence
     """Write changes into the ledger and draw the state of their addresses anew.
 
     The caller holds the exclusive locks of all addresses of these people (`locks.py`, `aliases.families`). Whoever is withdrawn by
-    these changes is told to the higher rooms inside this transaction.
+    these changes is told to the higher rooms inside this transaction. Links come first, also in the ledger: whoever folds the entries
+    in their order (`fold.py`) comes to the same state.
     """
+    changes = sorted(changes, key=lambda change: change.kind != "linked")
     for change in changes:
         if (change.kind in OF_PURPOSE) != (change.purpose_id is not None):
             raise ValueError(f"{change.kind} with purpose {change.purpose_id}")

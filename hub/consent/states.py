@@ -30,6 +30,9 @@ Kind = Literal[
     "withdrawn",
     "barred",
     "unbarred",
+    "handed_out",
+    "uses",
+    "erased",
 ]
 """
 opt_out             the person, or the messenger on their behalf, wants nothing more that is not an answer
@@ -45,6 +48,9 @@ granted             they agreed to one purpose, in words that the evidence names
 withdrawn           they take back what they granted for one purpose; everything else stays
 barred              the business writes to this address no more, whatever was granted: a block, or a demand from elsewhere
 unbarred            lifts that
+handed_out          the proof of this address was handed out; the evidence says to whom and what for (R-200)
+uses                of the organisation itself: the hash over the messages that a day's consents were used for
+erased              of the organisation itself: the subjects of a person whose keys were destroyed; the evidence names them
 """
 OF_PURPOSE: Final = frozenset({"asked", "granted", "withdrawn"})
 """Kinds that speak of one purpose; all others of the address as a whole."""
@@ -66,6 +72,9 @@ _SAYS: Final[dict[Kind, dict[Axis, str]]] = {
     "withdrawn": {},
     "barred": {"bar": "barred"},
     "unbarred": {"bar": "open"},
+    "handed_out": {},
+    "uses": {},
+    "erased": {},
 }
 """What each kind says about each word of the state."""
 _STRICTNESS: Final = {
@@ -85,7 +94,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class Numbered(Protocol):
     """An entry of the ledger; `seq` is known once it is appended."""
 
-    seq: int | None
+    @property
+    def seq(self) -> int | None: ...
 
 
 @dataclass(slots=True)
