@@ -77,7 +77,10 @@ async def make_checkpoint(unit: UnitOfWork, vault: Vault) -> Checkpoint | None:
 
 async def _cover(unit: UnitOfWork, signer: Signer, after: int) -> Checkpoint:
     rows = await unit.sql.fetch(
-        "SELECT seq, hash FROM consent_entry WHERE organisation_id = $1 AND seq > $2 ORDER BY seq LIMIT $3", unit.tenant, after, PIECE
+        "SELECT seq, hash FROM consent_entry WHERE organisation_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+        unit.tenant,
+        after,
+        PIECE,
     )
     tree = Tree()
     for row in rows:

@@ -12,6 +12,7 @@ with the number of entries, memory does not, and a batch costs the same few quer
 """
 
 import dataclasses
+import json
 import re
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from hub.consent import aliases
 from hub.consent.chain import SALT_BYTES, Opener, commitment_of, entry_hash
 from hub.consent.checkpoints import Checkpoint, all_checkpoints, is_signed, public_keys
 from hub.consent.fold import Fold, Said, fold, read_said
-from hub.consent.ledger import read_grant, read_state
+from hub.consent.ledger import OWN, read_grant, read_state
 from hub.consent.locks import Key
 from hub.consent.merkle import Tree
 from hub.consent.states import Axis, Grant, Moment, State, Word
@@ -247,7 +248,8 @@ ORDER BY messenger, scope, address LIMIT $5
 
 async def _contents(unit: UnitOfWork, vault: Vault, what: _What) -> None:
     """Open what living subjects said, and compare the tables with it, address by address."""
-    last: Key = ("", "", "")
+    last = OWN
+    await _said(unit, vault, what, [OWN])
     while True:
         rows = await unit.sql.fetch(_ADDRESSES, unit.tenant, *last, BATCH)
         keys = [(row["messenger"], row["scope"], row["address"]) for row in rows]
@@ -293,9 +295,7 @@ def _fields(grant: Grant) -> dict[str, Any]:
     return {one.name: getattr(grant, one.name) for one in dataclasses.fields(grant)}
 
 
-def _differences(
-    kept: dict[str, Any], folded: dict[str, Any], grounds: dict[int, Said], key: Key, whole: Fold
-) -> tuple[str, ...]:
+def _differences(kept: dict[str, Any], folded: dict[str, Any], grounds: dict[int, Said], key: Key, whole: Fold) -> tuple[str, ...]:
     """Columns that hold something else than the entries say. An entry that a row names as its ground must be this person's and of the
     time that the row tells; of two that say the same at one instant either will do."""
     wrong = []
@@ -348,7 +348,7 @@ async def _said(unit: UnitOfWork, vault: Vault, what: _What, keys: Collection[Ke
             continue
         if commitment_of(salted) != row["commitment"]:
             what.breaks(row["seq"], "commitment")
-        said.append(read_said(row["seq"], opener.read(salted)))
+        said.append(read_said(row["seq"], json.loads(salted[SALT_BYTES:])))
     return said
 
 

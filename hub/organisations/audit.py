@@ -61,10 +61,10 @@ async def _append(unit: UnitOfWork) -> None:
     )
     seq, previous = head["seq"], head["hash"]
     rows = []
-    for (*fields, _), row in zip(entries, stored, strict=True):
+    for entry, row in zip(entries, stored, strict=True):
         seq += 1
-        here = link(previous, unit.tenant, seq, *fields, row["detail"])
-        rows.append((*fields, row["detail"], seq, previous, here))
+        here = link(previous, unit.tenant, seq, *entry[:-1], row["detail"])
+        rows.append((*entry[:-1], row["detail"], seq, previous, here))
         previous = here
     await unit.sql.execute(
         """
