@@ -27,14 +27,10 @@ def consent_verify(organisation: Organisation = "") -> None:
             if found.broken:
                 say(f"{slug}: entry {found.broken.seq} is broken: {t(f'consent.check.{found.broken.problem}')}")
             for one in found.astray:
-                what = f", purpose {one.purpose_id}" if one.purpose_id else ""
-                say(
-                    f"{slug}: {' '.join(filter(None, one.key))}{what}: the table says something else than the ledger about {', '.join(one.columns)}"
-                )
+                whose = " ".join(filter(None, (*one.key, f"purpose {one.purpose_id}" if one.purpose_id else "")))
+                say(f"{slug}: {whose}: the table says something else than the ledger: {', '.join(one.columns)}")
             if found.is_whole:
-                say(
-                    f"{slug}: {found.entries} entries are as they were written, {found.signed_until} of them under signed checkpoints"
-                )
+                say(f"{slug}: {found.entries} entries are as they were written, {found.signed_until} of them are signed")
     if broken:
         raise typer.Exit(1)
 

@@ -4,7 +4,7 @@ A checkpoint says two things about the entries after the checkpoint before it: t
 chain behind it, and the Merkle root over the hashes of all of them, to which a proof leads from one entry without showing another.
 What is signed (Ed25519), byte by byte:
 
-    "hub ledger checkpoint 1", 0x00, organisation (16), after_seq (8), seq (8), at in microseconds since 1970 (8), head (32), root (32)
+    "hub ledger checkpoint 1", 0x00, organisation (16), after_seq (8), seq (8), microseconds since 1970 (8), head (32), root (32)
 
 A checkpoint covers at most PIECE entries, so that a path out of it is found quickly; after a large import several are made at once.
 """

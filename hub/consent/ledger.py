@@ -59,9 +59,7 @@ async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence
         for purpose_id in {purpose_id for key, purpose_id in grants if key in family}:
             join_grants([grants.setdefault((key, purpose_id), Grant()) for key in family])
     entries: list[Entry] = []
-    for change in sorted(
-        changes, key=lambda change: change.kind != "linked"
-    ):  # as above: `fold.py` takes the entries in their order
+    for change in sorted(changes, key=lambda change: change.kind != "linked"):  # as above; `fold.py` takes them in this order
         subject_id, key = subjects[change.key]
         entry = seal_entry(unit.tenant, subject_id, key, change)
         for address in people[change.key]:

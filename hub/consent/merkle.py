@@ -3,8 +3,8 @@
     leaf    SHA-256(0x00, hash of the entry)
     node    SHA-256(0x01, left, right)
 
-The left part of a tree of n leaves is the largest power of two below n. A path leads from one leaf to the root: the neighbours on the
-way up, each with the side it stands on.
+The left part of a tree of n leaves is the largest power of two below n. A path leads from one leaf to the root: the neighbours on
+the way up, each with the side it stands on.
 """
 
 import hashlib

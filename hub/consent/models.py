@@ -77,8 +77,8 @@ class LedgerCheckpoint(Tenant, table=True):
 
 
 class LedgerWatch(Tenant, table=True):
-    """The daily care for an organisation's books (`watch.py`): when it is due, up to which day the uses are sealed, and what the last
-    check found. `ledger_seq` and `audit_seq`: how many entries it went through, or with a problem the first broken one."""
+    """The daily care for an organisation's books (`watch.py`): when it is due, up to which day the uses are sealed, and what the
+    last check found. `ledger_seq` and `audit_seq`: how many entries it went through, or with a problem the first broken one."""
 
     __tablename__ = "ledger_watch"
     due_at: datetime = when()

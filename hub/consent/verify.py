@@ -296,8 +296,8 @@ def _fields(grant: Grant) -> dict[str, Any]:
 
 
 def _differences(kept: dict[str, Any], folded: dict[str, Any], grounds: dict[int, Said], key: Key, whole: Fold) -> tuple[str, ...]:
-    """Columns that hold something else than the entries say. An entry that a row names as its ground must be this person's and of the
-    time that the row tells; of two that say the same at one instant either will do."""
+    """Columns that hold something else than the entries say. An entry that a row names as its ground must be this person's and of
+    the time that the row tells; of two that say the same at one instant either will do."""
     wrong = []
     for name, value in kept.items():
         if isinstance(value, Word):

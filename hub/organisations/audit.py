@@ -5,8 +5,8 @@ one. So an entry that was changed, taken away or put in behind the hub's back is
 
     hash   SHA-256(previous hash, organisation, seq, at, id, member, session, SHA-256 of action, of target, of detail)
 
-`at` is microseconds since 1970 in eight bytes, an absent member or session sixteen zero bytes, detail the text that PostgreSQL gives
-for the stored value, which is the same for the same value.
+`at` is microseconds since 1970 in eight bytes, an absent member or session sixteen zero bytes, detail the text that PostgreSQL
+gives for the stored value, which is the same for the same value.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ async def _append(unit: UnitOfWork) -> None:
     rows = []
     for entry, row in zip(entries, stored, strict=True):
         seq += 1
-        here = link(previous, unit.tenant, seq, *entry[:-1], row["detail"])
+        here = link(previous, unit.tenant, seq, *(*entry[:-1], row["detail"]))
         rows.append((*entry[:-1], row["detail"], seq, previous, here))
         previous = here
     await unit.sql.execute(

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlmodel import SQLModel
 
 from hub.consent import ledger, locks, purposes
 from hub.consent.chain import Change, entry_hash
@@ -97,29 +98,19 @@ TURNED = {
 
 
 async def test_the_first_entry_with_a_changed_byte_is_named(hub: HubUnderTest, settings: Settings) -> None:
-    """Any bit of any column of any entry, and a later one with it; every column is tried."""
+    """One bit of every column, in every entry at some time."""
     await small_ledger(hub)
-    columns = {column.name for column in _columns()}
+    columns = set(SQLModel.metadata.tables["consent_entry"].columns.keys())
     assert columns == set(TURNED)
     cases = [(column, 1 + number % 7, number * 5 % 40) for number, column in enumerate(sorted(columns) * 3)]
     async with behind_its_back(settings) as owner:
         for column, seq, bit in cases:
-            transaction = owner.transaction()
-            await transaction.start()
-            await owner.execute("CREATE TEMP TABLE kept ON COMMIT DROP AS SELECT * FROM consent_entry")
-            await transaction.commit()
             kept = await owner.fetch("SELECT * FROM consent_entry ORDER BY seq")
             await owner.execute(f"UPDATE consent_entry SET {column} = {TURNED[column].format(bit=bit)} WHERE seq = $1", seq)
             found = await check(hub)
             assert found.broken is not None and found.broken.seq == seq, (column, seq, bit, found)
             await _put_back(owner, kept)
         assert (await check(hub)).is_whole
-
-
-def _columns() -> list[Any]:
-    from hub.consent.models import ConsentEntry
-
-    return list(ConsentEntry.__table__.columns)  # type: ignore[attr-defined]
 
 
 async def _put_back(owner: Any, kept: list[Any]) -> None:
@@ -139,7 +130,8 @@ async def test_what_else_is_found(hub: HubUnderTest, settings: Settings) -> None
             ("DELETE FROM consent_entry WHERE seq = 1", Broken(1, "missing"), []),
             ("DELETE FROM consent_entry WHERE seq = 5", Broken(5, "missing"), []),
             ("DELETE FROM consent_entry WHERE seq = 7", Broken(7, "missing"), []),
-            ("UPDATE consent_entry SET seq = CASE seq WHEN 5 THEN -6 WHEN 6 THEN 5 END WHERE seq IN (5, 6)", Broken(-6, "behind_head"), []),
+            ("UPDATE consent_entry SET seq = -6 WHERE seq = 5; UPDATE consent_entry SET seq = 5 WHERE seq = 6; "
+             "UPDATE consent_entry SET seq = 6 WHERE seq = -6", Broken(5, "link"), []),
             ("INSERT INTO consent_entry SELECT organisation_id, 8, at, kind, subject_id, commitment, details_sealed, hash, hash "
              "FROM consent_entry WHERE seq = 7", Broken(8, "hash"), []),
             ("UPDATE ledger_head SET seq = 6", Broken(7, "behind_head"), []),
@@ -207,8 +199,9 @@ async def test_a_forger_of_the_audit_log_is_found(hub: HubUnderTest, settings: S
     async with behind_its_back(settings) as owner:
         kept = await owner.fetch("SELECT * FROM audit_entry")
         for column, value in (
-            ("action", "'x'"), ("target", "'x'"), ("detail", "'{}'"), ("at", "at + interval '1 microsecond'"), ("member_id", "NULL"),
-            ("session_id", "NULL"), ("id", "organisation_id"), ("previous_hash", "hash"), ("hash", "previous_hash"),
+            ("action", "'x'"), ("target", "'x'"), ("detail", "'{}'"), ("at", "at + interval '1 microsecond'"),
+            ("member_id", "NULL"), ("session_id", "NULL"), ("id", "organisation_id"), ("previous_hash", "hash"),
+            ("hash", "previous_hash"),
         ):  # fmt: skip
             await owner.execute(f"UPDATE audit_entry SET {column} = {value} WHERE seq = $1", first + 1)
             found = await _audit(hub)
