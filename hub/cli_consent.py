@@ -45,10 +45,13 @@ def consent_prove(
 ) -> None:
     """Write what one person agreed to, with everything that proves it: JSON for machines, PDF for people."""
     from hub.consent.commands import prove_from_command_line
+    from hub.core.hooks import Hooks
+    from hub.listeners import subscribe
 
     with plain_errors():
         settings = with_servers(read_settings())
-        for file in asyncio.run(prove_from_command_line(settings, organisation, address, messenger, language)):
+        hooks = subscribe(Hooks())
+        for file in asyncio.run(prove_from_command_line(settings, hooks, organisation, address, messenger, language)):
             path = folder / file.name
             path.write_bytes(file.body)
             say(str(path))

@@ -1,7 +1,7 @@
 """The state that follows from entries of the ledger alone, in their order: now, or on a day that is past (R-224). Pure.
 
-`ledger.record` draws the state of an address anew with each change; here the same rules are applied from the beginning. The check of
-the ledger compares the tables with it, and a page asks it what held on a date.
+`ledger.record` draws the state of an address anew with each change; here the same rules are applied from the beginning. The check
+of the ledger compares the tables with it, and a page asks it what held on a date.
 """
 
 from collections import defaultdict
