@@ -148,7 +148,7 @@ async def _paper(proofs: Sequence[dict[str, Any]], body: bytes, language: str, z
     """The page for people. What draws it takes 30 MB, so it is loaded when it is first needed, and works beside the loop."""
     from hub.consent.paper import draw_proofs
 
-    return await asyncio.to_thread(draw_proofs, proofs, _sha256(body), language, ZoneInfo(zone), **about)
+    return await asyncio.to_thread(draw_proofs, proofs, body, language, ZoneInfo(zone), **about)
 
 
 def _zip(files: dict[str, bytes]) -> bytes:

@@ -1,5 +1,6 @@
 """A proof for people: a PDF in German or English, with letters for every Latin, Greek and Cyrillic name in it."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -64,7 +65,9 @@ class _Page(FPDF):
         self.page = page
         self.set_xy(self.l_margin + LABEL_WIDTH, top)
         self.write_in(8)
-        self.multi_cell(0, 4.2, value, new_x="LMARGIN", new_y="NEXT", align="L", wrapmode=WrapMode.CHAR if " " not in value else WrapMode.WORD)
+        self.multi_cell(
+            0, 4.2, value, new_x="LMARGIN", new_y="NEXT", align="L", wrapmode=WrapMode.CHAR if " " not in value else WrapMode.WORD
+        )
         if (label_page, under) > (self.page, self.get_y()):
             self.page = label_page
             self.set_y(under)
@@ -78,7 +81,7 @@ class _Page(FPDF):
 
 def draw_proofs(
     proofs: Sequence[dict[str, Any]],
-    sha256: str,
+    body: bytes,
     language: str,
     zone: ZoneInfo,
     *,
@@ -86,9 +89,9 @@ def draw_proofs(
     to: str = "",
     purpose: str = "",
 ) -> bytes:
-    """The PDF beside a file whose SHA-256 is told on each of its pages; with `to` a hand-out, which begins with what it is for."""
+    """The PDF with the file for machines (`body`) inside it; with `to` a hand-out, which begins with what it is for."""
     t = Translator(language)
-    page = _Page(t, t("consent.paper.foot", sha256=sha256))
+    page = _Page(t, t("consent.paper.foot", sha256=hashlib.sha256(body).hexdigest()))
     page.set_title(t("consent.paper.hand_out" if to else "consent.paper.title"))
     page.add_page()
     if to:
@@ -100,6 +103,7 @@ def draw_proofs(
         if number:
             page.add_page()
         _draw(page, t, zone, proof)
+    page.embed_file(basename="proof.json", bytes=body, desc=t("consent.paper.title"), mime_type="application/json")
     return bytes(page.output())
 
 

@@ -24,6 +24,7 @@ from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
 from hub.inbox import alarm, media
 from hub.inbox.arrivals import UNROUTED_KEPT
+from hub.inbox.uses import keep_books
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -136,6 +137,7 @@ async def run(runtime: Runtime) -> None:
                 await register_moved(runtime)
                 await ask_again(runtime)
                 await tell_owners(runtime)
+                await keep_books(runtime)
                 kept_house = time.monotonic()
         except LOOK_FAILED as error:
             log.error("sweeper_failed", error=type(error).__name__)
