@@ -1,4 +1,4 @@
-"""The daily care for the books: uses are sealed, a checkpoint is signed, everything is checked, and the page knows when (design 8)."""
+"""The daily care for the books: uses are sealed, a checkpoint is signed, everything is checked (design 8)."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
