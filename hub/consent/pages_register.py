@@ -24,7 +24,7 @@ from hub.consent import hand_out, register
 from hub.consent.checkpoints import public_keys
 from hub.consent.fold import Fold, Said
 from hub.consent.hand_out import File
-from hub.consent.history import Person, Record, ground_of, read_person
+from hub.consent.history import Person, ground_of, read_person
 from hub.consent.locks import Key
 from hub.consent.purposes import KnownPurpose, list_purposes, read_purpose
 from hub.consent.register import WHOLE, Wish
@@ -34,7 +34,8 @@ from hub.consent.watch import read_watch
 from hub.core import clock, ids
 from hub.core.calendar import day_of, end_of_day
 from hub.core.errors import InvalidInput, NotFound
-from hub.core.pages import render
+from hub.core.i18n import Translator, catalogue
+from hub.core.pages import locale_of, render
 from hub.organisations import audit
 from hub.organisations.access import requires
 from hub.organisations.actor import Access
@@ -151,7 +152,7 @@ async def person_page(
     request: Request, access: Reader, key: Annotated[Key, Depends(_key)], on: Text = "", said: Text = ""
 ) -> Response:
     """One person. `on`: the day at whose end things are shown as they were."""
-    runtime, zone = _runtime(request), ZoneInfo(access.zone)
+    runtime, zone, t = _runtime(request), ZoneInfo(access.zone), Translator(locale_of(request))
     at = _read_day(on, zone)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         person = await read_person(runtime, unit, [key])
@@ -180,14 +181,31 @@ async def person_page(
         connectors=runtime.connectors,
         is_withdrawn=said == "withdrawn",
         short=lambda record: f"{record.hash.hex()[:4]}…{record.hash.hex()[-4:]}",
-        texts=_texts,
+        texts=lambda said: _texts(t, said),
+        ground=lambda said: _ground(t, said),
     )
 
 
-def _texts(record: Record) -> dict[str, str]:
-    """What of the evidence is told in the history, in its order."""
+def _texts(t: Translator, said: Said) -> list[tuple[str, str]]:
+    """What of the evidence is told in the history: names of the catalogue with words for people."""
     told = ("source", "method", "text_version", "text", "actor", "to", "purpose", "note", "message_id", "file")
-    return {name: record.said.evidence[name] for name in told if record.said.evidence.get(name)}
+    return [(name, _word(t, name, said.evidence[name])) for name in told if said.evidence.get(name)]
+
+
+def _word(t: Translator, name: str, value: str) -> str:
+    """Sources and methods in words, where they are the hub's own; an address of a web page or the like stays as it is."""
+    key = f"consent.{name}.{value}"
+    return t(key) if key in catalogue(t.locale) else value
+
+
+def _ground(t: Translator, said: Said) -> str:
+    """What a state rests on, in one line."""
+    text = said.evidence.get("text", "")
+    if not text:
+        return _word(t, "source", said.evidence["source"])
+    version = said.evidence.get("text_version")
+    quoted = t("consent.person.quoted", text=f"{text[:60].rstrip()}…" if len(text) > 60 else text)
+    return f"{quoted}, {t('consent.person.version', number=version)}" if version else quoted
 
 
 def _read_day(on: str, zone: ZoneInfo) -> datetime | None:

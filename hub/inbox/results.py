@@ -118,8 +118,8 @@ def _next(result: Result) -> tuple[str, str, float]:
 async def _close_attempts(unit: UnitOfWork, results: list[Result]) -> set[UUID]:
     """Finish the attempts that were open; each accepted one is a use of its address's consent (`consent_state.last_used_at`).
 
-    Whoever changes a consent holds its address lock exclusively, so a use is noted only where the shared one is free, and where nobody
-    else notes one: it never waits, and so nobody can wait for it in a circle.
+    Whoever changes a consent holds its address lock exclusively, so a use is noted only where the shared one is free, and where
+    nobody else notes one: it never waits, and so nobody can wait for it in a circle.
     """
     used = {result.claim.recipient.consent_key for result in results if isinstance(result.answer, Receipt)}
     rows = await unit.sql.fetch(
