@@ -187,8 +187,8 @@ async def person_page(
 
 
 def _texts(t: Translator, said: Said) -> list[tuple[str, str]]:
-    """What of the evidence is told in the history: names of the catalogue with words for people."""
-    told = ("source", "method", "text_version", "text", "actor", "to", "purpose", "note", "message_id", "file")
+    """What of the evidence is told in the history beside the text: names of the catalogue with words for people."""
+    told = ("source", "method", "text_version", "actor", "to", "purpose", "note", "message_id", "file")
     return [(name, _word(t, name, said.evidence[name])) for name in told if said.evidence.get(name)]
 
 
