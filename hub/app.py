@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hub import health, metrics
 from hub.channels import pages as channels
 from hub.connectors.registry import Registry
-from hub.consent import pages_register
+from hub.consent import pages_person, pages_register
 from hub.core import pages
 from hub.core.hooks import Hooks
 from hub.core.requests import Requests
@@ -38,7 +38,7 @@ class Hub:
         self._connectors = connectors
         self._door: ASGIApp | None = None
         self.web = FastAPI(title="Hub", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-        for room in (health, metrics, organisations, channels, inbox, webchat_api, webchat, pages_register):
+        for room in (health, metrics, organisations, channels, inbox, webchat_api, webchat, pages_register, pages_person):
             self.web.include_router(room.router)
         pages.install(self.web, settings)
         self.web.add_middleware(AllowOrigin)

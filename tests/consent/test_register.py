@@ -55,10 +55,10 @@ async def test_the_register_and_one_person(hub: HubUnderTest) -> None:
     assert (await agent.open("/o/radwerk/consent/hand-out")).status_code == 403
 
     owner = await signed_in(hub)
-    form = {"recipients": "5123456789\nfremd", "to": "Viber", "purpose": "Anfrage 4711", "messenger": ""}
-    refused = await owner.submit("/o/radwerk/consent/hand-out", {**form, "purpose": ""})
+    wanted = {"recipients": "5123456789\nfremd", "to": "Viber", "purpose": "Anfrage 4711", "messenger": ""}
+    refused = await owner.submit("/o/radwerk/consent/hand-out", {**wanted, "purpose": ""})
     assert refused.status_code == 422 and "Bitte nennen Sie den Zweck" in refused.text and "fremd" in refused.text
-    file = await owner.submit("/o/radwerk/consent/hand-out", form)
+    file = await owner.submit("/o/radwerk/consent/hand-out", wanted)
     assert (file.status_code, file.headers["content-type"]) == (200, "application/zip")
     assert "Nachweis ausgehändigt" in await owner.page(PERSON)
 

@@ -18,7 +18,8 @@ from hub.consent.checkpoints import make_checkpoint
 from hub.consent.merkle import Tree, levels_of, path_to, root_by
 from hub.consent.purposes import Wording
 from hub.consent.states import Kind
-from hub.consent.verify import Broken, Found, verify_ledger
+from hub.consent.verify import Found, verify_ledger
+from hub.consent.verify_chain import Broken
 from hub.core.settings import Settings
 from hub.organisations import audit
 from hub.organisations.audit_check import Checked, verify_audit
