@@ -15,7 +15,7 @@ from hub.channels import care
 from hub.channels import service as channels
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import alarm, dispatch, ingest, media, outbound, sweeper
+from hub.inbox import alarm, dispatch, ingest, media, naming, notices, outbound, sweeper
 from hub.organisations import service as organisations
 from hub.organisations import sessions
 from hub.organisations.actor import Access
@@ -130,6 +130,7 @@ class HubUnderTest:
             self._clients = dispatch.Clients(self.runtime.settings.trusted_hosts, at_once=8)
         await alarm.ring(self.runtime)
         for _ in range(ROUNDS):
+            await notices.send_due(self.runtime)
             if not await sweeper.look(self.runtime):
                 return
             async with self.runtime.database.system() as unit:
@@ -139,6 +140,7 @@ class HubUnderTest:
                 await media.drain(self.runtime, lane["organisation_id"], lane["channel_id"], self.worker_id)
                 await dispatch.drain(self.runtime, self._clients, lane["organisation_id"], lane["channel_id"], self.worker_id)
                 await care.drain(self.runtime, lane["organisation_id"], lane["channel_id"], self.worker_id)
+                await naming.drain(self.runtime, lane["organisation_id"], lane["channel_id"], self.worker_id)
         raise AssertionError("the hub does not come to rest")
 
     async def rows(self, statement: str, *values: Any, organisation_id: UUID | None = None) -> list[Any]:

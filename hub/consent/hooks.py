@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
 
 from hub.consent.locks import Key
@@ -57,3 +58,19 @@ class PeopleSought:
     text: str
     limit: int
     found: set[Key] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDue:
+    """Something is to be said to somebody about their consent, once. Consent itself never sends: the inbox writes the message, and
+    the gate decides about it like about any other.
+
+    `purpose` is the gate's; `request_id` the question that this is, `purpose_id` what it is for.
+    """
+
+    channel_id: UUID
+    address: str
+    purpose: Literal["reply", "opt_in_request", "opt_out_receipt"]
+    text: str
+    purpose_id: UUID | None = None
+    request_id: UUID | None = None

@@ -43,7 +43,7 @@ async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence
     for change in changes:
         if (change.kind in OF_PURPOSE) != (change.purpose_id is not None):
             raise ValueError(f"{change.kind} with purpose {change.purpose_id}")
-    subjects = await _subjects(unit, vault, {change.key for change in changes})
+    subjects = await find_subjects(unit, vault, {change.key for change in changes})
     links = [change for change in changes if change.kind == "linked"]
     await aliases.link(unit, [(change.key, change.other) for change in links])
     people = await aliases.families(unit, list(subjects))
@@ -106,7 +106,7 @@ async def _tell(
                 await hooks.publish(unit, ConsentWithdrawn(*address, rule="no_consent", purpose_id=change.purpose_id))
 
 
-async def _subjects(unit: UnitOfWork, vault: Vault, keys: set[Key]) -> dict[Key, tuple[UUID, bytes]]:
+async def find_subjects(unit: UnitOfWork, vault: Vault, keys: set[Key]) -> dict[Key, tuple[UUID, bytes]]:
     """Id and opened key of everybody's subject; unknown ones are made. In one order, as every writer of this table."""
     new = [(key, ids.new_id()) for key in sorted(keys)]
     rows = await unit.sql.fetch(

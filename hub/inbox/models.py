@@ -121,11 +121,18 @@ class Contact(TenantRow, table=True):
 
 
 class Identity(TenantRow, table=True):
-    """That person's address on one channel."""
+    """That person's address on one channel. `name_due_at`: when the provider is to be asked what they are called (`naming.py`)."""
 
     __table_args__ = (
         UniqueConstraint("organisation_id", "channel_id", "provider_user_id"),
         Index("identity_contact", "organisation_id", "contact_id"),
+        Index(
+            "identity_nameless",
+            "organisation_id",
+            "channel_id",
+            "name_due_at",
+            postgresql_where=text("name_due_at IS NOT NULL"),
+        ),
         refers("contact_id", "contact", deferred=True),
         refers("channel_id", "channel"),
     )
@@ -136,6 +143,7 @@ class Identity(TenantRow, table=True):
     username: str = ""
     language: str = ""
     created_at: datetime = when()
+    name_due_at: datetime | None = when(default=None, nullable=True)
 
 
 class IdentityAlias(Tenant, table=True):
@@ -266,7 +274,8 @@ class Message(TenantRow, table=True):
     so can never be sent. `seq` is given under the conversation's row lock. Threads sort by (`at`, `sequence`, `seq`): provider
     time, provider order, arrival. `content` holds what is not text (`content.py`). `provider_key` is the key of an inbound
     message, by which we answer it or react to it, and of one of ours that was written elsewhere (`MessageSent`): that one has no
-    parts and no author. `deleted_at`: taken back at the provider; the row stays for the record.
+    parts and no author. `deleted_at`: taken back at the provider; the row stays for the record, without its words and files where
+    the provider wants that (`erasing.py`).
     """
 
     __table_args__ = (
@@ -463,13 +472,15 @@ class Attempt(TenantRow, table=True):
 
 
 class ProviderKey(Tenant, table=True):
-    """How a thing happens once (I2) and how later events find their message: the key is made by the connector."""
+    """How a thing happens once (I2) and how later events find their message: the key is made by the connector. That of an edit is
+    another name of the edited message: `alias_of` is the key that it had first."""
 
     __tablename__ = "provider_key"
     channel_id: UUID = Field(primary_key=True)
     key: str = Field(primary_key=True)
     message_id: UUID | None = None
     part_no: int | None = None
+    alias_of: str | None = None
 
 
 class PendingEffect(TenantRow, table=True):
@@ -488,6 +499,31 @@ class PendingEffect(TenantRow, table=True):
     at: datetime = when()
     content: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     created_at: datetime = when()
+
+
+class Notice(TenantRow, table=True):
+    """A message that the hub itself writes to somebody about their consent (`notices.py`), once: submitted like any other when it
+    is due. `purpose` is the gate's, `request_id` the question that it asks. `rule`: why the gate refused it."""
+
+    __table_args__ = (
+        Index("notice_due", "due_at", postgresql_where=text("state = 'due'")),
+        refers("channel_id", "channel"),
+        refers("request_id", "optin_request"),
+        refers("purpose_id", "purpose"),
+        one_of("state", "due", "sent", "refused"),
+        one_of("purpose", "reply", "opt_in_request", "opt_out_receipt"),
+    )
+    channel_id: UUID
+    address: str
+    purpose: str
+    purpose_id: UUID | None = None
+    text: str
+    request_id: UUID | None = None
+    state: str
+    rule: str
+    message_id: UUID | None = None
+    created_at: datetime = when()
+    due_at: datetime = when()
 
 
 class Draft(Tenant, table=True):

@@ -1,59 +1,138 @@
-"""Who is behind an address of the consent register: the inbox knows names, channels, and which addresses are one contact's."""
+"""What people are called, where their messages do not say it (`NamesPeople`): the lane of direction `names`.
 
-from collections import defaultdict
-from typing import Any, Final
+A new identity without a name is due at once, and the provider is asked once, with no transaction open. What it does not tell stays
+untold; where it could not be asked, the same person is asked for again a day later, so that a permission that is missing costs one
+question a day and no message.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
-from hub.consent.hooks import Known, PeopleAsked, PeopleSought
-from hub.consent.locks import Key
-from hub.core.db import UnitOfWork
+import structlog
 
-_NAMED: Final = """
-WITH asked AS (
-    SELECT DISTINCT i.contact_id
-    FROM unnest($2::text[], $3::text[], $4::text[]) AS w(messenger, scope, address)
-    JOIN channel h ON h.organisation_id = $1 AND h.connector = w.messenger AND (w.scope = '' OR h.id::text = w.scope)
-    JOIN identity i ON i.organisation_id = $1 AND i.channel_id = h.id AND i.provider_user_id = w.address
-)
-SELECT i.contact_id, k.name, i.provider_user_id AS address, i.username, h.id AS channel_id, h.connector, h.title
-FROM asked
-JOIN contact k ON k.organisation_id = $1 AND k.id = asked.contact_id
-JOIN identity i ON i.organisation_id = $1 AND i.contact_id = k.id
-JOIN channel h ON h.organisation_id = $1 AND h.id = i.channel_id
-ORDER BY i.created_at DESC, i.id DESC
-"""
-_SOUGHT: Final = """
-SELECT h.connector, h.id AS channel_id, i.provider_user_id AS address
-FROM contact k
-JOIN identity i ON i.organisation_id = k.organisation_id AND i.contact_id = k.id
-JOIN channel h ON h.organisation_id = i.organisation_id AND h.id = i.channel_id
-WHERE k.organisation_id = $1 AND (strpos(lower(k.name), lower($2)) > 0 OR strpos(lower(i.username), lower($2)) > 0)
-LIMIT $3
-"""
+from hub.channels.accounts import OpenChannel, read_channel
+from hub.connectors.contract import NamesPeople
+from hub.connectors.errors import AuthFailed, RateLimited, Rejected, SendError
+from hub.connectors.events import Sender
+from hub.connectors.http import connector_client
+from hub.core import clock, ids, lanes
+from hub.core.feed import note_change
+from hub.core.lanes import LANE_TROUBLE, Lane
+from hub.inbox.people import learn_names
+from hub.runtime import Runtime
+
+log = structlog.get_logger()
+
+AT_ONCE: Final = 20
+"""Names that are asked for one after the other before they are written down; the sweeper comes back for more."""
+AGAIN: Final = timedelta(days=1)
+"""When somebody is asked for again for whom the provider had no answer of either kind."""
+SOON: Final = timedelta(hours=1)
+"""When others of the channel are asked for, after a provider that was away."""
 
 
-def _keys(row: Any) -> tuple[Key, Key]:
-    """An identity as consent knows it: by messenger, and by channel."""
-    return (row["connector"], "", row["address"]), (row["connector"], str(row["channel_id"]), row["address"])
+@dataclass(frozen=True, slots=True)
+class _Nameless:
+    """Somebody of whom only the address is known."""
+
+    identity_id: UUID
+    conversation_id: UUID
+    address: str
 
 
-async def name_people(unit: UnitOfWork, asked: PeopleAsked) -> None:
-    """Subscribes to `PeopleAsked`. Of an address that is on several channels the newest name is told."""
-    if not asked.keys:
+@dataclass(slots=True)
+class _Asked:
+    """What came of asking. `rest`: how long the whole channel is left alone; zero: not at all."""
+
+    named: list[tuple[_Nameless, Sender]] = field(default_factory=list)
+    untold: list[_Nameless] = field(default_factory=list)
+    again: list[_Nameless] = field(default_factory=list)
+    rest: timedelta = timedelta()
+
+
+async def drain(runtime: Runtime, organisation_id: UUID, channel_id: UUID, worker_id: UUID) -> None:
+    """Ask for those of one channel who are due. Returns at once when another worker does."""
+    lane = await lanes.take(runtime.database, organisation_id, channel_id, "names", worker_id)
+    if lane is None:
         return
-    people: dict[UUID, list[Any]] = defaultdict(list)
-    for row in await unit.sql.fetch(_NAMED, unit.tenant, *(list(column) for column in zip(*asked.keys, strict=True))):
-        people[row["contact_id"]].append(row)
-    wanted = set(asked.keys)
-    for rows in people.values():
-        addresses = tuple(dict.fromkeys(key for row in rows for key in _keys(row)))
-        for row in rows:
-            shown = f"@{row['username']}" if row["username"] else row["address"]
-            for key in wanted.intersection(_keys(row)):
-                asked.known.setdefault(key, Known(row["name"], shown, row["title"] if key[1] else "", addresses))
+    try:
+        await lanes.hold_while(runtime.database, lane, _ask(runtime, lane))
+        await runtime.queue.unflag(channel_id, "names")
+        while not await lane.let_go():
+            pass  # whoever asked for another look gets it from the sweeper
+    except LANE_TROUBLE as error:
+        log.warning("lane_left", direction="names", error=type(error).__name__)
 
 
-async def seek_people(unit: UnitOfWork, sought: PeopleSought) -> None:
-    """Subscribes to `PeopleSought`."""
-    for row in await unit.sql.fetch(_SOUGHT, unit.tenant, sought.text, sought.limit):
-        sought.found.update(_keys(row))
+async def _ask(runtime: Runtime, lane: Lane) -> None:
+    async with runtime.database.unit_of_work(lane.organisation_id) as unit:
+        await lane.hold(unit)
+        channel = await read_channel(runtime, unit, lane.channel_id)
+        rows = await unit.sql.fetch(
+            """
+            SELECT i.id AS identity_id, c.id AS conversation_id, i.provider_user_id AS address FROM identity i
+            JOIN conversation c ON c.organisation_id = i.organisation_id AND c.identity_id = i.id
+            WHERE i.organisation_id = $1 AND i.channel_id = $2 AND i.name_due_at <= $3 ORDER BY i.name_due_at, i.id LIMIT $4
+            """,
+            unit.tenant,
+            lane.channel_id,
+            clock.now(),
+            AT_ONCE,
+        )
+    if rows:
+        await _keep(runtime, lane, await _answers(runtime, channel, [_Nameless(**row) for row in rows]))
+
+
+async def _answers(runtime: Runtime, channel: OpenChannel, due: Sequence[_Nameless]) -> _Asked:
+    """Ask for one after the other; whoever comes after a provider that is not to be asked now is left out."""
+    assert isinstance(channel.connector, NamesPeople)
+    asked = _Asked()
+    async with connector_client(runtime.settings.trusted_hosts) as http:
+        for one in due:
+            try:
+                told = await channel.connector.name_of(one.address, channel.account, http)
+            except SendError as error:
+                log.warning("name_waits", error=error.code, channel=ids.show("chn", channel.channel_id))
+                asked.again.append(one)
+                if isinstance(error, Rejected):
+                    continue  # it is about this person
+                asked.rest = _rest_after(error)
+                break
+            if told is not None and (told.display_name or told.username):
+                asked.named.append((one, told))
+            else:
+                asked.untold.append(one)
+    return asked
+
+
+def _rest_after(error: SendError) -> timedelta:
+    if isinstance(error, RateLimited):
+        return timedelta(seconds=error.retry_after)
+    return AGAIN if isinstance(error, AuthFailed) else SOON
+
+
+async def _keep(runtime: Runtime, lane: Lane, asked: _Asked) -> None:
+    now = clock.now()
+    async with runtime.database.unit_of_work(lane.organisation_id) as unit:
+        await lane.hold(unit)
+        await learn_names(unit, [(one.identity_id, told) for one, told in asked.named])
+        await unit.sql.execute(
+            """
+            UPDATE identity SET name_due_at = CASE
+                WHEN id = ANY($3::uuid[]) THEN NULL
+                WHEN id = ANY($4::uuid[]) THEN $5::timestamptz
+                ELSE GREATEST(name_due_at, $6) END
+            WHERE organisation_id = $1 AND channel_id = $2 AND name_due_at IS NOT NULL
+            """,
+            unit.tenant,
+            lane.channel_id,
+            [one.identity_id for one in asked.untold],
+            [one.identity_id for one in asked.again],
+            now + AGAIN,
+            now + asked.rest,
+        )
+        for one, _ in asked.named:
+            note_change(unit, "conversation", {"conversation": ids.show("conv", one.conversation_id)})

@@ -161,6 +161,8 @@ SCENES: Final = (
 )
 CONTENTS: Final = (
     Scene("/inbox/open/{everything}"),
+    Scene("/inbox/open/{everything}", act=click(MORE, "[data-tool=times]"), part="#composer"),
+    Scene("/inbox/open/{everything}", act=click(MORE, "[data-tool=cards]"), part="#composer"),
     Scene("/inbox/open/{everything}", act=click("[data-look=video]"), part="#viewer"),
     Scene("/inbox/open/{closed}"),
 )

@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Awaitable, Iterator
 from copy import copy, deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -39,6 +39,7 @@ from hub.connectors.contract import (
 )
 from hub.connectors.events import (
     Album,
+    Card,
     Cards,
     Choice,
     ContactCard,
@@ -468,6 +469,15 @@ ACTIONS = {"edit": "EditMessage", "delete": "DeleteMessage", "react": "React", "
 
 
 @every
+def test_words_go_before_cards(samples: Samples) -> None:
+    can = samples.connector.capabilities
+    if can.cards is not None:
+        cards = Cards(text="", items=(Card(title="Stadtrad", text="899 Euro"),))
+        parts = samples.connector.split(replace(cards, text="Im Angebot:"))
+        assert [*parts] == [Text(text="Im Angebot:"), cards]
+
+
+@every
 def test_what_it_can_do_is_shown(samples: Samples) -> None:
     """Honesty: each kind of content, file, style and action that `capabilities` claim has a row that arrives."""
     can = samples.connector.capabilities
@@ -480,7 +490,7 @@ def test_what_it_can_do_is_shown(samples: Samples) -> None:
     assert any(isinstance(content, Location) for content in contents) == can.location
     assert any(isinstance(content, Choice) for content in contents) == (can.choice is not None)
     assert any(isinstance(content, ContactCard) for content in contents) == can.contact
-    assert any(isinstance(content, Cards) for content in contents) == (can.cards > 0)
+    assert any(isinstance(content, Cards) for content in contents) == (can.cards is not None)
     assert any(isinstance(content, TimeChoice) for content in contents) == can.times
     assert any(isinstance(content, Template) for content in contents) == can.templates
     assert any(row.get("reply_to_key") for row in fine) == can.replies

@@ -184,8 +184,10 @@ async def test_five_queued_messages_and_a_stop_send_nothing(hub: HubUnderTest, t
     await hub.deliver(telegram, telegram_text(2, "STOP", at=NOW + 5))
     await ingest_only(hub, telegram)
     await hub.settle()
-    assert route.call_count == 0
-    assert {row["failure"] for row in await hub.rows("SELECT failure FROM message WHERE direction = 'out'")} == {"opted_out"}
+    texts = [json.loads(call.request.content)["text"] for call in route.calls]
+    assert len(texts) == 1 and texts[0].startswith("Sie sind abgemeldet"), "the one message that a stop is answered with"
+    failed = await hub.rows("SELECT failure FROM message WHERE direction = 'out' AND state = 'failed'")
+    assert [row["failure"] for row in failed] == ["opted_out"] * 5
 
 
 @respx.mock
@@ -465,6 +467,15 @@ async def test_rates_are_shared_and_bulk_never_takes_the_last_token(hub: HubUnde
     assert first.any == 200
     assert second.any <= 60
     assert second.bulk < second.any
+
+
+async def test_a_slow_channel_with_nothing_to_send_holds_nobody_up(hub: HubUnderTest, telegram: Connected) -> None:
+    """Its next token is a minute away: the lane is let go at once."""
+    await hub.value("UPDATE channel SET per_second = 0.01 WHERE id = $1 RETURNING true", telegram.id)
+    clients = dispatch.Clients(frozenset())
+    async with asyncio.timeout(5):
+        await dispatch.drain(hub.runtime, clients, hub.organisation_id, telegram.id, ids.new_id())
+    await clients.close()
 
 
 async def test_two_workers_never_hold_one_lane(hub: HubUnderTest, telegram: Connected) -> None:

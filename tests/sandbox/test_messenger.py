@@ -127,10 +127,16 @@ async def test_what_meta_ended_in_silence_is_noticed_and_made_again(stage: Graph
 
 
 async def test_a_person_has_a_name(stage: GraphStage) -> None:
-    found = await connector.find(stage.person, stage.account, stage.http)
+    found = await connector.name_of(stage.person, stage.account, stage.http)
     assert found is not None and found.display_name == "Jörg Müller"
-    assert await connector.find("1", stage.account, stage.http) is None
-    assert await connector.find("ref:ur-1", stage.account, stage.http) is None
+    assert await connector.name_of("1", stage.account, stage.http) is None
+    assert await connector.name_of("ref:ur-1", stage.account, stage.http) is None
+    assert refusal(await ask(stage, "GET", f"{stage.person}?fields=first_name,username"))[1] == 100  # no field of a page's people
+    stage.simulator.faults.switch_on("refused", times=1, code="230")
+    assert await connector.name_of(stage.person, stage.account, stage.http) is None
+    stage.simulator.faults.switch_on("unauthorised", times=1)
+    with pytest.raises(errors.AuthFailed):
+        await connector.name_of(stage.person, stage.account, stage.http)
 
 
 # --- what people do ---------------------------------------------------------------------------------------------------
@@ -281,7 +287,7 @@ async def test_a_file_is_uploaded_and_then_sent(stage: GraphStage) -> None:
 
 async def test_cards_show_with_their_buttons(stage: GraphStage) -> None:
     stage.phone.write(stage.own, stage.person, PhoneDraft(text="Hallo"))
-    cards = Cards(text="Räder", items=(Card(title="Rot", text="499 EUR", options=(Option(id="r", label="Nehmen"),)),))
+    cards = Cards(text="", items=(Card(title="Rot", text="499 EUR", options=(Option(id="r", label="Nehmen"),)),))
     await stage.send(content=cards)
     line = stage.phone.chat(stage.own, stage.person).lines[-1]
     assert (line.text, [button.id for button in line.buttons]) == ("Rot – 499 EUR", ["r"])
