@@ -77,7 +77,7 @@ async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence
 
 async def note(unit: UnitOfWork, vault: Vault, kind: Kind, evidence: dict[str, str]) -> None:
     """Write an entry about the organisation itself."""
-    subject_id, key = (await _subjects(unit, vault, {OWN}))[OWN]
+    subject_id, key = (await find_subjects(unit, vault, {OWN}))[OWN]
     entry = seal_entry(unit.tenant, subject_id, key, Change(*OWN, kind, clock.now(), evidence))
     unit.notes.setdefault("ledger", []).append(([entry], {}, {}))
     unit.before_commit(Last.LEDGER, _append)
