@@ -18,6 +18,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from hub.consent import hand_out, register
+from hub.consent.evidence import in_words
 from hub.consent.fold import Fold, Said
 from hub.consent.history import Person, ground_of, read_person
 from hub.consent.locks import Key
@@ -29,7 +30,7 @@ from hub.consent.watch import read_watch
 from hub.core import clock, ids
 from hub.core.calendar import day_of, end_of_day
 from hub.core.errors import InvalidInput, NotFound
-from hub.core.i18n import Translator, catalogue
+from hub.core.i18n import Translator
 from hub.core.pages import locale_of, render
 from hub.organisations import audit
 from hub.organisations.access import requires
@@ -129,20 +130,14 @@ async def person_page(
 def _texts(t: Translator, said: Said) -> list[tuple[str, str]]:
     """What of the evidence is told in the history beside the text: names of the catalogue with words for people."""
     told = ("source", "method", "text_version", "actor", "to", "purpose", "note", "message_id", "file")
-    return [(name, _word(t, name, said.evidence[name])) for name in told if said.evidence.get(name)]
-
-
-def _word(t: Translator, name: str, value: str) -> str:
-    """Sources and methods in words, where they are the hub's own; an address of a web page or the like stays as it is."""
-    key = f"consent.{name}.{value}"
-    return t(key) if key in catalogue(t.locale) else value
+    return [(name, in_words(t, name, said.evidence[name])) for name in told if said.evidence.get(name)]
 
 
 def _ground(t: Translator, said: Said) -> str:
     """What a state rests on, in one line."""
     text = said.evidence.get("text", "")
     if not text:
-        return _word(t, "source", said.evidence["source"])
+        return in_words(t, "source", said.evidence["source"])
     version = said.evidence.get("text_version")
     quoted = t("consent.person.quoted", text=f"{text[:60].rstrip()}…" if len(text) > 60 else text)
     return f"{quoted}, {t('consent.person.version', number=version)}" if version else quoted

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from fpdf import FPDF
 from fpdf.enums import WrapMode
 
+from hub.consent.evidence import in_words
 from hub.core.i18n import Translator, format_date, format_time
 from hub.core.pages import FRONTEND
 
@@ -33,6 +34,7 @@ class _Page(FPDF):
         self.add_font(FONT, "", folder / "DejaVuSans.ttf")
         self.add_font(FONT, "B", folder / "DejaVuSans-Bold.ttf")
         self.set_margins(20, 18, 20)
+        self.c_margin = 0
         self.set_auto_page_break(True, 22)
         self.set_lang(t.locale)
         self.alias_nb_pages()
@@ -112,6 +114,7 @@ def _draw(page: _Page, t: Translator, zone: ZoneInfo, proof: dict[str, Any]) -> 
         at = datetime.fromisoformat(text)
         return f"{format_date(at, t.locale, zone)}, {format_time(at, t.locale, zone)}"
 
+    labels = {one["messenger"]: one["messenger_name"] for one in proof["person"]["addresses"]}
     person, names = proof["person"], {key: one["name"][t.locale] for key, one in proof["purposes"].items()}
     page.paragraph(t("consent.paper.title"), 17, bold=True, after=2)
     page.paragraph(t("consent.paper.lead"), 8.5, DIM, after=3)
@@ -119,30 +122,30 @@ def _draw(page: _Page, t: Translator, zone: ZoneInfo, proof: dict[str, Any]) -> 
     page.pair(t("consent.paper.person"), person["name"] or t("consent.paper.nameless"))
     for one in person["addresses"]:
         known = f" ({one['shown']})" if one["shown"] != one["address"] else ""
-        page.pair(t("consent.paper.address"), f"{_messenger(one['messenger'])}: {one['address']}{known}")
+        page.pair(t("consent.paper.address"), f"{labels[one['messenger']]}: {one['address']}{known}")
     page.pair(t("consent.paper.made_at"), f"{moment(proof['made_at'])} ({zone.key})")
     page.rule()
     page.paragraph(t("consent.paper.state"), 12, bold=True)
     for one in proof["state"]:
-        page.pair(f"{_messenger(one['messenger'])}: {one['address']}", t(f"consent.paper.choice.{one['choice']}"))
+        page.pair(f"{labels[one['messenger']]}: {one['address']}", t(f"consent.paper.choice.{one['choice']}"))
         for grant in one["purposes"]:
             since = t("consent.paper.since", at=moment(grant["since"]), seq=grant["entry"]) if grant["since"] else ""
             page.pair(f"   {names[grant['purpose']]}", f"{t('consent.grant.' + grant['state'])} {since}".strip())
     page.rule()
     page.paragraph(t("consent.paper.entries"), 12, bold=True)
     checkpoints = {one["seq"]: one for one in proof["checkpoints"]}
-    for entry in reversed(proof["entries"]):
+    for entry in sorted(proof["entries"], key=lambda entry: (datetime.fromisoformat(entry["at"]), entry["seq"]), reverse=True):
         said = json.loads(entry["details"])
         about = f": {names[said['purpose']]}" if said.get("purpose") in names else ""
         if page.will_page_break(24):
             page.add_page()
         page.paragraph(f"{t('consent.kinds.' + entry['kind'])}{about}", 9.5, bold=True, after=0.5)
         page.pair(t("consent.paper.at"), moment(entry["at"]))
-        page.pair(t("consent.paper.address"), f"{_messenger(said['messenger'])}: {said['address']}")
+        page.pair(t("consent.paper.address"), f"{labels[said['messenger']]}: {said['address']}")
         evidence = dict(said["evidence"])
         for name in FIELDS:
             if name in evidence:
-                page.pair(t(f"consent.evidence.{name}"), evidence.pop(name))
+                page.pair(t(f"consent.evidence.{name}"), in_words(t, name, evidence.pop(name)))
         for name, value in sorted(evidence.items()):
             page.pair(name, value)
         page.pair(t("consent.paper.entry", seq=entry["seq"]), entry["hash"])
@@ -152,7 +155,3 @@ def _draw(page: _Page, t: Translator, zone: ZoneInfo, proof: dict[str, Any]) -> 
     page.paragraph(t("consent.paper.check"), 12, bold=True)
     page.paragraph(t("consent.paper.how"), 8.5, DIM)
     page.pair(t("consent.paper.key"), proof["key"]["public"])
-
-
-def _messenger(name: str) -> str:
-    return name.title()

@@ -58,7 +58,7 @@ class Prover:
                 "format": FORMAT,
                 "made_at": now.isoformat(),
                 "organisation": self.organisation,
-                "person": {"name": person.name, "addresses": [_address(person, key) for key in person.addresses]},
+                "person": {"name": person.name, "addresses": [_address(self.runtime, person, key) for key in person.addresses]},
                 "purposes": {
                     purpose_id: self.purposes[purpose_id]
                     for purpose_id in sorted({str(one.said.purpose_id) for one in person.records if one.said.purpose_id})
@@ -140,9 +140,10 @@ def state_of(person: Person, folded: Fold) -> list[dict[str, Any]]:
     return told
 
 
-def _address(person: Person, key: Key) -> dict[str, str]:
+def _address(runtime: Runtime, person: Person, key: Key) -> dict[str, str]:
     known = person.known.get(key)
-    address = {"messenger": key[0], "scope": key[1], "address": key[2]}
+    label = runtime.connectors.get(key[0]).label if key[0] in runtime.connectors else key[0]
+    address = {"messenger": key[0], "messenger_name": label, "scope": key[1], "address": key[2]}
     return address | ({"shown": known.shown, "channel": known.channel} if known else {"shown": key[2], "channel": ""})
 
 
