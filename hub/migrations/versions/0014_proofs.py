@@ -13,7 +13,7 @@ from alembic import op
 from hub.organisations.audit import link
 
 revision = "0014"
-down_revision = "0015"
+down_revision = "0012"
 
 _GUARD = """
 DO $$
