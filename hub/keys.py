@@ -17,7 +17,12 @@ from hub.core.errors import Conflict, NotFound
 from hub.core.settings import Settings
 from hub.core.vault import KEY_FILE, MasterKeyUnusable, SealBroken, Vault, load_vault, new_key, put_key_first, remove_key
 
-SEALED: Final = (("channel", "settings_sealed"), ("channel", "secrets_sealed"), ("consent_subject", "key_sealed"))
+SEALED: Final = (
+    ("channel", "settings_sealed"),
+    ("channel", "secrets_sealed"),
+    ("consent_subject", "key_sealed"),
+    ("ledger_key", "private_sealed"),
+)
 """Every column that a master key seals; the row's id is `id`. What consent_entry holds is sealed with the keys of its subjects."""
 BATCH: Final = 200
 

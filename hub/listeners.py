@@ -1,9 +1,9 @@
 """Who listens to whom: the one place where a lower room's event meets a higher room's function (`core/hooks.py`)."""
 
 from hub.channels.hooks import AccountReplaced, ChannelBlocked, ChannelOpened
-from hub.consent.hooks import AnswerDue, ConsentWithdrawn, PersonBlocked
+from hub.consent.hooks import AnswerDue, ConsentWithdrawn, PeopleAsked, PeopleSought, PersonBlocked
 from hub.core.hooks import Hooks
-from hub.inbox import notices, replaced, service, waiting
+from hub.inbox import known, notices, replaced, service, waiting
 from hub.organisations.hooks import TeamRemoved
 
 
@@ -11,6 +11,8 @@ def subscribe(hooks: Hooks) -> Hooks:
     """Who listens to whom, in the order of calling."""
     hooks.subscribe(ConsentWithdrawn, waiting.stop_queued)
     hooks.subscribe(PersonBlocked, waiting.stop_queued)
+    hooks.subscribe(PeopleAsked, known.name_people)
+    hooks.subscribe(PeopleSought, known.seek_people)
     hooks.subscribe(AnswerDue, notices.note_answer)
     hooks.subscribe(ChannelBlocked, waiting.stop_channel)
     hooks.subscribe(ChannelOpened, waiting.wake_channel)

@@ -90,6 +90,13 @@ POST /o/{slug}/channels/{channel}/block                    manage_channels
 POST /o/{slug}/channels/{channel}/unblock                  manage_channels
 POST /o/{slug}/channels/{channel}/settings                 manage_channels
 
+GET  /o/{slug}/consent                                     read_consent
+GET  /o/{slug}/consent/person                              read_consent
+POST /o/{slug}/consent/person/withdraw                     write_inbox
+POST /o/{slug}/consent/person/proof                        read_consent
+GET  /o/{slug}/consent/hand-out                            manage_consent
+POST /o/{slug}/consent/hand-out                            manage_consent
+
 GET  /o/{slug}/deliveries                                  read_operations
 GET  /o/{slug}/deliveries/count                            read_operations
 POST /o/{slug}/deliveries/replay                           read_operations

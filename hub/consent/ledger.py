@@ -2,6 +2,7 @@
 
     record      under the address lock: folds changes into `consent_state` and `consent_grant` (`states.py`), tells higher rooms,
                 and notes the entries
+    note        an entry of the organisation itself, about no address
     _append     right before the commit: locks `ledger_head`, numbers and chains the entries
 
 Changes come late and out of order, so state follows the provider's times, not the order of arrival; of two changes at the same
@@ -19,7 +20,7 @@ from hub.consent import aliases
 from hub.consent.chain import Change, Entry, append, new_key, open_key, seal_entry
 from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
 from hub.consent.locks import Key
-from hub.consent.states import OF_PURPOSE, Axis, Grant, Moment, State, Word, join_grants, join_states
+from hub.consent.states import OF_PURPOSE, Axis, Grant, Kind, Moment, State, Word, join_grants, join_states
 from hub.core import clock, ids
 from hub.core.db import Last, UnitOfWork
 from hub.core.hooks import Hooks
@@ -27,6 +28,10 @@ from hub.core.vault import Vault
 
 GrantKey = tuple[Key, UUID]
 """An address and a purpose."""
+
+
+OWN: Final[Key] = ("", "", "")
+"""The subject of entries about the organisation itself."""
 
 
 async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence[Change]) -> None:
@@ -54,7 +59,7 @@ async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence
         for purpose_id in {purpose_id for key, purpose_id in grants if key in family}:
             join_grants([grants.setdefault((key, purpose_id), Grant()) for key in family])
     entries: list[Entry] = []
-    for change in changes:
+    for change in sorted(changes, key=lambda change: change.kind != "linked"):  # as above; `fold.py` takes them in this order
         subject_id, key = subjects[change.key]
         entry = seal_entry(unit.tenant, subject_id, key, change)
         for address in people[change.key]:
@@ -68,6 +73,14 @@ async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence
     unit.notes.setdefault("ledger", []).append((entries, states, grants))
     unit.before_commit(Last.LEDGER, _append)
     await _tell(unit, hooks, known, states, people, changes)
+
+
+async def note(unit: UnitOfWork, vault: Vault, kind: Kind, evidence: dict[str, str]) -> None:
+    """Write an entry about the organisation itself."""
+    subject_id, key = (await find_subjects(unit, vault, {OWN}))[OWN]
+    entry = seal_entry(unit.tenant, subject_id, key, Change(*OWN, kind, clock.now(), evidence))
+    unit.notes.setdefault("ledger", []).append(([entry], {}, {}))
+    unit.before_commit(Last.LEDGER, _append)
 
 
 async def _tell(
@@ -138,14 +151,16 @@ async def _states(unit: UnitOfWork, keys: list[Key]) -> dict[Key, State]:
         unit.tenant,
         *_columns(keys),
     )
-    known = {
-        (row["messenger"], row["scope"], row["address"]): State(
-            **{axis: Word(row[axis], Moment(row[f"{axis}_at"], row[f"{axis}_seq"])) for axis in _AXES},
-            stopped=Moment(row["stopped_at"], row["stopped_seq"]),
-        )
-        for row in rows
-    }
+    known = {(row["messenger"], row["scope"], row["address"]): read_state(row) for row in rows}
     return {key: known.get(key) or State() for key in keys}
+
+
+def read_state(row: Any) -> State:
+    """A row of `consent_state` as a value."""
+    return State(
+        **{axis: Word(row[axis], Moment(row[f"{axis}_at"], row[f"{axis}_seq"])) for axis in _AXES},
+        stopped=Moment(row["stopped_at"], row["stopped_seq"]),
+    )
 
 
 async def _grants(unit: UnitOfWork, keys: list[Key]) -> dict[GrantKey, Grant]:
@@ -260,6 +275,8 @@ async def _append(unit: UnitOfWork) -> None:
         for key, grant in some_grants.items():
             moments = [grant.asked, grant.granted, grant.withdrawn, grant.overridden]
             grants[key] = [now.ground or before for now, before in zip(moments, grants[key], strict=True)]
+    if not states:
+        return
     await unit.sql.execute(
         """
         UPDATE consent_state s

@@ -460,6 +460,7 @@ class Attempt(TenantRow, table=True):
     __table_args__ = (
         UniqueConstraint("organisation_id", "part_id", "no"),
         Index("attempt_open", "organisation_id", "channel_id", postgresql_where=text("outcome = 'sending'")),
+        Index("attempt_permit", "permit_at", postgresql_using="brin"),
         refers("part_id", "message_part"),
         one_of("outcome", "sending", "accepted", "retry", "failed", "unknown"),
     )
