@@ -1,16 +1,20 @@
 """Who listens to whom: the one place where a lower room's event meets a higher room's function (`core/hooks.py`)."""
 
 from hub.channels.hooks import AccountReplaced, ChannelBlocked, ChannelOpened
-from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
+from hub.consent.hooks import BarLifted, ConsentWithdrawn, PersonBlocked, PersonErased
 from hub.core.hooks import Hooks
-from hub.inbox import replaced, service, waiting
+from hub.inbox import quiet, replaced, service, waiting
 from hub.organisations.hooks import TeamRemoved
+from hub.webchat import visitors
 
 
 def subscribe(hooks: Hooks) -> Hooks:
     """Who listens to whom, in the order of calling."""
     hooks.subscribe(ConsentWithdrawn, waiting.stop_queued)
+    hooks.subscribe(ConsentWithdrawn, quiet.bar_conversations)
+    hooks.subscribe(BarLifted, quiet.lift_bar)
     hooks.subscribe(PersonBlocked, waiting.stop_queued)
+    hooks.subscribe(PersonErased, visitors.forget)
     hooks.subscribe(ChannelBlocked, waiting.stop_channel)
     hooks.subscribe(ChannelOpened, waiting.wake_channel)
     hooks.subscribe(AccountReplaced, replaced.set_keys_aside)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from hub.consent.locks import Key
+
 
 @dataclass(frozen=True, slots=True)
 class ConsentWithdrawn:
@@ -26,3 +28,22 @@ class PersonBlocked:
     messenger: str
     scope: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class BarLifted:
+    """The business writes to this address again; same fields as `ConsentWithdrawn`."""
+
+    messenger: str
+    scope: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonErased:
+    """A person is being erased: every room takes away what it holds under these addresses, conversations and messages. Told before
+    their rows go."""
+
+    keys: frozenset[Key]
+    conversation_ids: tuple[UUID, ...]
+    message_ids: tuple[UUID, ...]

@@ -2,6 +2,7 @@
 
     record      under the address lock: folds changes into `consent_state` and `consent_grant` (`states.py`), tells higher rooms,
                 and notes the entries
+    note        an entry of the organisation itself, about no address
     _append     right before the commit: locks `ledger_head`, numbers and chains the entries
 
 Changes come late and out of order, so state follows the provider's times, not the order of arrival; of two changes at the same
@@ -10,17 +11,17 @@ was known holds for all of them, and a change at one is a change at all.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, get_args
 from uuid import UUID
 
-from hub.consent import aliases
+from hub.consent import aliases, suppression
 from hub.consent.chain import Change, Entry, append, new_key, open_key, seal_entry
-from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
+from hub.consent.hooks import BarLifted, ConsentWithdrawn, PersonBlocked
 from hub.consent.locks import Key
-from hub.consent.states import OF_PURPOSE, Axis, Grant, Moment, State, Word, join_grants, join_states
-from hub.core import ids
+from hub.consent.states import OF_PURPOSE, Axis, Grant, Kind, Moment, State, Word, join_grants, join_states
+from hub.core import clock, ids
 from hub.core.db import Last, UnitOfWork
 from hub.core.hooks import Hooks
 from hub.core.vault import Vault
@@ -29,15 +30,26 @@ GrantKey = tuple[Key, UUID]
 """An address and a purpose."""
 
 
-async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence[Change]) -> None:
+OWN: Final[Key] = ("", "", "")
+"""The subject of entries about the organisation itself."""
+
+
+async def record(
+    unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence[Change], *, met: Collection[Key] = frozenset()
+) -> None:
     """Write changes into the ledger and draw the state of their addresses anew.
 
-    The caller holds the exclusive locks of all addresses of these people (`locks.py`, `aliases.families`). Whoever is withdrawn by
+    `met`: addresses that became known in this transaction. What is remembered of them, and of others that the ledger does not know,
+    comes first (`suppression.py`). The caller holds the exclusive locks of all addresses of these people (`locks.py`, `aliases.families`). Whoever is withdrawn by
     these changes is told to the higher rooms inside this transaction.
     """
     for change in changes:
         if (change.kind in OF_PURPOSE) != (change.purpose_id is not None):
             raise ValueError(f"{change.kind} with purpose {change.purpose_id}")
+    remembered = await suppression.recall(unit, vault, {*met, *await _unknown(unit, {change.key for change in changes})})
+    changes = [*remembered, *changes]
+    if not changes:
+        return
     subjects = await _subjects(unit, vault, {change.key for change in changes})
     links = [change for change in changes if change.kind == "linked"]
     await aliases.link(unit, [(change.key, change.other) for change in links])
@@ -65,9 +77,19 @@ async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence
         entries.append(entry)
     await _write_states(unit, states)
     await _write_grants(unit, grants)
+    lifted = {address for change in changes if change.kind == "unbarred" for address in people[change.key]}
+    await suppression.lift(unit, vault, lifted, ("barred", "request"))
     unit.notes.setdefault("ledger", []).append((entries, states, grants))
     unit.before_commit(Last.LEDGER, _append)
     await _tell(unit, hooks, known, states, people, changes)
+
+
+async def note(unit: UnitOfWork, vault: Vault, kind: Kind, evidence: dict[str, str]) -> None:
+    """Write an entry about the organisation itself."""
+    subject_id, key = (await _subjects(unit, vault, {OWN}))[OWN]
+    entry = seal_entry(unit.tenant, subject_id, key, Change(*OWN, kind, clock.now(), evidence))
+    unit.notes.setdefault("ledger", []).append(([entry], {}, {}))
+    unit.before_commit(Last.LEDGER, _append)
 
 
 async def _tell(
@@ -87,10 +109,27 @@ async def _tell(
             await hooks.publish(unit, ConsentWithdrawn(*address))
         if state.bar.value == "barred" and (state.bar.since.entry or bar != "barred"):
             await hooks.publish(unit, ConsentWithdrawn(*address, rule="barred"))
+        if state.bar.value == "open" and bar == "barred":
+            await hooks.publish(unit, BarLifted(*address))
     for change in changes:
         if change.kind == "withdrawn":
             for address in people[change.key]:
                 await hooks.publish(unit, ConsentWithdrawn(*address, rule="no_consent", purpose_id=change.purpose_id))
+
+
+async def _unknown(unit: UnitOfWork, keys: set[Key]) -> list[Key]:
+    """Those of whom the ledger has said nothing yet."""
+    rows = await unit.sql.fetch(
+        """
+        SELECT messenger, scope, address FROM unnest($2::text[], $3::text[], $4::text[]) AS w(messenger, scope, address)
+        WHERE NOT EXISTS (
+            SELECT FROM consent_subject s
+            WHERE s.organisation_id = $1 AND s.messenger = w.messenger AND s.scope = w.scope AND s.address = w.address)
+        """,
+        unit.tenant,
+        *_columns(keys),
+    )
+    return [(row["messenger"], row["scope"], row["address"]) for row in rows]
 
 
 async def _subjects(unit: UnitOfWork, vault: Vault, keys: set[Key]) -> dict[Key, tuple[UUID, bytes]]:
@@ -245,6 +284,8 @@ async def _append(unit: UnitOfWork) -> None:
         for key, grant in some_grants.items():
             moments = [grant.asked, grant.granted, grant.withdrawn]
             grants[key] = [now.ground or before for now, before in zip(moments, grants[key], strict=True)]
+    if not states:
+        return
     await unit.sql.execute(
         """
         UPDATE consent_state s

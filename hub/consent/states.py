@@ -30,6 +30,7 @@ Kind = Literal[
     "withdrawn",
     "barred",
     "unbarred",
+    "erased",
 ]
 """
 opt_out             the person, or the messenger on their behalf, wants nothing more that is not an answer
@@ -45,6 +46,7 @@ granted             they agreed to one purpose, in words that the evidence names
 withdrawn           they take back what they granted for one purpose; everything else stays
 barred              the business writes to this address no more, whatever was granted: a block, or a demand from elsewhere
 unbarred            lifts that
+erased              a person was erased, whose subjects the evidence names; of the organisation itself, about no address
 """
 OF_PURPOSE: Final = frozenset({"asked", "granted", "withdrawn"})
 """Kinds that speak of one purpose; all others of the address as a whole."""
@@ -66,6 +68,7 @@ _SAYS: Final[dict[Kind, dict[Axis, str]]] = {
     "withdrawn": {},
     "barred": {"bar": "barred"},
     "unbarred": {"bar": "open"},
+    "erased": {},
 }
 """What each kind says about each word of the state."""
 _STRICTNESS: Final = {

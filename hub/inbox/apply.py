@@ -81,7 +81,7 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     events: list[Event] = []
     for delivery in deliveries:
         events += [event for event in delivery.events if not isinstance(event, Unrecognised | Typing)]
-        delivery.identity_keys = sorted({name for event in delivery.events for name in _named(event)})
+        delivery.identity_keys = sorted({name for event in delivery.events for name in (*_named(event), *_spoken_of(event))})
     await whisper_typing(
         runtime, unit, channel, [one for delivery in deliveries for one in delivery.events if isinstance(one, Typing)]
     )
@@ -91,25 +91,35 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     fresh = await _fresh(unit, channel, events)
     messages = [incoming for incoming in fresh if isinstance(incoming, Incoming)]
     others = [event for event in fresh if not isinstance(event, Incoming)]
-    links = await store_messages(runtime, unit, channel, messages)
+    links, strangers = await store_messages(runtime, unit, channel, messages)
     effects = [effect for event in others if (effect := _effect(event))]
     await apply_effects(runtime, unit, channel.channel_id, effects, new_keys=[incoming.event.key for incoming in messages])
     links += await apply_reports(runtime, unit, channel, others)
-    await _record_consent(runtime, unit, channel, links, messages, others)
+    met = {_key(channel, address) for address in strangers}
+    await _record_consent(runtime, unit, channel, links, messages, others, met)
     written = {incoming.event.key: incoming.id for incoming in messages}
     for delivery in deliveries:
         delivery.message_ids = [written[event.key] for event in delivery.events if event.key in written]
 
 
 def _named(event: Event) -> list[str]:
-    """Addresses of the person an event speaks of."""
+    """Addresses of the person an event names."""
     match event:
-        case MessageReceived() | ConsentChanged():
+        case MessageReceived() | ConsentChanged() | Typing():
             return names_of(event.sender)
         case MessageSent():
             return names_of(event.recipient)
         case IdentityChanged():
             return names_of(event.sender) + names_of(event.now)
+        case _:
+            return []
+
+
+def _spoken_of(event: Event) -> list[str]:
+    """The key of the message that an event speaks of: by it an erasure finds a delivery that names nobody."""
+    match event:
+        case MessageEdited() | StatusChanged() | MessageDeleted() | ReactionChanged():
+            return [clean(event.target_key)]
         case _:
             return []
 
@@ -212,9 +222,16 @@ def _effect(event: Event) -> Effect | None:
 
 
 async def _record_consent(
-    runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, links: list[Link], messages: list[Incoming], others: list[Event]
+    runtime: Runtime,
+    unit: UnitOfWork,
+    channel: OpenChannel,
+    links: list[Link],
+    messages: list[Incoming],
+    others: list[Event],
+    met: set[Key],
 ) -> None:
-    """Which addresses are one person's, opt-out words and fresh starts in messages, and what the provider itself reports."""
+    """Which addresses are one person's, opt-out words and fresh starts in messages, what the provider itself reports, and what is
+    remembered of whom we meet for the first time, or again."""
     changes = []
     for link in links:
         for address, other in ((link.address, link.other), (link.other, link.address)):
@@ -231,8 +248,8 @@ async def _record_consent(
             if change.text:
                 evidence["text"] = clean(change.text)
             changes.append(_change(channel, change.sender, SIGNALS[change.change], change.at, evidence))
-    if changes:
-        await ledger.record(unit, runtime.vault, runtime.hooks, changes)
+    if changes or met:
+        await ledger.record(unit, runtime.vault, runtime.hooks, changes, met=met)
 
 
 def _said(event: MessageReceived) -> Kind | None:

@@ -9,7 +9,8 @@
     Rejected, Unsupported, RecipientOptedOut   final; the last one, and MarketingStopped among the first, are recorded by consent
     OutcomeUnknown       unknown; never repeated by itself (I5). Edits, deletions and reactions are: twice is the same as once
 
-Results are found by their attempt: one that comes after its lane was lost still counts as evidence.
+Results are found by their attempt: one that comes after its lane was lost still counts as evidence, and one for a person who was
+erased since is all that is left of the message.
 """
 
 import json
@@ -116,6 +117,7 @@ def _next(result: Result) -> tuple[str, str, float]:
 
 
 async def _close_attempts(unit: UnitOfWork, results: list[Result]) -> set[UUID]:
+    """Finish the attempts; those that were open and whose part exists."""
     rows = await unit.sql.fetch(
         """
         UPDATE attempt AS a SET outcome = row.outcome, finished_at = $2, error = row.error, provider_code = row.provider_code,
@@ -123,7 +125,7 @@ async def _close_attempts(unit: UnitOfWork, results: list[Result]) -> set[UUID]:
         FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
              AS row(id, outcome, error, provider_code, provider_text)
         WHERE a.organisation_id = $1 AND a.id = row.id AND a.outcome IN ('sending', 'unknown')
-        RETURNING a.id
+        RETURNING a.id, EXISTS (SELECT FROM message_part p WHERE p.organisation_id = $1 AND p.id = a.part_id) AS has_part
         """,
         unit.tenant,
         clock.now(),
@@ -133,7 +135,7 @@ async def _close_attempts(unit: UnitOfWork, results: list[Result]) -> set[UUID]:
         ["" if isinstance(result.answer, Receipt) else result.answer.provider_code for result in results],
         ["" if isinstance(result.answer, Receipt) else result.answer.provider_text for result in results],
     )
-    return {row["id"] for row in rows}
+    return {row["id"] for row in rows if row["has_part"]}
 
 
 async def _move_parts(unit: UnitOfWork, results: list[Result]) -> None:
