@@ -91,8 +91,8 @@ async def forget(
 ) -> Kept:
     """Forget these addresses of one person; the caller holds their locks and takes away the rest.
 
-    `proofs`: addresses whose proofs have to be kept, with the time of the last message to them. `never_again`: suppress every address,
-    also where nothing was said. `counts`: what goes elsewhere, for the list of erasures.
+    `proofs`: addresses whose proofs have to be kept, with the time of the last message to them. `never_again`: suppress every
+    address, also where nothing was said. `counts`: what goes elsewhere, for the list of erasures.
     """
     standings = await read_standings(unit, keys)
     suppressed = [one for standing in standings for one in standing.suppressed]
@@ -105,10 +105,7 @@ async def forget(
     subjects = await _take(unit, keys)
     await ledger.note(unit, vault, "erased", {"source": "erasure", "subjects": " ".join(str(one) for one in sorted(subjects))})
     secret = await suppression.need_secret(unit, vault)
-    addresses = [
-        [messenger, scope, suppression.digest_of(secret, (messenger, scope, address)).hex()]
-        for messenger, scope, address in sorted(keys)
-    ]
+    addresses = [[*key[:2], suppression.digest_of(secret, key).hex()] for key in sorted(keys)]
     await unit.sql.execute(
         """
         INSERT INTO erasure (organisation_id, id, at, member_id, addresses, counts)

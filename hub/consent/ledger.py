@@ -40,8 +40,8 @@ async def record(
     """Write changes into the ledger and draw the state of their addresses anew.
 
     `met`: addresses that became known in this transaction. What is remembered of them, and of others that the ledger does not know,
-    comes first (`suppression.py`). The caller holds the exclusive locks of all addresses of these people (`locks.py`, `aliases.families`). Whoever is withdrawn by
-    these changes is told to the higher rooms inside this transaction.
+    comes first (`suppression.py`). The caller holds the exclusive locks of all addresses of these people (`locks.py`,
+    `aliases.families`). Whoever is withdrawn by these changes is told to the higher rooms inside this transaction.
     """
     for change in changes:
         if (change.kind in OF_PURPOSE) != (change.purpose_id is not None):

@@ -44,7 +44,9 @@ async def bar_conversations(unit: UnitOfWork, event: ConsentWithdrawn) -> None:
 async def lift_bar(unit: UnitOfWork, event: BarLifted) -> None:
     """What comes from an address is work again. What came meanwhile stays where it is."""
     rows = await unit.sql.fetch(
-        f"UPDATE conversation SET barred_at = NULL WHERE organisation_id = $1 AND barred_at IS NOT NULL AND id IN ({_AT}) RETURNING id",
+        f"""
+        UPDATE conversation SET barred_at = NULL WHERE organisation_id = $1 AND barred_at IS NOT NULL AND id IN ({_AT}) RETURNING id
+        """,
         unit.tenant,
         event.messenger,
         event.scope,

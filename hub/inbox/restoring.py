@@ -1,5 +1,5 @@
-"""Erasures outlive a restore (R-259): a backup from before an erasure brings the person back, so the list of erasures is saved apart
-from it, and applied to the restored database before anybody works with it.
+"""Erasures outlive a restore (R-259): a backup from before an erasure brings the person back, so the list of erasures is saved
+apart from it, and applied to the restored database before anybody works with it.
 
     hub consent erasures save FILE     the list of all organisations: keyed hashes, no address
     hub consent erasures apply FILE    erase again whom the restored database still holds; safe to repeat
