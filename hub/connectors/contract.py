@@ -111,6 +111,9 @@ class Capabilities:
     times               a question for a time can be sent
     templates           messages the provider has approved before are needed outside the reply window, and can be sent
     human_agent_days    a person (no program) may still answer so many days after the customer's last message, marked as such
+    opt_in_always       not even an answer may leave without an opt-in on record (the provider's or the operator's contract)
+    content_review      texts are looked at by the content rules (R-199), and what these find by a second person
+    phone_addresses     addresses are phone numbers in digits, so that they tell where in the world somebody is
     media_by_link       the provider fetches files itself: `OutboundFile.link` is filled
     webhook             the provider delivers to our address; False: we ask, whatever address we have (`Polls`)
     media_at_hand       files that come in were set aside in our own store before their message (the hub's own chat): `Media.ref` is
@@ -138,6 +141,9 @@ class Capabilities:
     times: bool = False
     templates: bool = False
     human_agent_days: int = 0
+    opt_in_always: bool = False
+    content_review: bool = False
+    phone_addresses: bool = False
     media_by_link: bool = False
     webhook: bool = True
     media_at_hand: bool = False

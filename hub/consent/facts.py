@@ -3,8 +3,10 @@
 import dataclasses
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Literal
+
+from hub.consent.states import GrantState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,13 +19,22 @@ class Facts:
     approval                          the provider's word on the account (R-186, R-196); '': it needs none
     terms_due_at                      from when on the channel only receives, its provider's terms not accepted (R-180)
     health, health_cause, health_until  our view of the provider's side
+    bar_at                            since when the business itself writes there no more; None: it does
     choice, choice_at                 the person's own word and the provider's time of it
+    told_at                           when they were last told that their opt-out is heard
     marketing                         their word about advertising alone
     reach, reach_at                   whether the messenger lets us through
+    grant, grant_at, grant_seq        what they agreed to for the purpose that is asked about, and the ledger's entry
+    overridden_until, overridden_seq  until when somebody answers by name for writing without it (R-226), and the entry
+    is_offered                        that purpose is not archived
+    recent, most, most_days           what they were sent for it lately, and the most in so many days (None: any amount)
+    quiet, zone                       hours of their own day in which no advertising leaves, and the zone that day is in
     last_inbound_at                   when the person last wrote; None: never
     reply_window_hours                how long the messenger allows free replies after that; None: without end
     human_agent_days                  how many days after that a person, and no program, may still answer
     templates                         messages that the provider has approved before may go at any time
+    opt_in_always                     not even an answer leaves without an opt-in on record (Viber, R-221)
+    service_opt_in                    the policy asks for an opt-in to service messages outside the reply window as well
     """
 
     organisation_state: str
@@ -36,15 +47,30 @@ class Facts:
     health: str
     health_cause: str
     health_until: datetime | None
+    bar_at: datetime | None
     choice: Literal["none", "opted_in", "opted_out"]
     choice_at: datetime | None
+    told_at: datetime | None
     marketing: Literal["free", "stopped"]
     reach: Literal["reachable", "blocked"]
     reach_at: datetime | None
+    grant: GrantState
+    grant_at: datetime | None
+    grant_seq: int | None
+    overridden_until: datetime | None
+    overridden_seq: int | None
+    is_offered: bool
+    recent: int
+    most: int | None
+    most_days: int
+    quiet: tuple[time, time] | None
+    zone: str
     last_inbound_at: datetime | None
     reply_window_hours: int | None
     human_agent_days: int
     templates: bool
+    opt_in_always: bool
+    service_opt_in: bool
     now: datetime
 
     def version(self) -> str:

@@ -207,6 +207,18 @@ def read_grant(row: Any) -> Grant:
         row["asked_until"],
         Moment(row["granted_at"], row["granted_seq"]),
         Moment(row["withdrawn_at"], row["withdrawn_seq"]),
+        Moment(row["overridden_at"], row["overridden_seq"]),
+        row["overridden_until"],
+    )
+
+
+async def note_told(unit: UnitOfWork, key: Key) -> None:
+    """They are told that their stop is heard: once for each stop (the gate's rule `already_told`)."""
+    await unit.sql.execute(
+        "UPDATE consent_state SET told_at = $5 WHERE organisation_id = $1 AND messenger = $2 AND scope = $3 AND address = $4",
+        unit.tenant,
+        *key,
+        clock.now(),
     )
 
 
@@ -238,12 +250,13 @@ async def _write_grants(unit: UnitOfWork, grants: dict[GrantKey, Grant]) -> None
     await unit.sql.execute(
         """
         INSERT INTO consent_grant (organisation_id, messenger, scope, address, purpose_id, asked_at, asked_until, granted_at,
-                                   withdrawn_at)
+                                   withdrawn_at, overridden_at, overridden_until)
         SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::uuid[], $6::timestamptz[], $7::timestamptz[],
-                                 $8::timestamptz[], $9::timestamptz[])
+                                 $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])
         ON CONFLICT (organisation_id, messenger, scope, address, purpose_id) DO UPDATE
         SET asked_at = excluded.asked_at, asked_until = excluded.asked_until, granted_at = excluded.granted_at,
-            withdrawn_at = excluded.withdrawn_at
+            withdrawn_at = excluded.withdrawn_at, overridden_at = excluded.overridden_at,
+            overridden_until = excluded.overridden_until
         """,
         unit.tenant,
         *_columns(key for key, _ in ordered),
@@ -264,6 +277,8 @@ def _moments(grants: list[Grant]) -> list[list[datetime | None]]:
         [grant.until for grant in grants],
         [grant.granted.at for grant in grants],
         [grant.withdrawn.at for grant in grants],
+        [grant.overridden.at for grant in grants],
+        [grant.overridden_until for grant in grants],
     ]
 
 
@@ -276,13 +291,13 @@ async def _append(unit: UnitOfWork) -> None:
     recorded: _Recorded = unit.notes.pop("ledger")
     await append(unit, [entry for batch, _, _ in recorded for entry in batch])
     states: dict[Key, list[int | None]] = defaultdict(lambda: [None] * (len(_AXES) + 1))
-    grants: dict[GrantKey, list[int | None]] = defaultdict(lambda: [None] * 3)
+    grants: dict[GrantKey, list[int | None]] = defaultdict(lambda: [None] * 4)
     for _, some_states, some_grants in recorded:  # what was recorded in several steps rests on the last of each
         for address, state in some_states.items():
             moments = [*(getattr(state, axis).since for axis in _AXES), state.stopped]
             states[address] = [now.ground or before for now, before in zip(moments, states[address], strict=True)]
         for key, grant in some_grants.items():
-            moments = [grant.asked, grant.granted, grant.withdrawn]
+            moments = [grant.asked, grant.granted, grant.withdrawn, grant.overridden]
             grants[key] = [now.ground or before for now, before in zip(moments, grants[key], strict=True)]
     if not states:
         return
@@ -303,9 +318,10 @@ async def _append(unit: UnitOfWork) -> None:
         await unit.sql.execute(
             """
             UPDATE consent_grant g
-            SET asked_seq = row.asked_seq, granted_seq = row.granted_seq, withdrawn_seq = row.withdrawn_seq
-            FROM unnest($2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::bigint[], $8::bigint[])
-                AS row(messenger, scope, address, purpose_id, asked_seq, granted_seq, withdrawn_seq)
+            SET asked_seq = row.asked_seq, granted_seq = row.granted_seq, withdrawn_seq = row.withdrawn_seq,
+                overridden_seq = row.overridden_seq
+            FROM unnest($2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+                AS row(messenger, scope, address, purpose_id, asked_seq, granted_seq, withdrawn_seq, overridden_seq)
             WHERE g.organisation_id = $1 AND g.messenger = row.messenger AND g.scope = row.scope AND g.address = row.address
               AND g.purpose_id = row.purpose_id
             """,

@@ -54,7 +54,7 @@ class ConsentState(Tenant, table=True):
     """What holds now for an address as a whole (`states.State`). `choice` is the person's word, `marketing` their word about
     advertising alone, `reach` the provider's, `bar` the business's own; each with the time of the event it rests on, because events
     come late and out of order, and with the entry that says so. `stopped_at`: the newest opt-out, lifted or not. `last_used_at`:
-    when the provider last accepted a message to this address."""
+    when the provider last accepted a message to this address; `told_at`: when they were last told that their stop is heard."""
 
     __tablename__ = "consent_state"
     __table_args__ = (
@@ -81,6 +81,7 @@ class ConsentState(Tenant, table=True):
     stopped_at: datetime | None = when(default=None, nullable=True)
     stopped_seq: int | None = Field(default=None, sa_type=BigInteger)
     last_used_at: datetime | None = when(default=None, nullable=True)
+    told_at: datetime | None = when(default=None, nullable=True)
 
 
 class Purpose(TenantRow, table=True):
@@ -132,6 +133,9 @@ class ConsentGrant(Tenant, table=True):
     granted_seq: int | None = Field(default=None, sa_type=BigInteger)
     withdrawn_at: datetime | None = when(default=None, nullable=True)
     withdrawn_seq: int | None = Field(default=None, sa_type=BigInteger)
+    overridden_at: datetime | None = when(default=None, nullable=True)
+    overridden_until: datetime | None = when(default=None, nullable=True)
+    overridden_seq: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class ConsentAlias(Tenant, table=True):
@@ -153,7 +157,7 @@ class GateDecision(TenantRow, table=True):
     __table_args__ = (
         Index("gate_decision_message", "organisation_id", "message_id"),
         one_of("stage", "submit", "claim"),
-        one_of("verdict", "allow", "defer", "refuse"),
+        one_of("verdict", "allow", "defer", "hold", "refuse"),
     )
     at: datetime = when()
     stage: str

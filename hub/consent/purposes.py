@@ -87,6 +87,18 @@ async def _read(unit: UnitOfWork, purpose_id: UUID | None) -> list[KnownPurpose]
     ]
 
 
+async def first_purpose(unit: UnitOfWork, kind: str) -> UUID | None:
+    """The organisation's first purpose of this kind; None where it has none."""
+    found: UUID | None = await unit.sql.fetchval(
+        """
+        SELECT id FROM purpose WHERE organisation_id = $1 AND kind = $2 AND archived_at IS NULL ORDER BY position, key LIMIT 1
+        """,
+        unit.tenant,
+        kind,
+    )
+    return found
+
+
 async def define_purpose(unit: UnitOfWork, access: Access, *, key: str, kind: str, words: Mapping[str, Wording]) -> UUID:
     """Add a purpose with version 1 of its words; its id. InvalidInput names the field; Conflict where the key is taken."""
     if not _KEY.fullmatch(key):

@@ -28,6 +28,7 @@ Kind = Literal[
     "asked",
     "granted",
     "withdrawn",
+    "overridden",
     "barred",
     "unbarred",
     "erased",
@@ -44,11 +45,12 @@ linked              this address and `Change.other` are one person's
 asked               they were asked to confirm what somebody said on a form; `Change.until` is when the question is void (R-227)
 granted             they agreed to one purpose, in words that the evidence names; lifts a stop that came before
 withdrawn           they take back what they granted for one purpose; everything else stays
+overridden          somebody with the right to do so answers by name for writing without a grant until `Change.until` (R-226)
 barred              the business writes to this address no more, whatever was granted: a block, or a demand from elsewhere
 unbarred            lifts that
 erased              a person was erased, whose subjects the evidence names; of the organisation itself, about no address
 """
-OF_PURPOSE: Final = frozenset({"asked", "granted", "withdrawn"})
+OF_PURPOSE: Final = frozenset({"asked", "granted", "withdrawn", "overridden"})
 """Kinds that speak of one purpose; all others of the address as a whole."""
 Axis = Literal["choice", "marketing", "reach", "bar"]
 GrantState = Literal["unknown", "asked", "granted", "withdrawn"]
@@ -66,6 +68,7 @@ _SAYS: Final[dict[Kind, dict[Axis, str]]] = {
     "asked": {},
     "granted": {"choice": "opted_in", "marketing": "free"},
     "withdrawn": {},
+    "overridden": {},
     "barred": {"bar": "barred"},
     "unbarred": {"bar": "open"},
     "erased": {},
@@ -157,12 +160,15 @@ class State:
 
 @dataclass(slots=True)
 class Grant:
-    """What was said about one purpose at one address. `until`: when the question that was asked last is void."""
+    """What was said about one purpose at one address. `until`: when the question that was asked last is void; `overridden_until`:
+    when the override that was given last ends. An override is no grant and changes no state."""
 
     asked: Moment = field(default_factory=Moment)
     until: datetime | None = None
     granted: Moment = field(default_factory=Moment)
     withdrawn: Moment = field(default_factory=Moment)
+    overridden: Moment = field(default_factory=Moment)
+    overridden_until: datetime | None = None
 
     def apply(self, kind: Kind, at: datetime, entry: Numbered | None = None, until: datetime | None = None) -> None:
         """Fold one change in; in any order."""
@@ -175,6 +181,10 @@ class Grant:
                 self.granted.hear(at, entry)
             case "withdrawn":
                 self.withdrawn.hear(at, entry)
+            case "overridden":
+                if self.overridden.at is None or at > self.overridden.at:
+                    self.overridden_until = until
+                self.overridden.hear(at, entry)
 
     def state(self, stopped_at: datetime | None, now: datetime) -> GrantState:
         """What holds at `now`. What was taken back at the instant of granting is taken back; a question is open until it is

@@ -7,7 +7,7 @@ claimed with a permit and tried as one attempt. What the thread shows changes wh
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -22,10 +22,11 @@ from hub.inbox.attachments import load_media
 from hub.inbox.compose import read_text
 from hub.inbox.content import clean, file_ids, read_part, store, store_part
 from hub.inbox.effects import note_messages_changed
-from hub.inbox.facts import Recipient
+from hub.inbox.facts import Asked, Recipient
+from hub.inbox.findings import find_in
 from hub.inbox.models import SERVICE
 from hub.inbox.offer import Change, why_not
-from hub.inbox.outbound import Author, keep_decisions, key_of, load_recipient, request_for, split
+from hub.inbox.outbound import Author, keep_decisions, key_of, load_one, load_recipient, request_for, split
 from hub.inbox.status import draw_messages, lock_messages, pass_turn
 from hub.inbox.waiting import due_after_earlier
 from hub.runtime import Runtime
@@ -143,6 +144,8 @@ async def _queue(runtime: Runtime, author: Author, message_id: UUID, prepare: _P
         await keep_decisions(unit, "submit", [(decision, message["conversation_id"], message_id, author.member_id)])
         if decision.verdict != "refuse":
             part = await prepare(unit, message, recipient)
+            if await find_in(unit, recipient.connector, part.text):
+                raise NotPossible("a second person has to look at this text first", reason="content_review")
             await unit.sql.execute(
                 """
                 INSERT INTO message_part (organisation_id, id, message_id, part_no, action, conversation_id, channel_id,
@@ -180,7 +183,9 @@ async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
         await lock_messages(unit, [message_id])
         row = await unit.sql.fetchrow(
             """
-            SELECT conversation_id, state, seq, content ->> 'category' AS category FROM message
+            SELECT conversation_id, state, seq, content ->> 'category' AS category, content ->> 'purpose' AS purpose, purpose_id,
+                   arrived_at
+            FROM message
             WHERE organisation_id = $1 AND id = $2 AND direction = 'out'
             """,
             unit.tenant,
@@ -190,8 +195,9 @@ async def resend(runtime: Runtime, author: Author, message_id: UUID) -> UUID:
             raise NotFound("no such message")
         if row["state"] not in ("failed", "unknown"):
             raise Conflict("only a failed or unclear message can be sent again")
-        recipient = await load_recipient(runtime, unit, row["conversation_id"])
-        decision = gate.decide(recipient.facts, request_for(row["category"]))
+        recipient = await load_one(runtime, unit, Asked(row["conversation_id"], row["purpose_id"], message_id, row["arrived_at"]))
+        request = request_for(recipient.purpose_kind, row["purpose_id"], row["category"], by_person=True)
+        decision = gate.decide(recipient.facts, replace(request, purpose=row["purpose"]) if row["purpose"] else request)
         await keep_decisions(unit, "submit", [(decision, row["conversation_id"], message_id, author.member_id)])
         if decision.verdict != "refuse":
             await unit.sql.execute(

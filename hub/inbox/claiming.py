@@ -36,7 +36,7 @@ from hub.core.db import UnitOfWork
 from hub.core.feed import note_change
 from hub.inbox.attachments import load_files
 from hub.inbox.content import file_ids, read_part
-from hub.inbox.facts import Recipient, load_recipients
+from hub.inbox.facts import Asked, Recipient, load_asked
 from hub.inbox.models import BULK, CHAT, SERVICE
 from hub.inbox.outbound import keep_decisions, load_recipient, request_for
 from hub.inbox.peers import load_keys
@@ -66,6 +66,7 @@ class Claim:
 _CANDIDATES = """
 SELECT p.id, p.message_id, p.conversation_id, p.action, p.text, p.content, p.reply_to_key, p.target_key, p.tries,
        i.provider_user_id AS address, COALESCE(p.author_id, m.author_id) IS NOT NULL AS by_person,
+       m.purpose_id, m.content ->> 'purpose' AS purpose,
        CASE p.action WHEN 'message' THEN m.arrived_at ELSE COALESCE(
            (SELECT min(a.permit_at) FROM attempt a WHERE a.organisation_id = p.organisation_id AND a.part_id = p.id), $3
        ) END AS wanted_at
@@ -115,8 +116,8 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
     keys = {row["address"]: (messenger, "" if is_wide else str(channel_id), row["address"]) for row in rows}
     free = await locks.share_addresses(unit, keys.values())
     rows = [row for row in rows if keys[row["address"]] in free]
-    recipients = await load_recipients(unit, runtime.connectors, [row["conversation_id"] for row in rows])
-    decisions = {row["id"]: gate.decide(recipients[row["conversation_id"]].facts, _request(row)) for row in rows}
+    recipients = await load_asked(unit, runtime.connectors, {_asked(row) for row in rows})
+    decisions = {row["id"]: gate.decide(recipients[_asked(row)].facts, _request(row, recipients[_asked(row)])) for row in rows}
     await _put_off(unit, [(row, decisions[row["id"]]) for row in rows])
     allowed = [row for row in rows if decisions[row["id"]].verdict == "allow"]
     peers: dict[str, bytes] = {}
@@ -140,7 +141,7 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
             action=_action(row, attempt_id, files, decisions[row["id"]], peers.get(row["address"], b"")),
             message_id=row["message_id"],
             conversation_id=row["conversation_id"],
-            recipient=recipients[row["conversation_id"]],
+            recipient=recipients[_asked(row)],
             tries=tries[row["id"]],
             wanted_at=row["wanted_at"],
         )
@@ -158,11 +159,21 @@ async def _candidates(unit: UnitOfWork, channel_id: UUID, now: datetime, lowest:
     return found
 
 
-def _request(row: Any) -> gate.Request:
-    """What a part is to the gate. What a person asked for was written by them, however long it waited."""
-    is_template = row["action"] == "message" and "parameters" in row["content"]
-    request = request_for(row["content"]["category"] if is_template else None)
-    return request if row["by_person"] else replace(request, by="program")
+def _asked(row: Any) -> Asked:
+    """What the gate is asked about a part: for something done to a message that exists, as for an answer."""
+    if row["action"] != "message" or row["purpose_id"] is None:
+        return Asked(row["conversation_id"])
+    return Asked(row["conversation_id"], row["purpose_id"], row["message_id"], row["wanted_at"])
+
+
+def _request(row: Any, recipient: Recipient) -> gate.Request:
+    """What a part is to the gate. What a person asked for was written by them, however long it waited; what the content rules found
+    was approved before it came here."""
+    is_message = row["action"] == "message"
+    category = row["content"]["category"] if is_message and "parameters" in row["content"] else None
+    purpose_id = row["purpose_id"] if is_message else None
+    request = request_for(recipient.purpose_kind, purpose_id, category, by_person=row["by_person"])
+    return replace(request, purpose=row["purpose"]) if is_message and row["purpose"] else request
 
 
 def _action(

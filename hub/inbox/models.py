@@ -26,7 +26,7 @@ from sqlmodel import Field, SQLModel
 from hub.core.ids import new_id
 from hub.core.models import Tenant, TenantRow, one_of, refers, when
 
-MESSAGE_STATES = ("queued", "sending", "accepted", "sent", "delivered", "read", "failed", "unknown")
+MESSAGE_STATES = ("held", "queued", "sending", "accepted", "sent", "delivered", "read", "failed", "unknown")
 """States of an outgoing message; the allowed steps are drawn in `docs/architecture.md`. Inbound messages have none."""
 MESSAGE_KINDS = (
     "text", "media", "location", "contact", "choice", "interactive", "sheet", "template", "cards", "times", "unsupported",
@@ -116,6 +116,8 @@ class Contact(TenantRow, table=True):
 
     name: str
     language: str = ""
+    zone: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """Where their day is, by IANA name; empty: as their phone number says, or the organisation's."""
     created_at: datetime = when()
 
 
@@ -294,6 +296,16 @@ class Message(TenantRow, table=True):
         refers("conversation_id", "conversation"),
         refers("author_id", "member"),
         refers("purpose_id", "purpose"),
+        refers("reviewed_by", "member"),
+        Index("message_held", "organisation_id", "arrived_at", postgresql_where=text("state = 'held'")),
+        Index(
+            "message_purpose",
+            "organisation_id",
+            "conversation_id",
+            "purpose_id",
+            "arrived_at",
+            postgresql_where=text("purpose_id IS NOT NULL"),
+        ),
         one_of("direction", "in", "out", "note", "event"),
         one_of("kind", *MESSAGE_KINDS),
         CheckConstraint(
@@ -317,6 +329,9 @@ class Message(TenantRow, table=True):
     client_key: str | None = None
     purpose_id: UUID | None = None
     """What it was written for, where that is more than an answer (`hub.consent.models.Purpose`)."""
+    reviewed_by: UUID | None = None
+    reviewed_at: datetime | None = when(default=None, nullable=True)
+    """Who let a held message go, or not (R-238)."""
     state: str | None = None
     failure: str = ""
     """The gate's rule or the error code of a failed or unknown message; its words are in the catalogue."""

@@ -7,17 +7,19 @@ There is no other road. After a withdrawal has committed only attempts already c
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 import structlog
 
-from hub.channels.templates import read_template
+from hub.channels.templates import Kept, read_template
 from hub.connectors.errors import UnsupportedContent
 from hub.connectors.events import Location, OutboundContent
 from hub.consent import gate
 from hub.consent.gate import Decision, SendBlocked
+from hub.consent.ledger import note_told
+from hub.consent.purposes import first_purpose
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput, NotFound
@@ -26,7 +28,8 @@ from hub.inbox.attachments import lock_uploads, take_uploads
 from hub.inbox.compose import Filled, compose, compose_template
 from hub.inbox.content import clean, store, store_part
 from hub.inbox.drafts import remove_draft
-from hub.inbox.facts import Recipient, load_recipients
+from hub.inbox.facts import Asked, Recipient, load_asked, load_recipients
+from hub.inbox.findings import find_in
 from hub.inbox.models import CHAT
 from hub.inbox.preview import PREVIEW
 from hub.inbox.waiting import due_after_earlier
@@ -40,7 +43,7 @@ MARKETING: Final = "marketing"
 
 
 class Author(Protocol):
-    """Who acts: `hub.organisations.access.Access`."""
+    """A person who acts: `hub.organisations.access.Access`."""
 
     @property
     def organisation_id(self) -> UUID: ...
@@ -48,6 +51,15 @@ class Author(Protocol):
     def member_id(self) -> UUID: ...
     @property
     def session_id(self) -> UUID: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A newsletter, a rule, a confirmation: what acts for an organisation without a person at this moment."""
+
+    organisation_id: UUID
+    member_id: None = None
+    session_id: None = None
 
 
 async def may_reply(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -> Decision:
@@ -63,9 +75,11 @@ async def may_reply_all(runtime: Runtime, unit: UnitOfWork, conversation_ids: li
 
 async def submit(
     runtime: Runtime,
-    author: Author,
+    author: Author | Program,
     conversation_id: UUID,
     *,
+    purpose: Literal["reply", "opt_in_request", "opt_out_receipt"] = "reply",
+    purpose_id: UUID | None = None,
     text: str = "",
     client_key: str,
     files: Sequence[UUID] = (),
@@ -75,10 +89,12 @@ async def submit(
     reply_to: UUID | None = None,
     priority: int = CHAT,
 ) -> UUID:
-    """Write a reply and queue it; the message's id. The same `client_key` again gives the same message: a double click sends once.
+    """Write a message and queue it; its id. The same `client_key` again gives the same message: a double click sends once.
 
-    `files` are the author's uploads in this conversation, `options` the answers to press, `reply_to` the message that is answered;
-    a `template` goes without text, with the file that it needs.
+    Without more it is an answer; with a `purpose_id` it is what the business writes by itself for that purpose. A template that is
+    advertising is always for one: for the organisation's first, where none is named. `files` are the author's uploads in this
+    conversation, `options` the answers to press, `reply_to` the message that is answered; a `template` goes without text, with the
+    file that it needs. What the content rules find waits, held, for a second person (`reviews.py`).
     Raises InvalidInput (empty or not expressible), NotFound, or SendBlocked, for which only the decision is kept.
     """
     text = clean(text.replace("\r\n", "\n")).strip()
@@ -96,15 +112,27 @@ async def submit(
         )
         if existing is not None:
             return existing
-        recipient = await load_recipient(runtime, unit, conversation_id)
-        kept = await read_template(unit, recipient.channel_id, template.template_id) if template else None
-        decision = gate.decide(recipient.facts, request_for(kept.category if kept else None))
+        kept = await _read_template(unit, conversation_id, template) if template else None
+        if kept and kept.category == MARKETING and purpose_id is None:
+            purpose_id = await first_purpose(unit, "marketing")
         message_id = ids.new_id()
+        recipient = await load_one(runtime, unit, Asked(conversation_id, purpose_id, message_id))
+        if purpose_id and not recipient.purpose_kind:
+            raise NotFound("no such purpose")
+        request = replace(
+            request_for(
+                recipient.purpose_kind, purpose_id, kept.category if kept else None, by_person=author.member_id is not None
+            ),
+            findings=await find_in(unit, recipient.connector, text),
+        )
+        if purpose != "reply":
+            request = replace(request, purpose=purpose)
+        decision = gate.decide(recipient.facts, request)
         if decision.verdict == "refuse":
-            await keep_decisions(unit, "submit", [(decision, conversation_id, None, author.member_id)])
+            await keep_decisions(unit, "submit", [(decision, conversation_id, None, author.member_id)], purpose_id)
         else:
             reply_to_key = await key_of(unit, conversation_id, reply_to) if reply_to else None
-            uploads = await lock_uploads(unit, conversation_id, author.member_id, files)
+            uploads = await lock_uploads(unit, conversation_id, author.member_id, files) if author.member_id else []
             if uploads and recipient.connector.capabilities.media_by_link and runtime.settings.public_url is None:
                 raise InvalidInput(
                     "the provider fetches files, and this hub has no address", field="files", reason="no_public_address"
@@ -114,11 +142,16 @@ async def submit(
             else:
                 content = compose(recipient.connector.capabilities, text, uploads, options, location)
             category = kept.category if kept else ""
-            message = _Written(message_id, content, split(recipient, content), client_key, reply_to_key, priority, category)
+            message = _Written(
+                message_id, content, split(recipient, content), client_key, reply_to_key, priority, category, purpose, purpose_id
+            )
             await _write(unit, author, conversation, recipient, message, decision)
             await take_uploads(unit, message_id, files)
-            await remove_draft(unit, author.member_id, conversation_id, "reply")
-            await keep_decisions(unit, "submit", [(decision, conversation_id, message_id, author.member_id)])
+            if author.member_id and purpose_id is None:
+                await remove_draft(unit, author.member_id, conversation_id, "reply")
+            await keep_decisions(unit, "submit", [(decision, conversation_id, message_id, author.member_id)], purpose_id)
+            if purpose == "opt_out_receipt":
+                await note_told(unit, recipient.consent_key)
             tenant = unit.tenant
             unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, recipient.channel_id, "out"))
             if conversation["unread"] and "read" in recipient.connector.capabilities.actions:  # whoever answers has read
@@ -151,10 +184,22 @@ async def _lock_conversation(unit: UnitOfWork, conversation_id: UUID) -> Any:
 
 async def load_recipient(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -> Recipient:
     """Whom a conversation is with; NotFound."""
-    recipients = await load_recipients(unit, runtime.connectors, [conversation_id])
-    if conversation_id not in recipients:
+    return await load_one(runtime, unit, Asked(conversation_id))
+
+
+async def load_one(runtime: Runtime, unit: UnitOfWork, asked: Asked) -> Recipient:
+    """What the gate knows about this; NotFound."""
+    recipients = await load_asked(unit, runtime.connectors, [asked])
+    if asked not in recipients:
         raise NotFound("no such conversation")
-    return recipients[conversation_id]
+    return recipients[asked]
+
+
+async def _read_template(unit: UnitOfWork, conversation_id: UUID, template: Filled) -> Kept:
+    channel_id = await unit.sql.fetchval(
+        "SELECT channel_id FROM conversation WHERE organisation_id = $1 AND id = $2", unit.tenant, conversation_id
+    )
+    return await read_template(unit, channel_id, template.template_id)
 
 
 async def key_of(unit: UnitOfWork, conversation_id: UUID, message_id: UUID) -> str:
@@ -191,29 +236,40 @@ class _Written:
     priority: int
     category: str
     """Of a template, in the provider's words; empty for everything else."""
+    purpose: str
+    purpose_id: UUID | None
 
 
-def request_for(category: str | None) -> gate.Request:
-    """What a person asks the gate for: an answer, or a template of this category."""
-    if category is None:
-        return gate.Request(purpose="reply")
-    return gate.Request(purpose="reply", form="template", marketing=category == MARKETING)
+def request_for(kind: str, purpose_id: UUID | None, category: str | None, *, by_person: bool) -> gate.Request:
+    """What the gate is asked for: an answer, or something for a purpose of this `kind`; as a template of this category, or freely.
+    A template that is advertising stays advertising, whatever purpose it is sent for."""
+    purpose: Literal["reply", "service", "marketing"] = "reply"
+    if kind == "marketing" or category == MARKETING:
+        purpose = "marketing"
+    elif kind == "service":
+        purpose = "service"
+    form: Literal["free", "template"] = "free" if category is None else "template"
+    return gate.Request(purpose=purpose, purpose_id=purpose_id, form=form, by="person" if by_person else "program")
 
 
 async def _write(
-    unit: UnitOfWork, author: Author, conversation: Any, recipient: Recipient, message: _Written, decision: Decision
+    unit: UnitOfWork, author: Author | Program, conversation: Any, recipient: Recipient, message: _Written, decision: Decision
 ) -> None:
     now = clock.now()
     seq = conversation["last_seq"] + 1
     due_at = await due_after_earlier(unit, conversation["id"], seq, decision.until or now)
     stored = store(message.content)
-    about = {"reply_to": message.reply_to_key} if message.reply_to_key else {}
+    about: dict[str, object] = {"reply_to": message.reply_to_key} if message.reply_to_key else {}
     kind = {"category": message.category} if message.category else {}
+    state = "held" if decision.verdict == "hold" else "queued"
+    about |= {"findings": decision.evidence["findings"]} if decision.verdict == "hold" else {}
+    if message.purpose != "reply":
+        about |= {"purpose": message.purpose}
     await unit.sql.execute(
         """
         INSERT INTO message (organisation_id, id, conversation_id, seq, direction, kind, text, content, at, sequence, arrived_at,
-                             author_id, session_id, client_key, state, failure, failure_text)
-        VALUES ($1, $2, $3, $4, 'out', $5, $6, $7::jsonb, $8, 0, $8, $9, $10, $11, 'queued', '', '')
+                             author_id, session_id, client_key, state, failure, failure_text, purpose_id)
+        VALUES ($1, $2, $3, $4, 'out', $5, $6, $7::jsonb, $8, 0, $8, $9, $10, $11, $12, '', '', $13)
         """,
         unit.tenant,
         message.id,
@@ -226,14 +282,16 @@ async def _write(
         author.member_id,
         author.session_id,
         message.client_key,
+        state,
+        message.purpose_id,
     )
     parts = [store_part(part) for part in message.parts]
     await unit.sql.execute(
         """
         INSERT INTO message_part (organisation_id, id, message_id, part_no, conversation_id, channel_id, message_seq, text, content,
                                   reply_to_key, priority, state, due_at, tries)
-        SELECT $1, id, $2, no - 1, $3, $4, $5, text, content::jsonb, CASE no WHEN 1 THEN $6 END, $7, 'queued', $8, 0
-        FROM unnest($9::uuid[], $10::text[], $11::text[]) WITH ORDINALITY AS row(id, text, content, no)
+        SELECT $1, id, $2, no - 1, $3, $4, $5, text, content::jsonb, CASE no WHEN 1 THEN $6 END, $7, $8, $9, 0
+        FROM unnest($10::uuid[], $11::text[], $12::text[]) WITH ORDINALITY AS row(id, text, content, no)
         """,
         unit.tenant,
         message.id,
@@ -242,6 +300,7 @@ async def _write(
         seq,
         message.reply_to_key,
         message.priority,
+        state,
         due_at,
         [ids.new_id() for _ in parts],
         [part.text for part in parts],
@@ -266,15 +325,20 @@ async def _write(
     )
 
 
-async def keep_decisions(unit: UnitOfWork, stage: str, kept: list[tuple[Decision, UUID | None, UUID | None, UUID | None]]) -> None:
-    """Keep what the gate said: (decision, conversation, message, member)."""
+async def keep_decisions(
+    unit: UnitOfWork,
+    stage: str,
+    kept: list[tuple[Decision, UUID | None, UUID | None, UUID | None]],
+    purpose_id: UUID | None = None,
+) -> None:
+    """Keep what the gate said: (decision, conversation, message, member), all for this purpose if they were for one."""
     if not kept:
         return
     await unit.sql.execute(
         """
         INSERT INTO gate_decision (organisation_id, id, at, stage, conversation_id, message_id, member_id, verdict, rule,
-                                   evidence, until)
-        SELECT $1, id, $2, $3, conversation_id, message_id, member_id, verdict, rule, evidence::jsonb, until
+                                   evidence, until, purpose_id)
+        SELECT $1, id, $2, $3, conversation_id, message_id, member_id, verdict, rule, evidence::jsonb, until, $12
         FROM unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::timestamptz[])
             AS row(id, conversation_id, message_id, member_id, verdict, rule, evidence, until)
         """,
@@ -289,4 +353,5 @@ async def keep_decisions(unit: UnitOfWork, stage: str, kept: list[tuple[Decision
         [decision.rule for decision, *_ in kept],
         [json.dumps(decision.evidence, default=str) for decision, *_ in kept],
         [decision.until for decision, *_ in kept],
+        purpose_id,
     )

@@ -1,6 +1,6 @@
 """The order of an outgoing message's states. Status only moves forward, on the provider's evidence (I3).
 
-    queued < sending < unknown < accepted < sent < failed < delivered < read
+    held < queued < sending < unknown < accepted < sent < failed < delivered < read
 
 `failed` ranks above `sent`, because a provider may give up after accepting, and below `delivered`, because arrival is evidence
 against a failure. Taking the highest rank ever reported makes the result the same in whatever order the reports come.
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from hub.core.db import UnitOfWork
 
-ORDER = ("queued", "sending", "unknown", "accepted", "sent", "failed", "delivered", "read")
+ORDER = ("held", "queued", "sending", "unknown", "accepted", "sent", "failed", "delivered", "read")
 BAD = ("unknown", "failed")
 """Somebody has to look: it is our turn again."""
 _RANK = {state: rank for rank, state in enumerate(ORDER)}

@@ -93,6 +93,38 @@ PARAMETERS: Final = (
     Parameter("provider_terms.grace", {"days": 30}, "how long a channel sends under terms not yet accepted", "hub", "R-180"),
     Parameter("threema.territory", ["DE", "AT", "GB"], "registered seats that may use Threema", "whappodo", "III.7.2"),
     Parameter("allowed_regions", ["any"], "where messengers may process data; others need a consent", "innovaphone", "K.5.6"),
+    Parameter("consent.frequency", {"messages": 4, "days": 7}, "advertising to one person for one purpose", "hub", "issue 5"),
+    Parameter(
+        "consent.quiet_hours", {"from": "20:00", "until": "08:00"}, "no advertising, in the recipient's day", "hub", "issue 5"
+    ),
+    Parameter("consent.service_opt_in", [], "messengers whose service messages need an opt-in after the window", "hub", "R-221"),
+    Parameter(
+        "content_review",
+        {
+            "rivals": [
+                "WhatsApp",
+                "Telegram",
+                "Signal",
+                "Threema",
+                "Facebook Messenger",
+                "Instagram",
+                "WeChat",
+                "LINE",
+                "KakaoTalk",
+            ],
+            "invitations": ["t.me", "telegram.me", "wa.me", "chat.whatsapp.com", "m.me", "ig.me", "signal.me", "signal.group"],
+            "sponsorship": [
+                "sponsored by Viber",
+                "gesponsert von Viber",
+                "Viber empfiehlt",
+                "Viber recommends",
+                "powered by Viber",
+            ],
+        },
+        "what a second person looks at before it leaves over Viber",
+        "whappodo",
+        "III.9.6",
+    ),
     Parameter("signup.flow", {"accepted_by": ["confirmation", "credentials"]}, "acceptance of a sign-up", "whappodo", "II.4.4"),
 )
 

@@ -8,31 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.consent import ledger, locks, purposes
+from hub.consent import ledger, purposes
 from hub.consent.chain import Change
 from hub.consent.purposes import Wording
 from hub.consent.states import Grant, Kind, join_grants
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput
+from tests.consent.support import WORDS, define_purpose, record
 from tests.support import HubUnderTest, telegram_text
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-WORDS = {
-    "de": Wording("Radpost", "Ich möchte die Radpost erhalten."),
-    "en": Wording("Bike letter", "I want to get the bike letter."),
-}
 PHONE, OTHER = ("whatsapp", "", "436605550172"), ("whatsapp", "", "AT.1234")
-
-
-async def define(hub: HubUnderTest, key: str = "newsletter", kind: str = "marketing") -> UUID:
-    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-        return await purposes.define_purpose(unit, hub.owner, key=key, kind=kind, words=WORDS)
-
-
-async def record(hub: HubUnderTest, *changes: Change) -> None:
-    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-        await locks.lock_addresses(unit, {change.key for change in changes} | {OTHER})
-        await ledger.record(unit, hub.runtime.vault, hub.runtime.hooks, changes)
 
 
 def said(kind: Kind, purpose_id: UUID | None, seconds: int, key: tuple[str, str, str] = PHONE, **more: Any) -> Change:
@@ -56,7 +42,7 @@ async def _state(unit: UnitOfWork, purpose_id: UUID, key: tuple[str, str, str], 
 
 async def test_other_words_are_another_version_and_the_old_one_stays(hub: HubUnderTest) -> None:
     """R-222: evidence names the exact text and its version, so a version never changes."""
-    purpose_id = await define(hub)
+    purpose_id = await define_purpose(hub)
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         other = {**WORDS, "de": Wording("Radpost", "Ich möchte jede Woche die Radpost erhalten.")}
         assert await purposes.revise_purpose(unit, hub.owner, purpose_id, WORDS) == 1
@@ -67,12 +53,12 @@ async def test_other_words_are_another_version_and_the_old_one_stays(hub: HubUnd
         with pytest.raises(InvalidInput, match="German and English"):
             await purposes.revise_purpose(unit, hub.owner, purpose_id, {"de": WORDS["de"]})
     with pytest.raises(Conflict):
-        await define(hub)
+        await define_purpose(hub)
 
 
 async def test_a_purpose_is_granted_withdrawn_and_granted_anew(hub: HubUnderTest) -> None:
     """Per purpose: one that is withdrawn leaves the other; a stop ends both; what is granted after it holds again."""
-    letter, orders = await define(hub), await define(hub, "orders", "service")
+    letter, orders = await define_purpose(hub), await define_purpose(hub, "orders", "service")
     assert await state_of(hub, letter) == "unknown"
     await record(hub, said("granted", letter, 1), said("granted", orders, 1))
     await record(hub, said("withdrawn", letter, 5))
@@ -89,7 +75,7 @@ async def test_a_purpose_is_granted_withdrawn_and_granted_anew(hub: HubUnderTest
 
 async def test_a_question_is_open_until_it_is_void(hub: HubUnderTest) -> None:
     """R-227: asked is not granted."""
-    letter = await define(hub)
+    letter = await define_purpose(hub)
     await record(hub, said("asked", letter, 0, until=AT + timedelta(hours=72)))
     assert (await state_of(hub, letter, seconds=10), await state_of(hub, letter, seconds=72 * 3600)) == ("asked", "unknown")
     await record(hub, said("granted", letter, 20))
@@ -98,7 +84,7 @@ async def test_a_question_is_open_until_it_is_void(hub: HubUnderTest) -> None:
 
 async def test_what_one_address_took_back_is_taken_back_at_the_other(hub: HubUnderTest) -> None:
     """Design 8: two addresses of one person, the strictest state wins; who never said anything takes over what was said."""
-    letter, orders = await define(hub), await define(hub, "orders", "service")
+    letter, orders = await define_purpose(hub), await define_purpose(hub, "orders", "service")
     await record(hub, said("granted", letter, 5), said("granted", orders, 5), said("withdrawn", letter, 1, OTHER))
     link = Change(*PHONE, "linked", AT + timedelta(seconds=6), {"source": "provider"}, other=OTHER[2])
     back = Change(*OTHER, "linked", AT + timedelta(seconds=6), {"source": "provider"}, other=PHONE[2])
@@ -110,7 +96,7 @@ async def test_what_one_address_took_back_is_taken_back_at_the_other(hub: HubUnd
 
 async def test_only_what_waits_for_that_purpose_is_stopped(hub: HubUnderTest) -> None:
     """R-223: a purpose that is withdrawn stops its own queued messages and leaves the answers."""
-    letter = await define(hub)
+    letter = await define_purpose(hub)
     channel = await hub.connect()
     await hub.deliver(channel, telegram_text(1, "Hallo"))
     await hub.settle()

@@ -24,6 +24,7 @@ from hub.inbox.compose import Filled
 from hub.inbox.content import read_part, store_part
 from hub.inbox.rate import SharedBudget
 from hub.inbox.wording import fill, read_wording
+from tests.consent.support import define_purpose, grant
 from tests.inbox.pages_support import conv, visit
 from tests.inbox.thread_support import uploaded
 from tests.probe import Probe, ProbeSettings
@@ -148,20 +149,28 @@ async def test_after_the_window_only_an_approved_template_goes(hub: HubUnderTest
     assert await hub.value("SELECT rule FROM gate_decision WHERE message_id = $1", message_id) == "template"
 
 
-async def test_advertising_needs_an_opt_in_even_as_a_template(hub: HubUnderTest) -> None:
+async def test_advertising_needs_consent_to_its_purpose_even_as_a_template(hub: HubUnderTest) -> None:
+    """R-220: what the provider asked by itself is no consent to a newsletter; a template that is advertising goes for the first
+    purpose that is, and the stop that comes while it waits holds."""
     channel = await hub.connect("able", token="t")
     conversation_id = await wrote(hub, channel)
     kept = await keep(hub, channel, record("angebot", category="marketing", components=({"type": "BODY", "text": "Rabatt"},)))
-    with pytest.raises(SendBlocked) as refusal:
-        await hub.reply(conversation_id, "", template=Filled(kept["angebot"], []))
-    assert refusal.value.decision.rule == "opt_in_needed"
-    await hub.deliver(channel, [{"type": "opted_in", "key": "c1", "at": NOW, "from": "anna", "text": "Ja"}])
-    await hub.settle()
+    purpose_id = await define_purpose(hub)
+    for said in ("opted_in", None):
+        if said:
+            await hub.deliver(channel, [{"type": said, "key": "c1", "at": NOW, "from": "anna", "text": "Ja"}])
+            await hub.settle()
+        with pytest.raises(SendBlocked) as refusal:
+            await hub.reply(conversation_id, "", template=Filled(kept["angebot"], []))
+        assert refusal.value.decision.rule == "no_consent"
+    refused = (await hub.rows("SELECT purpose_id FROM gate_decision ORDER BY at LIMIT 1"))[0]
+    assert refused["purpose_id"] == purpose_id
+    await grant(hub, purpose_id, ("able", str(channel.id), "anna"))
     message_id = await hub.reply(conversation_id, "", template=Filled(kept["angebot"], []))
     await hub.deliver(channel, [{"type": "marketing_stopped", "key": "c2", "at": NOW + 1, "from": "anna"}])
     await hub.settle()  # the gate is asked again at the claim
-    row = (await hub.rows("SELECT state, failure FROM message WHERE id = $1", message_id))[0]
-    assert tuple(row) == ("failed", "marketing_stopped") and not sent
+    row = (await hub.rows("SELECT state, failure, purpose_id FROM message WHERE id = $1", message_id))[0]
+    assert tuple(row) == ("failed", "marketing_stopped", purpose_id) and not sent
 
 
 async def test_the_composer_offers_what_may_go_with_its_words_and_blanks(hub: HubUnderTest) -> None:

@@ -58,6 +58,7 @@ class Google:
         max_text=LONGEST_TEXT,
         text_unit="utf8",
         confirms=frozenset({"delivered", "read"}),
+        phone_addresses=True,
         reply_window_hours=None,
         address_scope="messenger",
         idempotent_sends=True,

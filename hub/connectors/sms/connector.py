@@ -53,6 +53,7 @@ class Sms:
         max_text=LONGEST,
         text_unit="utf16",
         confirms=frozenset({"sent", "delivered"}),
+        phone_addresses=True,
         reply_window_hours=None,
         address_scope="messenger",
         idempotent_sends=False,

@@ -77,6 +77,8 @@ class Viber:
         choice=CHOICE,
         contact=True,
         media_by_link=True,
+        opt_in_always=True,
+        content_review=True,
     )
     settings = ViberSettings
     keeps_headers: frozenset[str] = frozenset()

@@ -44,6 +44,7 @@ class WhatsApp:
         max_text=LONGEST_TEXT,
         text_unit="characters",
         confirms=frozenset({"sent", "delivered", "read"}),
+        phone_addresses=True,
         reply_window_hours=24,
         address_scope="messenger",  # a number is the same person everywhere, and no two portfolios share an id
         idempotent_sends=False,
