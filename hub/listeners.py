@@ -3,7 +3,7 @@
 from hub.channels.hooks import AccountReplaced, ChannelBlocked, ChannelOpened
 from hub.consent.hooks import BarLifted, ConsentWithdrawn, PersonBlocked, PersonErased
 from hub.core.hooks import Hooks
-from hub.inbox import quiet, replaced, service, waiting
+from hub.inbox import quiet, replaced, service, suspects, waiting
 from hub.organisations.hooks import TeamRemoved
 from hub.webchat import visitors
 
@@ -12,6 +12,7 @@ def subscribe(hooks: Hooks) -> Hooks:
     """Who listens to whom, in the order of calling."""
     hooks.subscribe(ConsentWithdrawn, waiting.stop_queued)
     hooks.subscribe(ConsentWithdrawn, quiet.bar_conversations)
+    hooks.subscribe(ConsentWithdrawn, suspects.compare_withdrawal)
     hooks.subscribe(BarLifted, quiet.lift_bar)
     hooks.subscribe(PersonBlocked, waiting.stop_queued)
     hooks.subscribe(PersonErased, visitors.forget)

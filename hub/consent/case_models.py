@@ -26,7 +26,7 @@ class AbuseCase(TenantRow, table=True):
         refers("opened_by", "member"),
         refers("closed_by", "member"),
         refers("repeats", "abuse_case"),
-        one_of("source", "", "member", "channel"),
+        one_of("source", "", "person", "member", "channel"),
     )
     number: str
     categories: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))

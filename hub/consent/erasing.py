@@ -192,8 +192,9 @@ async def _take(unit: UnitOfWork, keys: Collection[Key]) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-async def destroy_archives(unit: UnitOfWork, zone: ZoneInfo) -> int:
-    """Destroy proofs whose day has come; how many."""
+async def destroy_archives(unit: UnitOfWork) -> int:
+    """Destroy proofs whose day has come in the organisation's zone; how many."""
+    zone = ZoneInfo(await unit.sql.fetchval("SELECT zone FROM organisation WHERE id = $1", unit.tenant))
     status: str = await unit.sql.execute(
         "DELETE FROM proof_archive WHERE organisation_id = $1 AND delete_on <= $2", unit.tenant, day_of(clock.now(), zone)
     )

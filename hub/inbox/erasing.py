@@ -24,6 +24,7 @@ from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput
 from hub.core.feed import note_change
 from hub.inbox.person import Person, lock_person
+from hub.inbox.suspects import freeze_evidence
 from hub.organisations import audit
 from hub.organisations.actor import Access
 from hub.runtime import Runtime
@@ -84,6 +85,7 @@ async def erase_person(
         person.conversation_ids,
     )
     message_ids = [row["id"] for row in messages]
+    await freeze_evidence(unit, runtime.vault, message_ids)
     await runtime.hooks.publish(unit, PersonErased(frozenset(keys), tuple(person.conversation_ids), tuple(message_ids)))
     await _take_deliveries(unit, person, message_ids)
     files = await _take_rows(unit, person, message_ids)

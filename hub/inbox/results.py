@@ -39,6 +39,7 @@ from hub.consent.chain import Change
 from hub.consent.states import Kind
 from hub.core import clock
 from hub.core.db import UnitOfWork, text_array
+from hub.inbox import suspects
 from hub.inbox.claiming import Claim
 from hub.inbox.content import store
 from hub.inbox.echoes import adopt_echoes
@@ -94,6 +95,7 @@ async def record_results(runtime: Runtime, unit: UnitOfWork, channel: OpenChanne
     await _move_parts(unit, results)
     await _record_done(unit, results)
     keys = await _keep_receipts(unit, channel.channel_id, results)
+    await suspects.compare(unit, [one.claim.message_id for one in results if isinstance(one.answer, Receipt) and _is_message(one)])
     await apply_effects(runtime, unit, channel.channel_id, [], new_keys=keys)
     note_messages_changed(unit, await draw_messages(unit, [result.claim.message_id for result in results]))
     await _judge_health(unit, channel.channel_id, results)

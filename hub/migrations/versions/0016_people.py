@@ -33,6 +33,7 @@ BEGIN
 END $$;
 -- Erasing a person takes what a decision knows of them; that it was made, when and by which rule, stays.
 GRANT UPDATE (evidence) ON gate_decision TO hub_app;
+GRANT DELETE ON consent_alias TO hub_app;
 """
 
 
@@ -101,7 +102,7 @@ def upgrade() -> None:
         _text("not_blocked_reason"),
         _when("closed_at"),
         _uuid("closed_by", nullable=True),
-        sa.CheckConstraint("source IN ('', 'member', 'channel')", name="source_known"),
+        sa.CheckConstraint("source IN ('', 'person', 'member', 'channel')", name="source_known"),
         sa.ForeignKeyConstraint(["organisation_id", "opened_by"], ["member.organisation_id", "member.id"]),
         sa.ForeignKeyConstraint(["organisation_id", "closed_by"], ["member.organisation_id", "member.id"]),
         sa.ForeignKeyConstraint(["organisation_id", "repeats"], ["abuse_case.organisation_id", "abuse_case.id"]),
