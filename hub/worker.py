@@ -16,7 +16,7 @@ from hub.core.hooks import Hooks
 from hub.core.queue import QUEUE
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
-from hub.inbox import dispatch, ingest, listening, media, sweeper
+from hub.inbox import dispatch, ingest, listening, media, naming, sweeper
 from hub.inbox.claiming import Sign
 from hub.listeners import subscribe
 from hub.runtime import Runtime, open_runtime, settle_memory
@@ -41,6 +41,8 @@ async def drain_lane(context: dict[str, Any], organisation: str, channel: str, d
                 await media.drain(runtime, organisation_id, channel_id, worker_id)
             case "care":
                 await care.drain(runtime, organisation_id, channel_id, worker_id)
+            case "names":
+                await naming.drain(runtime, organisation_id, channel_id, worker_id)
 
 
 async def show_sign(context: dict[str, Any], organisation: str, conversation: str, sign: Sign) -> None:

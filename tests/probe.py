@@ -7,6 +7,7 @@ payload is a JSON list of events in almost the words of `hub/connectors/events.p
 import hmac
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from hub.connectors.contract import (
     Account,
     AnswerPress,
     Capabilities,
+    CardsLimit,
     ChoiceLimit,
     DeleteMessage,
     EditMessage,
@@ -34,6 +36,7 @@ from hub.connectors.contract import (
 from hub.connectors.errors import MalformedPayload, Rejected, SignatureInvalid, UnsupportedContent
 from hub.connectors.events import (
     Album,
+    Cards,
     ChannelHealth,
     Choice,
     ConsentChanged,
@@ -60,6 +63,7 @@ from hub.connectors.events import (
     StatusUpTo,
     TemplateChanged,
     Text,
+    TimeChoice,
     Typing,
     Unrecognised,
     Unsupported,
@@ -94,6 +98,8 @@ class Probe:
         max_caption=200,
         location=True,
         choice=ChoiceLimit(options=3, label=20),
+        cards=CardsLimit(cards=3, title=40, text=100, options=2, label=20),
+        times=True,
         replies=True,
         actions=frozenset({"edit", "delete", "react", "typing"}),
         reactions=("👍", "👎", "❤", "🔥", "🎉", "👏", "😁", "😢", "🙏", "🤔"),
@@ -117,6 +123,8 @@ class Probe:
     def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
         if isinstance(content, Media | Album) and content.caption and len(content.caption.text) > 200:
             raise UnsupportedContent("caption_too_long")
+        if isinstance(content, Cards) and content.text:
+            return [Text(text=content.text), replace(content, text="")]
         if isinstance(content, Text) and len(content.text) > 1000:
             text = content.text
             return [Text(text=text[at : at + 1000]) for at in range(0, len(text), 1000)]
@@ -160,7 +168,7 @@ def _told(action: OutboundAction) -> dict[str, Any]:
 
 def _read_file(file: OutboundFile) -> str:
     with file.open() as opened:
-        return opened.read().decode()
+        return opened.read().decode(errors="replace")
 
 
 def _content(content: OutboundContent) -> dict[str, Any]:
@@ -177,6 +185,11 @@ def _content(content: OutboundContent) -> dict[str, Any]:
             return {"place": [content.latitude, content.longitude, content.title]}
         case Choice():
             return {"text": content.text.text, "options": [[option.id, option.label] for option in content.options]}
+        case TimeChoice():
+            slots = [[slot.id, slot.start.isoformat(), slot.minutes] for slot in content.slots]
+            return {"text": content.text.text, "event": content.event_title, "slots": slots}
+        case Cards():
+            return {"cards": [[one.title, one.text, [option.label for option in one.options]] for one in content.items]}
         case _:
             raise UnsupportedContent("not_for_the_probe")
 
@@ -208,6 +221,7 @@ def _event(raw: dict[str, Any]) -> Event:
                 forwarded_from=raw.get("forwarded_from", ""),
                 album=raw.get("album", ""),
                 press=raw.get("press", ""),
+                piece_of=raw.get("piece_of", ""),
                 referral=referral,
             )
         case "echo":

@@ -15,7 +15,7 @@ from hub.channels import care
 from hub.channels import service as channels
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import alarm, dispatch, ingest, media, outbound, sweeper
+from hub.inbox import alarm, dispatch, ingest, media, naming, outbound, sweeper
 from hub.organisations import service as organisations
 from hub.organisations import sessions
 from hub.organisations.actor import Access
@@ -139,6 +139,7 @@ class HubUnderTest:
                 await media.drain(self.runtime, lane["organisation_id"], lane["channel_id"], self.worker_id)
                 await dispatch.drain(self.runtime, self._clients, lane["organisation_id"], lane["channel_id"], self.worker_id)
                 await care.drain(self.runtime, lane["organisation_id"], lane["channel_id"], self.worker_id)
+                await naming.drain(self.runtime, lane["organisation_id"], lane["channel_id"], self.worker_id)
         raise AssertionError("the hub does not come to rest")
 
     async def rows(self, statement: str, *values: Any, organisation_id: UUID | None = None) -> list[Any]:

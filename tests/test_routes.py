@@ -88,6 +88,8 @@ GET  /o/{slug}/inbox                                       read_inbox
 GET  /o/{slug}/inbox/{view}                                read_inbox
 GET  /o/{slug}/inbox/{view}/{conversation}                 read_inbox
 GET  /o/{slug}/inbox/{view}/{conversation}/contact         read_inbox
+GET  /o/{slug}/conversations/new                           write_inbox
+POST /o/{slug}/conversations                               write_inbox
 GET  /o/{slug}/conversations/{conversation}/older          read_inbox
 GET  /o/{slug}/conversations/{conversation}/protocol       read_inbox
 POST /o/{slug}/conversations/{conversation}/messages       write_inbox

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 from alembic import command
 
+from hub.consent.chain import entry_hash
 from hub.core import ids
 from hub.migrations.run import configuration, migrate
 from tests.conftest import START, Servers
@@ -50,14 +51,20 @@ async def test_a_hub_of_the_first_version_is_brought_up_to_date(servers: Servers
             channel,
         )
         await _hand_over(connection, organisation, channel)
+        await _stop(connection, organisation)
         await to_thread(migrate, url, url)
         lanes = await connection.fetch("SELECT direction FROM channel_lane WHERE channel_id = $1 ORDER BY 1", channel)
-        assert [lane["direction"] for lane in lanes] == ["care", "in", "listen", "media", "out"]
+        assert [lane["direction"] for lane in lanes] == ["care", "in", "listen", "media", "names", "out"]
         assert await connection.fetchval("SELECT callback_url FROM channel") == ""  # registered anew at the next start
         old = json.loads(await connection.fetchval("SELECT content::text FROM message"))
         assert old["to"] == {"member": "mem_1", "team": None} and old["from"] == {"member": None, "team": None}
         place = await connection.fetchrow("SELECT urgency, place, rings_at FROM conversation")
         assert tuple(place) == (1, int(START.timestamp()) * 1_000_000, None)
+        entry = await connection.fetchrow("SELECT * FROM consent_entry")
+        covered = (bytes(32), organisation, 1, START, entry["subject_id"], b"c" * 32, b"sealed", "opt_out")
+        assert entry["hash"] == entry_hash(*covered) == await connection.fetchval("SELECT hash FROM ledger_head")
+        stopped = await connection.fetchrow("SELECT stopped_at, stopped_seq, bar FROM consent_state")
+        assert tuple(stopped) == (START, 1, "open")
         await to_thread(migrate, url, url)  # twice is the same as once
         await connection.close()
     finally:
@@ -107,5 +114,32 @@ async def _hand_over(connection: asyncpg.Connection, organisation: UUID, channel
         organisation,
         ids.new_id(),
         conversation,
+        START,
+    )
+
+
+async def _stop(connection: asyncpg.Connection, organisation: UUID) -> None:
+    """A ledger of the first version with one entry, and the state that rests on it."""
+    subject, here = ids.new_id(), b"h" * 32
+    await connection.execute(
+        """
+        INSERT INTO consent_entry (organisation_id, seq, at, kind, subject_id, commitment, details_sealed, previous_hash, hash)
+        VALUES ($1, 1, $2, 'opt_out', $3, $4, $5, $6, $7)
+        """,
+        organisation,
+        START,
+        subject,
+        b"c" * 32,
+        b"sealed",
+        bytes(32),
+        here,
+    )
+    await connection.execute("INSERT INTO ledger_head (organisation_id, seq, hash) VALUES ($1, 1, $2)", organisation, here)
+    await connection.execute(
+        """
+        INSERT INTO consent_state (organisation_id, messenger, scope, address, choice, choice_at, choice_seq, reach)
+        VALUES ($1, 'telegram', '', '7', 'opted_out', $2, 1, 'reachable')
+        """,
+        organisation,
         START,
     )

@@ -3,6 +3,7 @@
 
 import { place } from "./acts.js";
 import { Draft } from "./drafts.js";
+import { Cards, Choice, Times } from "./frames.js";
 import { ask, Offline } from "./http.js";
 import { mark } from "./marks.js";
 import { morph, parse } from "./morph.js";
@@ -19,6 +20,7 @@ export class Composer {
   #changed;
   #mode = "reply";
   #uploads;
+  #frames; // what a reply can hold besides its words, by the name of its tool
   #kept = null; // what came back after a failure: {key, body}
   #late = false; // a change of state waits until the field is empty and left
   #typedAt = -TYPING; // when the hub last heard that somebody types
@@ -35,6 +37,13 @@ export class Composer {
     this.#writing = writing;
     if (!this.#reply) return;
     this.#uploads = new Uploads(base, thread.id, () => this.#root, (text) => this.#warn(text), () => this.#ready());
+    const url = () => this.#action("files");
+    const rules = () => JSON.parse(this.#root.dataset.media);
+    const told = (text) => {
+      this.#warn(text);
+      this.#ready();
+    };
+    this.#frames = { choice: new Choice(), times: new Times(), cards: new Cards(url, rules, told) };
     thread.acts.onReply = (piece) => this.#answer(piece);
     thread.acts.onEdit = (piece) => this.#edit(piece);
     new Place(this.#root, (form) => this.#sendPlace(form));
@@ -42,14 +51,17 @@ export class Composer {
     this.#root.addEventListener("keydown", (event) => this.#key(event));
     this.#root.addEventListener("input", ({ target }) => {
       this.#remember();
+      if (target.closest(".ask")) this.#frame.draw();
       if (target.matches("#text, #note-text")) this.#writing(target.value.trim() ? this.#mode : null);
       if (target.id === "text") this.#type();
     });
-    this.#root.addEventListener("change", (event) => {
-      if (event.target.id !== "pick") return;
-      this.#uploads.add([...event.target.files]);
-      event.target.value = "";
-      this.#text.focus();
+    this.#root.addEventListener("change", ({ target }) => {
+      if (target.name === "card_picture") this.#frame.attach(target.closest(".one"), target.files[0]);
+      if (target.id === "pick") {
+        this.#uploads.add([...target.files]);
+        this.#text.focus();
+      }
+      if (target.type === "file") target.value = "";
     });
     this.#root.addEventListener("paste", (event) => {
       const files = [...event.clipboardData.files];
@@ -87,8 +99,9 @@ export class Composer {
   get #clientKey() {
     return document.getElementById("client-key");
   }
-  get #choice() {
-    return document.getElementById("choice");
+  // The frame that is open, if one is.
+  get #frame() {
+    return Object.values(this.#frames).find((frame) => frame.isOpen) ?? null;
   }
   get #answering() {
     return document.getElementById("answering");
@@ -97,7 +110,7 @@ export class Composer {
     return this.#mode === "reply" && Boolean(document.getElementById("pick"));
   }
   get #busy() {
-    return Boolean(this.#text) && (document.activeElement === this.#text || this.#text.value !== "" || this.#uploads.count > 0 || !(this.#choice?.hidden ?? true));
+    return Boolean(this.#text) && (document.activeElement === this.#text || this.#text.value !== "" || this.#uploads.count > 0 || this.#frame !== null);
   }
 
   // The hub's present word. While the person writes only the reason changes.
@@ -163,8 +176,8 @@ export class Composer {
   #ready() {
     const send = document.getElementById("send");
     if (!send) return;
-    const loading = this.#uploads.busy;
-    send.disabled = this.#root.dataset.may === "no" || loading > 0;
+    const loading = this.#uploads.busy > 0 || Object.values(this.#frames).some((frame) => frame.busy);
+    send.disabled = this.#root.dataset.may === "no" || loading;
     const saved = document.getElementById("saved");
     if (loading) saved.textContent = word("uploading");
     else if (saved.textContent === word("uploading")) saved.textContent = "";
@@ -177,16 +190,14 @@ export class Composer {
     else if (find("[data-anyway]")) this.#anyway();
     else if (button?.dataset.mark) this.#mark(button.dataset.mark);
     else if (button?.dataset.tool === "attach") document.getElementById("pick").click();
-    else if (button?.dataset.tool === "choice") this.#openChoice();
+    else if (button?.dataset.tool in this.#frames) this.#open(this.#frames[button.dataset.tool]);
     else if (button?.dataset.drop === "answer") this.#answer(null);
-    else if (button?.dataset.drop === "choice") this.#closeChoice();
+    else if (button?.dataset.drop in this.#frames) this.#close();
     else if (button?.dataset.drop === "change") this.#switch("reply");
-    else if (button && "more" in button.dataset) this.#addOption().focus();
-    else if (button && "less" in button.dataset) {
-      button.parentElement.remove();
-      if (this.#options.length) this.#label();
-      else this.#closeChoice();
-    }
+    else if (button && "more" in button.dataset) first(this.#frame.add()).focus();
+    else if (button && "less" in button.dataset) this.#less(button.closest("[data-rows] > *"));
+    else if (button && "picture" in button.dataset) button.closest(".one").querySelector("[type=file]").click();
+    else if (button && "unpicture" in button.dataset) this.#frame.detach(button.closest(".one"));
     if (button?.closest(".pop > .menu")) button.closest(".pop").open = false;
   }
 
@@ -205,9 +216,9 @@ export class Composer {
     } else if (key === "Escape" && target.id === "text" && !this.#answering.hidden) {
       event.stopPropagation();
       this.#answer(null);
-    } else if (key === "Enter" && target.name === "options") {
+    } else if (key === "Enter" && target.matches(".ask input")) {
       event.preventDefault();
-      if (target.value) this.#addOption(target.parentElement).focus();
+      if (target.value && target.matches("[name=options], [name=slot]")) first(this.#frame.add(target.parentElement)).focus();
     } else if (key.startsWith("Arrow") && target.matches("[role=tab]")) {
       this.#switch(this.#mode === "reply" ? "note" : "reply", true);
     }
@@ -271,78 +282,62 @@ export class Composer {
     button.disabled = false;
   }
 
-  // Answers to press.
-  get #options() {
-    return this.#choice ? [...this.#choice.querySelectorAll("[name=options]")] : [];
-  }
-
-  #openChoice() {
+  // One frame at a time, and none beside files.
+  #open(frame) {
     if (this.#uploads.count) {
       this.#warn(word("filesAlone"));
       return;
     }
-    this.#choice.hidden = false;
-    while (this.#options.length < 2) this.#addOption();
-    (this.#text.value ? this.#options[0] : this.#text).focus();
+    if (this.#frame && this.#frame !== frame) this.#frame.close();
+    frame.open();
+    (this.#text.value || frame === this.#frames.cards ? first(frame.node.querySelector("[data-rows]")) : this.#text).focus();
   }
 
-  #closeChoice() {
-    this.#choice.hidden = true;
-    this.#choice.querySelector("[data-options]").replaceChildren();
+  #close() {
+    this.#frame?.close();
     this.#text.focus();
   }
 
-  #addOption(after = null, value = "") {
-    const rows = this.#choice.querySelector("[data-options]");
-    if (this.#options.length >= Number(this.#choice.dataset.most)) return this.#options[this.#options.length - 1];
-    const row = this.#choice.querySelector("template").content.firstElementChild.cloneNode(true);
-    row.querySelector("input").value = value;
-    if (after) after.after(row);
-    else rows.append(row);
-    this.#label();
-    return row.querySelector("input");
-  }
-
-  #label() {
-    this.#options.forEach((field, at) => {
-      field.placeholder = word("option", at + 1);
-      field.setAttribute("aria-label", field.placeholder);
-    });
-    this.#choice.querySelector("[data-more]").disabled = this.#options.length >= Number(this.#choice.dataset.most);
+  // A row of the frame goes; the keyboard stays in the frame, or goes back to the text with the last one.
+  #less(row) {
+    const next = row.nextElementSibling ?? row.previousElementSibling;
+    this.#frame.drop(row);
+    (next ? first(next) : this.#text).focus();
   }
 
   // What is composed: as it is sent, and as it can be put back.
   #take() {
-    const options = this.#choice?.hidden ?? true ? [] : this.#options.map((field) => field.value.trim()).filter(Boolean);
+    const frame = this.#frame;
     const answer = this.#answering.querySelector("input").value;
     const body = new URLSearchParams({ text: this.#text.value.trim(), view: this.#reply.elements.view.value, reply_to: answer });
     for (const id of this.#uploads.ids) body.append("files", id);
-    for (const option of options) body.append("options", option);
-    return { body, options, answer };
+    frame?.write(body);
+    return { body, frame, answer };
   }
 
   #send() {
     if (!this.#text) return;
     const sent = this.#take();
-    const { body, options } = sent;
+    const { body, frame } = sent;
     const text = body.get("text");
-    if ((!text && !this.#uploads.count) || document.getElementById("send").disabled) return;
-    if (options.length && !text) {
-      this.#warn(word("askFirst"));
-      this.#text.focus();
+    if (document.getElementById("send").disabled) return;
+    const wrong = frame?.check(text);
+    if (wrong) {
+      this.#warn(wrong);
       return;
     }
+    if (!text && !this.#uploads.count && frame !== this.#frames.cards) return;
     if (this.#kept && this.#kept.body !== String(body)) this.#clientKey.value = newKey();
     this.#kept = null;
     sent.key = this.#clientKey.value;
     this.#clientKey.value = newKey();
-    const shown = [...this.#uploads.names, text, ...options].filter(Boolean).join("\n");
+    const shown = [...this.#uploads.names, text, ...(frame?.words ?? [])].filter(Boolean).join("\n");
     sent.files = this.#uploads.take();
     this.#text.value = "";
     this.#typedAt = -TYPING;
     this.#writing(null);
     this.#warn("");
-    if (this.#choice) this.#closeChoice();
+    sent.rows = frame?.lift();
     this.#answer(null);
     this.#thread.pend(sent.key, shown);
     const draft = this.#drafts.reply;
@@ -371,7 +366,7 @@ export class Composer {
     }
   }
 
-  #giveBack({ body, key, files, options, answer }) {
+  #giveBack({ body, key, files, frame, rows, answer }) {
     const text = body.get("text");
     if (this.#text.value) this.#text.value = `${text}\n\n${this.#text.value}`;
     else {
@@ -380,8 +375,7 @@ export class Composer {
       this.#kept = { key, body: String(body) };
     }
     this.#uploads.put(files);
-    if (options.length) this.#choice.hidden = false;
-    for (const option of options) this.#addOption(null, option);
+    if (frame && !this.#frame) frame.put(rows);
     const piece = answer && document.getElementById(answer);
     if (piece) this.#answer(piece);
     this.#remember();
@@ -392,7 +386,7 @@ export class Composer {
     if (String(this.#take().body) === this.#kept.body) {
       this.#text.value = "";
       this.#uploads.take();
-      if (this.#choice) this.#closeChoice();
+      this.#frame?.close();
       this.#answer(null);
     }
     this.#clientKey.value = newKey();
@@ -525,4 +519,9 @@ export class Composer {
 
 function newKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// Where a row begins to be filled in.
+function first(row) {
+  return row.querySelector("input, textarea");
 }

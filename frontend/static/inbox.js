@@ -269,6 +269,7 @@ listen({
   d: () => openMenu("due"),
   z: () => openMenu("snooze"),
   c: () => document.querySelector("#head [data-side]")?.click(),
+  w: () => document.querySelector("[data-start]")?.click(),
 });
 
 setInterval(colour, COLOUR);

@@ -82,6 +82,18 @@ class ChoiceLimit:
     label: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardsLimit:
+    """How many cards may stand side by side; of each how long title and text may be, in characters, and how many answers it has, of
+    how many characters."""
+
+    cards: int
+    title: int
+    text: int
+    options: int
+    label: int
+
+
 ActionKind = Literal["edit", "delete", "react", "typing", "read"]
 
 
@@ -107,7 +119,7 @@ class Capabilities:
     reactions           the emoji that are taken as reaction; empty with `react` in `actions`: any
     edit_hours          how long our own message can be changed or deleted; None: without end
     contact             a contact card can be sent
-    cards               how many cards side by side can be sent; 0: none
+    cards               cards side by side can be sent
     times               a question for a time can be sent
     templates           messages the provider has approved before are needed outside the reply window, and can be sent
     human_agent_days    a person (no program) may still answer so many days after the customer's last message, marked as such
@@ -115,6 +127,7 @@ class Capabilities:
     content_review      texts are looked at by the content rules (R-199), and what these find by a second person
     phone_addresses     addresses are phone numbers in digits, so that they tell where in the world somebody is
     media_by_link       the provider fetches files itself: `OutboundFile.link` is filled
+    erases_deleted      the provider wants what was taken back deleted here as well, words and files; else it goes from view
     webhook             the provider delivers to our address; False: we ask, whatever address we have (`Polls`)
     media_at_hand       files that come in were set aside in our own store before their message (the hub's own chat): `Media.ref` is
                         their id there, and nothing is fetched
@@ -137,7 +150,7 @@ class Capabilities:
     reactions: tuple[str, ...] = ()
     edit_hours: int | None = None
     contact: bool = False
-    cards: int = 0
+    cards: CardsLimit | None = None
     times: bool = False
     templates: bool = False
     human_agent_days: int = 0
@@ -145,6 +158,7 @@ class Capabilities:
     content_review: bool = False
     phone_addresses: bool = False
     media_by_link: bool = False
+    erases_deleted: bool = False
     webhook: bool = True
     media_at_hand: bool = False
 
@@ -465,14 +479,30 @@ class KnowsPeers(Protocol[S_contra]):
 
 
 @runtime_checkable
-class FindsPeople(Protocol[S_contra]):
-    """A connector that can tell whether somebody can be reached, and under which address."""
+class WritesFirst(Protocol):
+    """A connector where somebody can be written to who has not written before. Its catalogue names what to type
+    (`channel.<name>.first`) and, where it `FindsPeople` too, says that nobody was found (`.first.nobody`)."""
 
-    finds: frozenset[Literal["phone", "email", "address"]]
-    """By what people are found."""
+    def read_address(self, typed: str) -> Sender | None:
+        """Who is meant by what a person typed: a phone number, an id, a name; None: nobody can be. Pure. Where the connector
+        `FindsPeople` too, `provider_user_id` is what is asked for and the answer counts."""
+
+
+@runtime_checkable
+class FindsPeople(Protocol[S_contra]):
+    """A connector that can tell whether somebody can be reached, and under which address, before anything is sent."""
 
     async def find(self, query: str, account: Account[S_contra], http: AsyncClient) -> Sender | None:
-        """Who has this phone number (`+49…`), e-mail or address; None: nobody. Raises a SendError."""
+        """Who that is (`WritesFirst.read_address`); None: nobody who could be reached. Raises a SendError; Unreachable: it is
+        somebody, who takes no messages from us."""
+
+
+@runtime_checkable
+class NamesPeople(Protocol[S_contra]):
+    """A connector whose messages do not say who writes: names are asked for, once, when somebody is new."""
+
+    async def name_of(self, address: str, account: Account[S_contra], http: AsyncClient) -> Sender | None:
+        """What this person is called; None: nobody tells us. Raises a SendError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -163,7 +163,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cards:
-    """Cards side by side (Google RCS, Messenger). Only outbound. `text` is what the thread and a lesser messenger say instead."""
+    """Cards side by side (Google RCS, Messenger). Only outbound. `text` goes before them, where there is one."""
 
     text: str
     items: tuple[Card, ...]
@@ -250,8 +250,9 @@ class MessageReceived:
 
     `quote` is the part of the answered message that the customer marked. `forwarded_from` names who wrote it first, where it was
     passed on. Items with the same `album` are one message, whose files stand in the order of `sequence`. `press` is the provider's
-    handle of a pressed button that waits to be answered. `nonce` is what the sender's encryption uses for this message alone: one
-    that comes again under another key is a replay, and is dropped.
+    handle of a pressed button that waits to be answered. `piece_of`: the provider's one message was cut into several of the same
+    time; the key of the first, with which the others are taken back. `nonce` is what the sender's encryption uses for this
+    message alone: one that comes again under another key is a replay, and is dropped.
     """
 
     key: str
@@ -266,13 +267,15 @@ class MessageReceived:
     press: str = ""
     start_payload: str | None = None
     referral: Referral | None = None
+    piece_of: str = ""
     nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSent:
     """Our side wrote from somewhere else: a colleague's phone, the provider's own inbox, another program (`by`, in the provider's
-    words). Shown in the thread as ours; it never was on our way out. An echo of what the hub sent ends at its key."""
+    words). Shown in the thread as ours; it never was on our way out. An echo of what the hub sent ends at its key. `piece_of` as in
+    `MessageReceived`."""
 
     key: str
     at: datetime
@@ -280,12 +283,13 @@ class MessageSent:
     content: Content
     sequence: int = 0
     reply_to_key: str | None = None
+    piece_of: str = ""
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDeleted:
-    """Somebody took a message back; `target_key` is the key of that message."""
+    """Somebody took a message back; `target_key` is the key of that message, or of an edit of it."""
 
     key: str
     at: datetime
@@ -304,7 +308,7 @@ class ReactionChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageEdited:
-    """A customer changed an earlier message; `target_key` is the key of that message."""
+    """Somebody changed an earlier message; `target_key` is the key of that message, or of an earlier edit of it."""
 
     key: str
     at: datetime

@@ -106,8 +106,8 @@ async def list_events(unit: UnitOfWork) -> list[SpamEvent]:
     """Everything that is or was held against the organisation, the newest first; what is grouped shows with its lead."""
     rows = await unit.sql.fetch(
         """
-        SELECT e.id, e.state, e.grounds, e.raised_by, e.raised_at, e.messenger, e.message_id, e.accepted_at, e.withdrawn_at, e.consent,
-               e.decided_at, e.decided_by, e.decision_reason, e.answer, e.answered_at, e.answer_file, c.amount,
+        SELECT e.id, e.state, e.grounds, e.raised_by, e.raised_at, e.messenger, e.message_id, e.accepted_at, e.withdrawn_at,
+               e.consent, e.decided_at, e.decided_by, e.decision_reason, e.answer, e.answered_at, e.answer_file, c.amount,
                (SELECT count(*) FROM spam_event g WHERE g.organisation_id = $1 AND g.lead_id = e.id) AS grouped
         FROM spam_event e
         LEFT JOIN proposed_charge c ON c.organisation_id = e.organisation_id AND c.spam_event_id = e.id
@@ -206,7 +206,8 @@ async def answer(
     row = await unit.sql.fetchrow(
         """
         UPDATE spam_event SET answer = $3, answered_at = $4, answered_by = $5,
-               answer_file = CASE WHEN $6::text = '' THEN answer_file ELSE $6 END, answer_file_sealed = COALESCE($7, answer_file_sealed)
+               answer_file = CASE WHEN $6::text = '' THEN answer_file ELSE $6 END,
+               answer_file_sealed = COALESCE($7, answer_file_sealed)
         WHERE organisation_id = $1 AND id = $2 RETURNING id
         """,
         unit.tenant,

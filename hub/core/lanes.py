@@ -20,8 +20,9 @@ from hub.core.models import Tenant, one_of, refers, when
 Result = TypeVar("Result")
 LEASE = timedelta(seconds=10)
 RENEW_SECONDS = LEASE.total_seconds() / 3
-DIRECTIONS = ("in", "out", "listen", "media", "care")
-"""`in` applies deliveries, `out` sends, `listen` polls the provider, `media` fetches files, `care` looks after the account."""
+DIRECTIONS = ("in", "out", "listen", "media", "care", "names")
+"""`in` applies deliveries, `out` sends, `listen` polls the provider, `media` fetches files, `care` looks after the account,
+`names` asks what people are called."""
 
 
 class ChannelLane(Tenant, table=True):

@@ -93,9 +93,9 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     others = [event for event in fresh if not isinstance(event, Incoming)]
     links, strangers = await store_messages(runtime, unit, channel, messages)
     effects = [effect for event in others if (effect := _effect(event))]
-    await apply_effects(runtime, unit, channel.channel_id, effects, new_keys=[incoming.event.key for incoming in messages])
+    await apply_effects(runtime, unit, channel, effects, new_keys=[incoming.event.key for incoming in messages])
     links += await apply_reports(runtime, unit, channel, others)
-    met = {_key(channel, address) for address in strangers}
+    met = {consent_key(channel, address) for address in strangers}
     await _record_consent(runtime, unit, channel, links, messages, others, met)
     written = {incoming.event.key: incoming.id for incoming in messages}
     for delivery in deliveries:
@@ -126,9 +126,9 @@ def _spoken_of(event: Event) -> list[str]:
 
 async def _touched(unit: UnitOfWork, channel: OpenChannel, events: Sequence[Event]) -> set[Key]:
     """Addresses whose consent or window these events may change, with all addresses of whoever says something about consent."""
-    keys = {_key(channel, name) for event in events for name in _named(event)}
+    keys = {consent_key(channel, name) for event in events for name in _named(event)}
     asked = {
-        _key(channel, name)
+        consent_key(channel, name)
         for event in events
         if isinstance(event, ConsentChanged | IdentityChanged) or (isinstance(event, MessageReceived) and _said(event))
         for name in _named(event)
@@ -136,7 +136,8 @@ async def _touched(unit: UnitOfWork, channel: OpenChannel, events: Sequence[Even
     return keys.union(*(await aliases.families(unit, asked)).values())
 
 
-def _key(channel: OpenChannel, address: str) -> Key:
+def consent_key(channel: OpenChannel, address: str) -> Key:
+    """What consent of this address is keyed by."""
     return (channel.connector.connector, channel.scope, address)
 
 
@@ -203,7 +204,7 @@ def _effect(event: Event) -> Effect | None:
     match event:
         case MessageEdited():
             stored = store(event.content)
-            edit: dict[str, Any] = {"text": stored.text, "kind": stored.kind, "content": stored.content}
+            edit: dict[str, Any] = {"key": clean(event.key), "text": stored.text, "kind": stored.kind, "content": stored.content}
             if isinstance(event.content, Media):
                 edit["file"] = tell(event.content)
             return Effect("edit", clean(event.target_key), event.at, edit)
@@ -232,11 +233,7 @@ async def _record_consent(
 ) -> None:
     """Which addresses are one person's, opt-out words and fresh starts in messages, what the provider itself reports, and what is
     remembered of whom we meet for the first time, or again."""
-    changes = []
-    for link in links:
-        for address, other in ((link.address, link.other), (link.other, link.address)):
-            evidence = {"source": "provider", "key": link.key}
-            changes.append(Change(*_key(channel, address), "linked", link.at, evidence, other))
+    changes = linked(channel, links)
     for incoming in messages:
         event = incoming.event
         if isinstance(event, MessageReceived) and (kind := _said(event)):
@@ -252,6 +249,15 @@ async def _record_consent(
         await ledger.record(unit, runtime.vault, runtime.hooks, changes, met=met)
 
 
+def linked(channel: OpenChannel, links: Sequence[Link]) -> list[Change]:
+    """What the ledger is told of addresses that are one person's, at both of them."""
+    return [
+        Change(*consent_key(channel, address), "linked", link.at, {"source": "provider", "key": link.key}, other)
+        for link in links
+        for address, other in ((link.address, link.other), (link.other, link.address))
+    ]
+
+
 def _said(event: MessageReceived) -> Kind | None:
     """What a message says about consent, if anything."""
     if event.start_payload is not None:
@@ -260,4 +266,4 @@ def _said(event: MessageReceived) -> Kind | None:
 
 
 def _change(channel: OpenChannel, sender: Sender, kind: Kind, at: datetime, evidence: dict[str, str]) -> Change:
-    return Change(*_key(channel, clean(sender.provider_user_id)), kind, at, evidence)
+    return Change(*consent_key(channel, clean(sender.provider_user_id)), kind, at, evidence)

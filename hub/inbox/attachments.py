@@ -98,15 +98,16 @@ async def add_items(unit: UnitOfWork, channel_id: UUID, items: Collection[Item])
 async def change_item(
     unit: UnitOfWork, channel_id: UUID, message_id: UUID, event_key: str, at: datetime, told: Mapping[str, Any]
 ) -> ItemChange | None:
-    """An edited file of a customer's message: the same one has another caption at most; another one takes its place. None when a
-    newer edit of this file, or of a message that had none, came before."""
+    """An edited file of a message that the hub did not send: the same one has another caption at most; another one takes its place.
+    None when a newer edit of this file, or of a message that had none, came before, and for what was taken back."""
     known = await unit.sql.fetchrow(
         """
         SELECT m.conversation_id, COALESCE(a.position, m.sequence) AS position, a.id, a."unique",
                CASE WHEN a.id IS NULL THEN m.edited_at ELSE a.edited_at END AS edited_at
         FROM message m
         LEFT JOIN attachment a ON a.organisation_id = m.organisation_id AND a.message_id = m.id AND a.event_key = $3
-        WHERE m.organisation_id = $1 AND m.id = $2 AND m.direction = 'in'
+        WHERE m.organisation_id = $1 AND m.id = $2 AND m.deleted_at IS NULL
+          AND NOT EXISTS (SELECT FROM message_part p WHERE p.organisation_id = $1 AND p.message_id = m.id AND p.action = 'message')
         """,
         unit.tenant,
         message_id,

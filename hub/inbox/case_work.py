@@ -33,7 +33,8 @@ class Source:
 async def report_message(
     runtime: Runtime, access: Access, message_id: UUID, *, categories: Sequence[str], note: str
 ) -> tuple[UUID, str]:
-    """File a report about one message; the case's id and number. One of ours becomes a candidate as well. NotFound, InvalidInput."""
+    """File a report about one message; the case's id and number. One of ours becomes a candidate as well. NotFound,
+    InvalidInput."""
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         row = await unit.sql.fetchrow(
             """

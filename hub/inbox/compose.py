@@ -8,16 +8,34 @@ formatting, the text goes out as it was typed.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from hub.channels.templates import APPROVED, Kept
 from hub.connectors.contract import Capabilities
-from hub.connectors.events import Album, Choice, Location, Media, Option, OutboundContent, Span, Style, Template, Text
+from hub.connectors.events import (
+    Album,
+    Card,
+    Cards,
+    Choice,
+    Location,
+    Media,
+    Option,
+    OutboundContent,
+    Slot,
+    Span,
+    Style,
+    Template,
+    Text,
+    TimeChoice,
+)
 from hub.core.errors import InvalidInput
 from hub.inbox.content import clean
 from hub.inbox.wording import fill, read_wording
 
+MOST_TIMES: Final = 20
+"""How many times a question offers: more than that nobody reads on a phone."""
 MARKS: Final[dict[str, Style]] = {"*": "bold", "_": "italic", "~": "strike", "`": "code"}
 _MARKED: Final = re.compile(r"(?<![\w*_~`])([*_~`])(?=\S)(.+?)(?<=\S)\1(?![\w*_~`])")
 
@@ -55,12 +73,43 @@ def write_text(text: Text) -> str:
     return "".join(closes.get(at, "") + opens.get(at, "") + text.text[at : at + 1] for at in places)
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Times to pick from, as they were composed; each lasts so many minutes. `title` says for what, where the question does not."""
+
+    title: str
+    starts: Sequence[datetime]
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DraftCard:
+    """A card as it was composed; `picture` is an upload."""
+
+    title: str
+    text: str
+    picture: UUID | None
+    options: Sequence[str]
+
+
 def compose(
-    capabilities: Capabilities, text: str, files: Sequence[Media], options: Sequence[str], location: Location | None
+    capabilities: Capabilities,
+    text: str,
+    files: Sequence[Media],
+    options: Sequence[str],
+    location: Location | None,
+    *,
+    times: Times | None = None,
+    cards: Sequence[DraftCard] = (),
 ) -> OutboundContent:
-    """One content out of what was composed. InvalidInput names the field that this messenger cannot express."""
-    if sum((bool(files), bool(options), location is not None)) > 1:
-        raise InvalidInput("files, answers and a place are messages of their own", field="files")
+    """One content out of what was composed; where there are cards, `files` are theirs. InvalidInput names the field that this
+    messenger cannot express."""
+    if sum((bool(files and not cards), bool(options), location is not None, times is not None, bool(cards))) > 1:
+        raise InvalidInput("files, answers, times, cards and a place are messages of their own", field="files")
+    if cards:
+        return _compose_cards(capabilities, text, files, cards)
+    if times is not None:
+        return _compose_times(capabilities, text, times)
     if location is not None:
         if not capabilities.location or text:
             raise InvalidInput("a place goes alone, where the messenger takes it", field="location")
@@ -77,6 +126,35 @@ def compose(
         return Album(items=tuple(files), caption=caption)
     (one,) = files
     return Media(kind=one.kind, ref=one.ref, mime=one.mime, name=one.name, size=one.size, caption=caption)
+
+
+def _compose_times(capabilities: Capabilities, text: str, times: Times) -> TimeChoice:
+    """Times by number, in their order: what comes back names one."""
+    count = len(set(times.starts))
+    if not capabilities.times or not text or not 0 < count <= MOST_TIMES or count < len(times.starts):
+        raise InvalidInput("a question and different times are needed, where the messenger takes them", field="slots")
+    slots = [Slot(id=str(no), start=start, minutes=times.minutes) for no, start in enumerate(sorted(times.starts), 1)]
+    return TimeChoice(text=read_text(capabilities, text), event_title=clean(times.title).strip(), slots=tuple(slots))
+
+
+def _compose_cards(capabilities: Capabilities, text: str, files: Sequence[Media], cards: Sequence[DraftCard]) -> Cards:
+    limit = capabilities.cards
+    if limit is None or len(cards) > limit.cards:
+        raise InvalidInput("this messenger has no cards, or fewer", field="cards")
+    pictures = {file.ref: file for file in files}
+    if pictures.keys() != {card.picture.hex for card in cards if card.picture} or any(file.kind != "image" for file in files):
+        raise InvalidInput("the only files beside cards are their pictures", field="card_files")
+    items = []
+    for place, card in enumerate(cards):
+        title, words, labels = clean(card.title).strip(), clean(card.text).strip(), _labels(card.options)
+        if not title or len(title) > limit.title or len(words) > limit.text or not (words or card.picture or labels):
+            raise InvalidInput("a card has a title and something besides, neither of them too long", field="cards")
+        if len(labels) > limit.options or len(set(labels)) < len(labels) or any(len(one) > limit.label for one in labels):
+            raise InvalidInput(f"a card has at most {limit.options} different, short answers", field="card_options")
+        media = pictures[card.picture.hex] if card.picture else None
+        options = tuple(Option(id=f"{place + 1}.{number}", label=label) for number, label in enumerate(labels, 1))
+        items.append(Card(title=title, text=words, media=media, options=options))
+    return Cards(text=text, items=tuple(items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +181,7 @@ def compose_template(kept: Kept, values: Sequence[str], files: Sequence[Media]) 
 def _options(capabilities: Capabilities, text: str, options: Sequence[str]) -> tuple[Option, ...]:
     """Answers by number: what comes back is looked up in the question (`Interactive.option`)."""
     limit = capabilities.choice
-    labels = [clean(option).strip() for option in options if option.strip()]
+    labels = _labels(options)
     if limit is None:
         raise InvalidInput("this messenger has no answers to press", field="options")
     if not text or not labels or len(set(labels)) < len(labels) or len(labels) > limit.options:
@@ -111,3 +189,7 @@ def _options(capabilities: Capabilities, text: str, options: Sequence[str]) -> t
     if any(len(label) > limit.label for label in labels):
         raise InvalidInput(f"an answer has at most {limit.label} characters", field="options")
     return tuple(Option(id=str(number), label=label) for number, label in enumerate(labels, 1))
+
+
+def _labels(options: Sequence[str]) -> list[str]:
+    return [clean(option).strip() for option in options if option.strip()]

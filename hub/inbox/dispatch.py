@@ -20,7 +20,7 @@ from hub.channels.accounts import OpenChannel, read_channel
 from hub.connectors.contract import KnowsPeers, OutboundAction, Permit, PermitInvalid, Receipt, SharesBudget, ShowTyping
 from hub.connectors.errors import OutcomeUnknown, SendError
 from hub.connectors.http import connector_client
-from hub.core import ids, lanes
+from hub.core import clock, ids, lanes
 from hub.core.db import STORE_TROUBLE
 from hub.core.lanes import LANE_TROUBLE, Lane
 from hub.inbox.claiming import Claim, Sign, claim, permit_sign
@@ -106,9 +106,24 @@ class _Turns:
             if not self._running and not self._results:
                 if not may_start:
                     return False
-                if not claimed and tokens.any:
+                if not claimed and (tokens.any or not await self._is_due()):
                     return True
             await self._wait(tokens, claimed)
+
+    async def _is_due(self) -> bool:
+        """Whether it is worth waiting for a token: on a slow channel that may take a minute."""
+        async with self._runtime.database.unit_of_work(self._lane.organisation_id) as unit:
+            return bool(
+                await unit.sql.fetchval(
+                    """
+                    SELECT EXISTS (SELECT FROM message_part
+                                   WHERE organisation_id = $1 AND channel_id = $2 AND state = 'queued' AND due_at <= $3)
+                    """,
+                    unit.tenant,
+                    self._lane.channel_id,
+                    clock.now(),
+                )
+            )
 
     async def _tokens(self) -> Tokens:
         """Places for new requests, each with a rate token."""

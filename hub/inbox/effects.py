@@ -1,21 +1,23 @@
 """Statuses, edits, deletions and reactions: what a later event does to a message that exists already (I3).
 
 An effect for a key nobody knows yet is parked in `pending_effect` and applied when the key appears: a receipt may overtake the
-answer to the request it speaks of.
+answer to the request it speaks of. The key of an edit becomes another name of its message: later ones may name either (Signal).
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from hub.channels.accounts import OpenChannel
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.feed import note_change
 from hub.inbox.attachments import ItemChange, change_item, draw_captions, nudge_fetching
+from hub.inbox.erasing import erase_messages
 from hub.inbox.preview import redraw_previews
 from hub.inbox.status import draw_messages, furthest, lock_messages
 from hub.runtime import Runtime
@@ -23,7 +25,7 @@ from hub.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """`kind` status, edit, delete or reaction; `content` as stored in `pending_effect`."""
+    """`kind` status, edit, delete or reaction; `content` as stored in `pending_effect`, of an edit with its own `key`."""
 
     kind: str
     target_key: str
@@ -31,43 +33,39 @@ class Effect:
     content: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a key stands for: a message, which of its parts, and the key that the provider named first."""
+
+    message_id: UUID
+    part_no: int
+    key: str
+
+
 async def apply_effects(
-    runtime: Runtime, unit: UnitOfWork, channel_id: UUID, effects: list[Effect], *, new_keys: list[str]
+    runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, effects: list[Effect], *, new_keys: list[str]
 ) -> None:
     """Apply effects, and those parked earlier for keys that have appeared just now."""
+    channel_id = channel.channel_id
     effects = effects + await _unpark(unit, channel_id, new_keys)
     if not effects:
         return
-    targets = {
-        row["key"]: (row["message_id"], row["part_no"])
-        for row in await unit.sql.fetch(
-            """
-            SELECT key, message_id, part_no FROM provider_key
-            WHERE organisation_id = $1 AND channel_id = $2 AND key = ANY($3::text[]) AND message_id IS NOT NULL
-            """,
-            unit.tenant,
-            channel_id,
-            list({effect.target_key for effect in effects}),
-        )
-    }
-    await _park(unit, channel_id, [effect for effect in effects if effect.target_key not in targets])
+    found = await _find(unit, channel_id, effects)
     statuses: dict[tuple[UUID, int], list[Effect]] = defaultdict(list)
     edits: dict[tuple[UUID, str], Effect] = {}
     deletions: dict[UUID, Effect] = {}
     reactions: dict[UUID, Effect] = {}
-    for effect in sorted(effects, key=lambda effect: effect.at):
-        if effect.target_key in targets:
-            message_id, part_no = targets[effect.target_key]
-            match effect.kind:
-                case "status":
-                    statuses[message_id, part_no].append(effect)
-                case "edit":
-                    edits[message_id, effect.target_key] = effect
-                case "delete":
-                    deletions[message_id] = effect
-                case "reaction":
-                    reactions[message_id] = effect
-    await lock_messages(unit, {message_id for message_id, _ in targets.values()})
+    for effect, target in sorted(found, key=lambda pair: pair[0].at):
+        match effect.kind:
+            case "status":
+                statuses[target.message_id, target.part_no].append(effect)
+            case "edit":
+                edits[target.message_id, target.key] = effect
+            case "delete":
+                deletions[target.message_id] = effect
+            case "reaction":
+                reactions[target.message_id] = effect
+    await lock_messages(unit, {target.message_id for _, target in found})
     if statuses:
         await _apply_statuses(unit, statuses)
     if edits:
@@ -75,7 +73,57 @@ async def apply_effects(
     if reactions:
         await _apply_reactions(unit, reactions)
     if deletions:
-        await _apply_deletions(unit, deletions)
+        await _apply_deletions(runtime, unit, channel, deletions)
+
+
+async def _find(unit: UnitOfWork, channel_id: UUID, effects: Sequence[Effect]) -> list[tuple[Effect, _Target]]:
+    """Which message each effect is about; the others are parked. An edit that is found gives its message another name, under which
+    more may be found, of these and of those that were parked: a chain of edits ends in one message in whatever order they come."""
+    found: list[tuple[Effect, _Target]] = []
+    waiting = list(effects)
+    while waiting:
+        targets = await _targets(unit, channel_id, {effect.target_key for effect in waiting})
+        known = [(effect, targets[effect.target_key]) for effect in waiting if effect.target_key in targets]
+        waiting = [effect for effect in waiting if effect.target_key not in targets]
+        found += known
+        names = {effect.content["key"]: target for effect, target in known if "key" in effect.content}
+        if not names:
+            break
+        await _name(unit, channel_id, names)
+        waiting += await _unpark(unit, channel_id, list(names))
+    await _park(unit, channel_id, waiting)
+    return found
+
+
+async def _targets(unit: UnitOfWork, channel_id: UUID, keys: set[str]) -> dict[str, _Target]:
+    """The messages that these keys stand for, as far as they are known."""
+    rows = await unit.sql.fetch(
+        """
+        SELECT key, message_id, part_no, COALESCE(alias_of, key) AS first FROM provider_key
+        WHERE organisation_id = $1 AND channel_id = $2 AND key = ANY($3::text[]) AND message_id IS NOT NULL
+        """,
+        unit.tenant,
+        channel_id,
+        list(keys),
+    )
+    return {row["key"]: _Target(row["message_id"], row["part_no"], row["first"]) for row in rows}
+
+
+async def _name(unit: UnitOfWork, channel_id: UUID, names: dict[str, _Target]) -> None:
+    """Keys of edits, which are known as seen, stand for the edited message from now on."""
+    await unit.sql.execute(
+        """
+        UPDATE provider_key AS k SET message_id = row.message_id, part_no = row.part_no, alias_of = row.first
+        FROM unnest($3::text[], $4::uuid[], $5::int[], $6::text[]) AS row(key, message_id, part_no, first)
+        WHERE k.organisation_id = $1 AND k.channel_id = $2 AND k.key = row.key AND k.message_id IS NULL
+        """,
+        unit.tenant,
+        channel_id,
+        list(names),
+        [target.message_id for target in names.values()],
+        [target.part_no for target in names.values()],
+        [target.key for target in names.values()],
+    )
 
 
 async def _unpark(unit: UnitOfWork, channel_id: UUID, keys: list[str]) -> list[Effect]:
@@ -215,15 +263,18 @@ CONTENT_KEYS = [
 
 
 async def _apply_edits(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, edits: dict[tuple[UUID, str], Effect]) -> None:
-    """The newest edit of each thing by provider time wins, in whatever order they come. Items of an album are edited one by one: an
-    item is as its own newest edit says, however late that comes, and the rest of the message as the newest of all."""
+    """The newest edit of each thing by provider time wins, in whatever order they come, whoever wrote it and wherever. Items of an
+    album are edited one by one: an item is as its own newest edit says, however late that comes, and the rest of the message as the
+    newest of all. What left as several requests stays as it is: an edit speaks of one of them. What was taken back stays so."""
     rows = await unit.sql.fetch(
         """
         UPDATE message AS m SET
             text = row.text, kind = row.kind, content = (m.content - $6::text[]) || row.content::jsonb, edited_at = row.at
         FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $7::timestamptz[], $8::bool[])
              AS row(id, text, kind, content, at, is_item)
-        WHERE m.organisation_id = $1 AND m.id = row.id AND m.direction = 'in'
+        WHERE m.organisation_id = $1 AND m.id = row.id AND m.deleted_at IS NULL
+          AND NOT EXISTS (SELECT FROM message_part p
+                          WHERE p.organisation_id = $1 AND p.message_id = m.id AND p.action = 'message' AND p.part_no > 0)
           AND (m.edited_at IS NULL OR m.edited_at < row.at OR m.edited_at = row.at AND row.is_item)
         RETURNING m.id, m.conversation_id
         """,
@@ -237,9 +288,9 @@ async def _apply_edits(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, edi
         ["file" in effect.content for effect in edits.values()],  # the items of an album share its time
     )
     files: dict[UUID, list[ItemChange]] = defaultdict(list)
-    for (message_id, event_key), effect in edits.items():
+    for (message_id, key), effect in edits.items():
         told = effect.content.get("file")
-        if told and (change := await change_item(unit, channel_id, message_id, event_key, effect.at, told)):
+        if told and (change := await change_item(unit, channel_id, message_id, key, effect.at, told)):
             files[message_id].append(change)
     await draw_captions(unit, files)
     changed = {row["id"]: row["conversation_id"] for row in rows}
@@ -268,18 +319,24 @@ async def _apply_reactions(unit: UnitOfWork, reactions: dict[UUID, Effect]) -> N
     note_messages_changed(unit, [(row["id"], row["conversation_id"]) for row in rows])
 
 
-async def _apply_deletions(unit: UnitOfWork, deletions: dict[UUID, Effect]) -> None:
-    """Messages that were taken back go from view; their rows stay for the record."""
+async def _apply_deletions(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, deletions: dict[UUID, Effect]) -> None:
+    """Messages that were taken back go from view, with all pieces that the provider's one was cut into, which share its time. Their
+    rows stay for the record; what they say stays only where the provider lets it."""
     rows = await unit.sql.fetch(
         """
-        UPDATE message AS m SET deleted_at = row.at FROM unnest($2::uuid[], $3::timestamptz[]) AS row(id, at)
-        WHERE m.organisation_id = $1 AND m.id = row.id AND m.deleted_at IS NULL
+        UPDATE message AS m SET deleted_at = row.at
+        FROM unnest($2::uuid[], $3::timestamptz[]) AS row(id, at)
+        JOIN message AS named ON named.organisation_id = $1 AND named.id = row.id
+        WHERE m.organisation_id = $1 AND m.conversation_id = named.conversation_id AND m.at = named.at AND m.deleted_at IS NULL
+          AND (m.id = named.id OR m.content ->> 'piece_of' = named.provider_key)
         RETURNING m.id, m.conversation_id
         """,
         unit.tenant,
         list(deletions),
         [effect.at for effect in deletions.values()],
     )
+    if channel.connector.capabilities.erases_deleted:
+        await erase_messages(runtime, unit, [row["id"] for row in rows])
     await redraw_previews(unit, {row["conversation_id"] for row in rows})
     note_messages_changed(unit, [(row["id"], row["conversation_id"]) for row in rows])
 

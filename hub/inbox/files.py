@@ -7,9 +7,9 @@
     POST /o/{slug}/conversations/{conversation}/files    attach a file (form field `file`, CSRF token in the header)
     GET  /files/{token}                                  one file for a provider, by a signed link (`links.py`)
 
-Only what is `stored` is handed out: nothing refused, nothing in quarantine. Every file comes with its type by content, no guessing,
-a sandbox without rights, and as a download unless a page asks for one of the types that are safe to show. Ranges, and with them
-seeking in sound and film, are Starlette's.
+Only what is `stored` is handed out: nothing refused, nothing in quarantine, nothing of a message that was taken back. Every file
+comes with its type by content, no guessing, a sandbox without rights, and as a download unless a page asks for one of the types
+that are safe to show. Ranges, and with them seeking in sound and film, are Starlette's.
 """
 
 from typing import Annotated, Any, Final
@@ -78,7 +78,9 @@ async def hand_out(request: Request, linked: Linked, *, inline: bool, form: Form
     async with runtime.database.unit_of_work(linked.organisation_id) as unit:
         row = await unit.sql.fetchrow(
             """
-            SELECT name, mime, sha256, has_thumbnail FROM attachment WHERE organisation_id = $1 AND id = $2 AND state = 'stored'
+            SELECT a.name, a.mime, a.sha256, a.has_thumbnail FROM attachment a
+            LEFT JOIN message m ON m.organisation_id = a.organisation_id AND m.id = a.message_id
+            WHERE a.organisation_id = $1 AND a.id = $2 AND a.state = 'stored' AND m.deleted_at IS NULL
             """,
             unit.tenant,
             linked.attachment_id,

@@ -28,7 +28,7 @@ from prometheus_client import Counter
 from hub.channels.accounts import OpenChannel, read_channel
 from hub.connectors.contract import KnowsPeers, RawRequest
 from hub.connectors.errors import MalformedPayload
-from hub.connectors.events import Unrecognised
+from hub.connectors.events import MessageReceived, MessageSent, Unrecognised, Unsupported
 from hub.core import clock, ids, lanes
 from hub.core.db import Database, UnitOfWork, text_array
 from hub.core.lanes import LANE_TROUBLE, Lane, LeaseLost
@@ -206,15 +206,28 @@ def _parse(channel: OpenChannel, delivery: Delivery, peers: Peers | None) -> Non
         delivery.why = "; ".join(f"{event.kind}: {event.why}" for event in unhandled) or "empty"
 
 
+def _keeps_body(channel: OpenChannel, delivery: Delivery) -> bool:
+    """Whether the raw bytes stay. Where the provider may want words deleted one day they are not kept twice: once they are applied,
+    only a delivery with something that could not be shown."""
+    if delivery.state != "applied" or not channel.connector.capabilities.erases_deleted:
+        return True
+    return any(
+        isinstance(event, Unrecognised)
+        or (isinstance(event, MessageReceived | MessageSent) and isinstance(event.content, Unsupported))
+        for event in delivery.events
+    )
+
+
 async def _finish(unit: UnitOfWork, channel: OpenChannel, deliveries: list[Delivery]) -> None:
     """Write what became of each delivery, beside it and in the result that outlives the raw bytes."""
     await unit.sql.execute(
         """
         WITH result AS (
-            SELECT * FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bytea[], $7::text[])
-                AS row(id, received_at, state, why, body_sha256, identity_keys)
+            SELECT * FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bytea[], $7::text[], $10::bool[])
+                AS row(id, received_at, state, why, body_sha256, identity_keys, keeps_body)
         ), moved AS (
-            UPDATE webhook_delivery AS d SET state = result.state FROM result
+            UPDATE webhook_delivery AS d SET state = result.state, body = CASE WHEN result.keeps_body THEN d.body ELSE '' END
+            FROM result
             WHERE d.organisation_id = $1 AND d.id = result.id AND d.received_at = result.received_at
         )
         INSERT INTO delivery_result (organisation_id, delivery_id, channel_id, received_at, finished_at, state, why,
@@ -234,6 +247,7 @@ async def _finish(unit: UnitOfWork, channel: OpenChannel, deliveries: list[Deliv
         [text_array(delivery.identity_keys) for delivery in deliveries],
         channel.channel_id,
         clock.now(),
+        [_keeps_body(channel, delivery) for delivery in deliveries],
     )
     for delivery in deliveries:
         finished.labels(channel.connector.connector, delivery.state).inc()

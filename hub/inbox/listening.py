@@ -32,17 +32,18 @@ TRY_AGAIN = timedelta(seconds=5)
 """After a poll that found nobody there."""
 
 
-async def drain(runtime: Runtime, organisation_id: UUID, channel_id: UUID, worker_id: UUID) -> None:
-    """Poll one channel for a while. Returns at once when another worker does or when there is nothing to poll."""
+async def drain(
+    runtime: Runtime, organisation_id: UUID, channel_id: UUID, worker_id: UUID, *, seconds: float = TURN_SECONDS
+) -> None:
+    """Poll one channel, once at least and for so long. Returns at once when another worker does or there is nothing to poll."""
     lane = await lanes.take(runtime.database, organisation_id, channel_id, "listen", worker_id)
     if lane is None:
         return
-    until = time.monotonic() + TURN_SECONDS
+    until = time.monotonic() + seconds
     try:
         async with connector_client(runtime.settings.trusted_hosts) as http:
-            goes_on = True
-            while goes_on and time.monotonic() < until:
-                goes_on = await _poll_once(runtime, lane, http)
+            while (goes_on := await _poll_once(runtime, lane, http)) and time.monotonic() < until:
+                pass
         await runtime.queue.unflag(channel_id, "listen")
         while not await lane.let_go():
             pass  # whoever asked for another look gets it from the next job

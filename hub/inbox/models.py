@@ -122,11 +122,18 @@ class Contact(TenantRow, table=True):
 
 
 class Identity(TenantRow, table=True):
-    """That person's address on one channel."""
+    """That person's address on one channel. `name_due_at`: when the provider is to be asked what they are called (`naming.py`)."""
 
     __table_args__ = (
         UniqueConstraint("organisation_id", "channel_id", "provider_user_id"),
         Index("identity_contact", "organisation_id", "contact_id"),
+        Index(
+            "identity_nameless",
+            "organisation_id",
+            "channel_id",
+            "name_due_at",
+            postgresql_where=text("name_due_at IS NOT NULL"),
+        ),
         refers("contact_id", "contact", deferred=True),
         refers("channel_id", "channel"),
     )
@@ -137,6 +144,7 @@ class Identity(TenantRow, table=True):
     username: str = ""
     language: str = ""
     created_at: datetime = when()
+    name_due_at: datetime | None = when(default=None, nullable=True)
 
 
 class IdentityAlias(Tenant, table=True):
@@ -272,7 +280,8 @@ class Message(TenantRow, table=True):
     so can never be sent. `seq` is given under the conversation's row lock. Threads sort by (`at`, `sequence`, `seq`): provider
     time, provider order, arrival. `content` holds what is not text (`content.py`). `provider_key` is the key of an inbound
     message, by which we answer it or react to it, and of one of ours that was written elsewhere (`MessageSent`): that one has no
-    parts and no author. `deleted_at`: taken back at the provider; the row stays for the record.
+    parts and no author. `deleted_at`: taken back at the provider; the row stays for the record, without its words and files where
+    the provider wants that (`erasing.py`).
     """
 
     __table_args__ = (
@@ -468,13 +477,15 @@ class Attempt(TenantRow, table=True):
 
 
 class ProviderKey(Tenant, table=True):
-    """How a thing happens once (I2) and how later events find their message: the key is made by the connector."""
+    """How a thing happens once (I2) and how later events find their message: the key is made by the connector. That of an edit is
+    another name of the edited message: `alias_of` is the key that it had first."""
 
     __tablename__ = "provider_key"
     channel_id: UUID = Field(primary_key=True)
     key: str = Field(primary_key=True)
     message_id: UUID | None = None
     part_no: int | None = None
+    alias_of: str | None = None
 
 
 class PendingEffect(TenantRow, table=True):

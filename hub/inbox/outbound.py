@@ -25,7 +25,7 @@ from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput, NotFound
 from hub.core.feed import note_change
 from hub.inbox.attachments import lock_uploads, take_uploads
-from hub.inbox.compose import Filled, compose, compose_template
+from hub.inbox.compose import DraftCard, Filled, Times, compose, compose_template
 from hub.inbox.content import clean, store, store_part
 from hub.inbox.drafts import remove_draft
 from hub.inbox.facts import Asked, Recipient, load_asked, load_recipients
@@ -85,6 +85,8 @@ async def submit(
     files: Sequence[UUID] = (),
     options: Sequence[str] = (),
     location: Location | None = None,
+    times: Times | None = None,
+    cards: Sequence[DraftCard] = (),
     template: Filled | None = None,
     reply_to: UUID | None = None,
     priority: int = CHAT,
@@ -93,12 +95,14 @@ async def submit(
 
     Without more it is an answer; with a `purpose_id` it is what the business writes by itself for that purpose. A template that is
     advertising is always for one: for the organisation's first, where none is named. `files` are the author's uploads in this
-    conversation, `options` the answers to press, `reply_to` the message that is answered; a `template` goes without text, with the
-    file that it needs. What the content rules find waits, held, for a second person (`reviews.py`).
+    conversation (those of `cards` are named there), `options` the answers to press, `times` those to pick, `reply_to` the message
+    that is answered; a `template` goes without text, with the file that it needs. What the content rules find waits, held, for a
+    second person (`reviews.py`).
     Raises InvalidInput (empty or not expressible), NotFound, or SendBlocked, for which only the decision is kept.
     """
     text = clean(text.replace("\r\n", "\n")).strip()
-    if not (text or files or location or template):
+    files = [*files, *(card.picture for card in cards if card.picture)]
+    if not (text or files or location or cards or template):
         raise InvalidInput("the message is empty", field="text")
     if not 0 < len(client_key) <= CLIENT_KEY_LENGTH:
         raise InvalidInput("a client key is needed", field="client_key")
@@ -123,7 +127,7 @@ async def submit(
             request_for(
                 recipient.purpose_kind, purpose_id, kept.category if kept else None, by_person=author.member_id is not None
             ),
-            findings=await find_in(unit, recipient.connector, text),
+            findings=await find_in(unit, recipient.connector, "\n".join((text, *options))),
         )
         if purpose != "reply":
             request = replace(request, purpose=purpose)
@@ -140,7 +144,8 @@ async def submit(
             if template and kept:
                 content: OutboundContent = compose_template(kept, template.values, uploads)
             else:
-                content = compose(recipient.connector.capabilities, text, uploads, options, location)
+                can = recipient.connector.capabilities
+                content = compose(can, text, uploads, options, location, times=times, cards=cards)
             category = kept.category if kept else ""
             message = _Written(
                 message_id, content, split(recipient, content), client_key, reply_to_key, priority, category, purpose, purpose_id

@@ -23,7 +23,7 @@ from hub.core import ids
 from hub.core.errors import HubError, InvalidInput
 from hub.core.i18n import Translator
 from hub.core.pages import draw, page_values, render, wants_page
-from hub.inbox import actions, deliveries, files, live_test, outbound, presence, service, stream, updates
+from hub.inbox import actions, deliveries, files, live_test, outbound, presence, service, start_page, stream, updates
 from hub.inbox.composer import read_decision, wrong_input
 from hub.inbox.drafts import DraftMoved, save_draft
 from hub.inbox.schemas import (
@@ -55,6 +55,7 @@ router.include_router(files.router)
 router.include_router(deliveries.router)
 router.include_router(presence.router)
 router.include_router(live_test.router)
+router.include_router(start_page.router)
 Reader = Annotated[Access, requires(Right.READ_INBOX)]
 Writer = Annotated[Access, requires(Right.WRITE_INBOX)]
 Below = Annotated[int | None, Query(ge=1, lt=2**63)]
@@ -146,6 +147,8 @@ async def send(request: Request, access: Writer, conversation: ConversationId, f
             files=form.file_ids,
             options=form.options,
             location=form.location,
+            times=form.times(access.zone),
+            cards=form.cards,
             reply_to=form.reply_to_id,
         )
     except SendBlocked as blocked:

@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from hub.channels.accounts import OpenChannel
+from hub.connectors.contract import NamesPeople
 from hub.connectors.events import Sender
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
@@ -97,10 +99,11 @@ async def find_talks(unit: UnitOfWork, channel_id: UUID, named: Sequence[Named])
     return [persons[names_of(one.sender)[0]].talk for one in named]
 
 
-async def open_talks(unit: UnitOfWork, channel_id: UUID, named: Sequence[Named]) -> tuple[list[Talk], list[Link]]:
-    """The same, where unknown people get identity, contact and conversation; and the addresses that were not known to be theirs."""
+async def open_talks(unit: UnitOfWork, channel: OpenChannel, named: Sequence[Named]) -> tuple[list[Talk], list[Link]]:
+    """The same, where unknown people get identity, contact and conversation; and the addresses that were not known to be theirs.
+    The caller holds the addresses' locks: nobody is made twice."""
     persons = _persons(named)
-    await _find(unit, channel_id, persons)
+    await _find(unit, channel.channel_id, persons)
     talks: dict[str, Talk] = {}
     for name, person in persons.items():
         if person.talk is None:
@@ -110,9 +113,10 @@ async def open_talks(unit: UnitOfWork, channel_id: UUID, named: Sequence[Named])
             person.talk = Talk(person.named, address, shown, ids.new_id(), ids.new_id(), ids.new_id(), is_new=True)
         talks[name] = person.talk
     everybody = {talk.identity_id: talk for talk in talks.values()}.values()
-    await _insert(unit, channel_id, [talk for talk in everybody if talk.is_new])
-    await _learn_names(unit, [talk for talk in everybody if talk.name == talk.address and talk.sender.display_name])
-    links = await keep_aliases(unit, channel_id, [(talk, name) for name, talk in talks.items() if name != talk.address])
+    await _insert(unit, channel, [talk for talk in everybody if talk.is_new])
+    nameless = [talk for talk in everybody if talk.name == talk.address and talk.sender.display_name]
+    await learn_names(unit, [(talk.identity_id, talk.sender) for talk in nameless])
+    links = await keep_aliases(unit, channel.channel_id, [(talk, name) for name, talk in talks.items() if name != talk.address])
     return [talks[names_of(one.sender)[0]] for one in named], links
 
 
@@ -137,19 +141,21 @@ async def _find(unit: UnitOfWork, channel_id: UUID, persons: dict[str, _Person])
             person.talk = talks.setdefault(row["identity_id"], Talk(named=person.named, **values))
 
 
-async def _insert(unit: UnitOfWork, channel_id: UUID, new: list[Talk]) -> None:
+async def _insert(unit: UnitOfWork, channel: OpenChannel, new: list[Talk]) -> None:
     if not new:
         return
     now = clock.now()
+    asks = isinstance(channel.connector, NamesPeople)
     await unit.sql.execute(
         """
         WITH row AS (
-            SELECT * FROM unnest($3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[])
-                AS row(address, identity_id, contact_id, conversation_id, name, username, language)
+            SELECT * FROM unnest($3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[],
+                                 $12::timestamptz[])
+                AS row(address, identity_id, contact_id, conversation_id, name, username, language, name_due_at)
         ), identities AS (
             INSERT INTO identity (organisation_id, id, channel_id, provider_user_id, contact_id, display_name, username, language,
-                                  created_at)
-            SELECT $1, identity_id, $2, address, contact_id, name, username, language, $10 FROM row
+                                  created_at, name_due_at)
+            SELECT $1, identity_id, $2, address, contact_id, name, username, language, $10, name_due_at FROM row
         ), contacts AS (
             INSERT INTO contact (organisation_id, id, name, language, created_at)
             SELECT $1, contact_id, name, language, $10 FROM row
@@ -159,7 +165,7 @@ async def _insert(unit: UnitOfWork, channel_id: UUID, new: list[Talk]) -> None:
         SELECT $1, conversation_id, identity_id, $2, contact_id, 'open', 'us', 0, 0, '', 'in', 'text', $11, $10 FROM row
         """,
         unit.tenant,
-        channel_id,
+        channel.channel_id,
         [talk.address for talk in new],
         [talk.identity_id for talk in new],
         [talk.contact_id for talk in new],
@@ -169,28 +175,32 @@ async def _insert(unit: UnitOfWork, channel_id: UUID, new: list[Talk]) -> None:
         [clean(talk.sender.language) for talk in new],
         now,
         datetime.fromtimestamp(0, now.tzinfo),
+        [now if asks and not talk.sender.display_name else None for talk in new],
     )
 
 
-async def _learn_names(unit: UnitOfWork, nameless: list[Talk]) -> None:
-    """Somebody we wrote to first, elsewhere, says their name when they answer. A name that was given here stays."""
-    if not nameless:
+async def learn_names(unit: UnitOfWork, told: Sequence[tuple[UUID, Sender]]) -> None:
+    """What people are called, by identity, where only their address was known: somebody we wrote to first says it when they answer,
+    or the provider was asked (`naming.py`). A name that was given to the contact here stays."""
+    if not told:
         return
     await unit.sql.execute(
         """
         WITH row AS (
-            SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) AS row(identity_id, contact_id, address, name)
+            SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[]) AS row(identity_id, name, username)
         ), named AS (
-            UPDATE identity AS i SET display_name = row.name FROM row WHERE i.organisation_id = $1 AND i.id = row.identity_id
+            UPDATE identity AS i SET display_name = row.name, username = COALESCE(NULLIF(row.username, ''), i.username),
+                   name_due_at = NULL
+            FROM row WHERE i.organisation_id = $1 AND i.id = row.identity_id
+            RETURNING i.contact_id, i.provider_user_id AS address, row.name
         )
-        UPDATE contact AS k SET name = row.name
-        FROM row WHERE k.organisation_id = $1 AND k.id = row.contact_id AND k.name = row.address
+        UPDATE contact AS k SET name = named.name
+        FROM named WHERE k.organisation_id = $1 AND k.id = named.contact_id AND k.name = named.address
         """,
         unit.tenant,
-        [talk.identity_id for talk in nameless],
-        [talk.contact_id for talk in nameless],
-        [talk.address for talk in nameless],
-        [clean(talk.sender.display_name) for talk in nameless],
+        [identity_id for identity_id, _ in told],
+        [clean(sender.display_name or sender.username) for _, sender in told],
+        [clean(sender.username) for _, sender in told],
     )
 
 

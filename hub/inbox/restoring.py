@@ -18,7 +18,7 @@ from hub.consent import erasing, suppression
 from hub.consent.hooks import PersonErased
 from hub.consent.locks import Key, lock_addresses
 from hub.core.db import Database, UnitOfWork
-from hub.inbox.erasing import erase_person
+from hub.inbox.erasure import erase_person
 from hub.inbox.person import lock_person
 from hub.runtime import Runtime
 

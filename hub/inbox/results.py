@@ -96,7 +96,7 @@ async def record_results(runtime: Runtime, unit: UnitOfWork, channel: OpenChanne
     await _record_done(unit, results)
     keys = await _keep_receipts(unit, channel.channel_id, results)
     await suspects.compare(unit, [one.claim.message_id for one in results if isinstance(one.answer, Receipt) and _is_message(one)])
-    await apply_effects(runtime, unit, channel.channel_id, [], new_keys=keys)
+    await apply_effects(runtime, unit, channel, [], new_keys=keys)
     note_messages_changed(unit, await draw_messages(unit, [result.claim.message_id for result in results]))
     await _judge_health(unit, channel.channel_id, results)
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from hub.connectors.events import Location
 from hub.core import clock, ids
 from hub.core.errors import InvalidInput, NotFound
-from hub.inbox.compose import Filled
+from hub.inbox.compose import DraftCard, Filled, Times
 from hub.inbox.outbound import CLIENT_KEY_LENGTH
 from hub.inbox.queries import VIEWS
 from hub.inbox.service import Charge
@@ -20,6 +20,7 @@ from hub.inbox.wording import LONGEST
 
 LONGEST_TEXT = 20_000
 """Characters of a reply or note. Messengers allow fewer or split (R-302); this bounds what is stored."""
+MINUTES_OF_A_DAY = 24 * 60
 MOST_IDS = 100
 """How many rows or messages a page may ask for at once."""
 
@@ -48,13 +49,21 @@ class _Posted(BaseModel):
 
 
 class Reply(_Posted):
-    """A reply: text, uploaded files with a caption, a question with answers to press, or a place. `client_key` is made when the
-    form is drawn: the same key twice is one message. `reply_to`: the shown id of the message that is answered."""
+    """A reply: text, uploaded files with a caption, a question with answers to press or times to pick, cards, or a place.
+    `client_key` is made when the form is drawn: the same key twice is one message. `reply_to`: the shown id of the message that is
+    answered. Each card has its place in all four lists of cards; its answers are lines of one value."""
 
     text: Text = ""
     client_key: Annotated[str, Field(min_length=1, max_length=CLIENT_KEY_LENGTH)]
     files: Annotated[list[str], Field(max_length=MOST_IDS)] = []
     options: Annotated[list[Word], Field(max_length=MOST_IDS)] = []
+    slots: Annotated[list[Word], Field(max_length=MOST_IDS)] = []
+    minutes: Annotated[int, Field(ge=1, le=MINUTES_OF_A_DAY)] = 30
+    event_title: Word = ""
+    card_titles: Annotated[list[Word], Field(max_length=MOST_IDS)] = []
+    card_texts: Annotated[list[Text], Field(max_length=MOST_IDS)] = []
+    card_files: Annotated[list[str], Field(max_length=MOST_IDS)] = []
+    card_options: Annotated[list[Text], Field(max_length=MOST_IDS)] = []
     reply_to: str = ""
     latitude: Word = ""
     longitude: Word = ""
@@ -68,6 +77,26 @@ class Reply(_Posted):
     @property
     def reply_to_id(self) -> UUID | None:
         return ids.read("msg", self.reply_to) if self.reply_to else None
+
+    def times(self, zone: str) -> Times | None:
+        """InvalidInput for what is no time, or over."""
+        typed = [slot for slot in self.slots if slot]
+        if not typed:
+            return None
+        starts = [read_choice(Choice.OWN, slot, ZoneInfo(zone), clock.now()) for slot in typed]
+        return Times(self.event_title, starts, self.minutes)
+
+    @property
+    def cards(self) -> list[DraftCard]:
+        """InvalidInput where the lists do not belong together."""
+        try:
+            rows = list(zip(self.card_titles, self.card_texts, self.card_files, self.card_options, strict=True))
+        except ValueError as error:
+            raise InvalidInput("the parts of a card are not complete", field="cards") from error
+        return [
+            DraftCard(title, text, ids.read("file", file) if file else None, options.splitlines())
+            for title, text, file, options in rows
+        ]
 
     @property
     def location(self) -> Location | None:
@@ -100,6 +129,14 @@ class Reaction(_Posted):
     """Our reaction to a customer's message; empty takes it back."""
 
     emoji: Annotated[str, StringConstraints(max_length=32)] = ""
+
+
+class NewConversation(_Posted):
+    """Whom to write to first: a channel, by its shown id, what they are reached by there, and what to call them."""
+
+    channel: str = ""
+    address: Word = ""
+    name: Annotated[str, StringConstraints(max_length=80)] = ""
 
 
 class Note(_Posted):
@@ -167,6 +204,7 @@ TemplateForm = Annotated[TemplatePick, Form()]
 ChangeForm = Annotated[Change, Form()]
 ReactionForm = Annotated[Reaction, Form()]
 NoteForm = Annotated[Note, Form()]
+NewConversationForm = Annotated[NewConversation, Form()]
 DraftForm = Annotated[DraftText, Form()]
 SignForm = Annotated[Sign, Form()]
 AssignmentForm = Annotated[Assignment, Form()]

@@ -21,7 +21,7 @@ from hub.core.feed import last_seq
 from hub.core.i18n import Translator, catalogue, format_number
 from hub.core.pages import page_values
 from hub.inbox import queries
-from hub.inbox.compose import write_text
+from hub.inbox.compose import MOST_TIMES, write_text
 from hub.inbox.composer import Permission, failure_words, media_rules, read_decision
 from hub.inbox.content import read_spans
 from hub.inbox.drafts import Drafts, drafts_of
@@ -201,7 +201,7 @@ class Screen:
             self._runtime.connectors.get(row.connector),
             self._t(f"inbox.state.{word}"),
             tone,
-            self._said(row.last_kind, row.last_text),
+            self._said(row.last_kind, row.last_text) or self._t("inbox.start.nothing_yet"),
             people.get(row.assignee_id) if row.assignee_id else None,
             teams.get(row.team_id) if row.team_id else None,
             read_signal(row.state, row.turn, row.due_at, row.due_from, row.snoozed_until, clock.now()),
@@ -233,7 +233,7 @@ class Screen:
     def _said(self, kind: str, text: str) -> str:
         """A message in one line: its text, or the kind of content with the words that go with it."""
         if kind in ("text", "choice", "interactive", "template", "cards", "times"):
-            return text
+            return text or self._kind_word(kind)
         if kind == "unsupported":
             return self._kind_word(text)
         return f"{self._kind_word(kind)}: {text}" if text else self._kind_word(kind)
@@ -336,6 +336,7 @@ class Screen:
             "draw_text": draw_text,
             "typed": self._typed,
             "media_rules": media_rules,
+            "most_times": MOST_TIMES,
         }
 
     def _failure_words(self, failure: str) -> tuple[str, str]:

@@ -26,7 +26,7 @@ from hub.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
-class _Locked:
+class Locked:
     """A conversation whose row is ours until the commit."""
 
     id: UUID
@@ -57,7 +57,8 @@ class Charge:
         }
 
 
-async def _lock(unit: UnitOfWork, conversation_id: UUID) -> _Locked:
+async def lock(unit: UnitOfWork, conversation_id: UUID) -> Locked:
+    """Lock a conversation until the commit; NotFound."""
     row = await unit.sql.fetchrow(
         """
         SELECT id, state, assignee_id, team_id, due_at, snoozed_until, unread FROM conversation
@@ -68,11 +69,11 @@ async def _lock(unit: UnitOfWork, conversation_id: UUID) -> _Locked:
     )
     if row is None:
         raise NotFound("no such conversation")
-    return _Locked(**row)
+    return Locked(**row)
 
 
-async def _write_line(
-    unit: UnitOfWork, access: Access, conversation: _Locked, direction: str, *, text: str = "", content: dict[str, Any]
+async def write_line(
+    unit: UnitOfWork, access: Access, conversation: Locked, direction: str, *, text: str = "", content: dict[str, Any]
 ) -> UUID:
     """Add a note or event line at the end of the thread."""
     (message_id,) = await _write_lines(unit, access, [conversation], [content], direction=direction, text=text)
@@ -82,7 +83,7 @@ async def _write_line(
 async def _write_lines(
     unit: UnitOfWork,
     access: Access,
-    conversations: Sequence[_Locked],
+    conversations: Sequence[Locked],
     contents: Sequence[dict[str, Any]],
     *,
     direction: str = "event",
@@ -125,8 +126,8 @@ async def add_note(runtime: Runtime, access: Access, conversation_id: UUID, text
     if not text:
         raise InvalidInput("the note is empty", field="text")
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        conversation = await _lock(unit, conversation_id)
-        message_id = await _write_line(unit, access, conversation, "note", text=text, content={})
+        conversation = await lock(unit, conversation_id)
+        message_id = await write_line(unit, access, conversation, "note", text=text, content={})
         await remove_draft(unit, access.member_id, conversation_id, "note")
         await audit.record(unit, access, "conversation.noted", conversation.shown, {"message": ids.show("msg", message_id)})
     return message_id
@@ -138,7 +139,7 @@ async def assign(runtime: Runtime, access: Access, conversation_id: UUID, to: Ch
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         if to.team_id is not None and not await _is_team(unit, to.team_id):
             raise InvalidInput("no such team", field="to")
-        conversation = await _lock(unit, conversation_id)
+        conversation = await lock(unit, conversation_id)
         before = Charge(conversation.assignee_id, conversation.team_id)
         after = Charge(to.member_id, before.team_id) if to.member_id else to
         if after == before:
@@ -153,7 +154,7 @@ async def assign(runtime: Runtime, access: Access, conversation_id: UUID, to: Ch
             after.team_id,
         )
         handed = {"from": before.shown, "to": after.shown}
-        await _write_line(unit, access, conversation, "event", content={"event": "assigned", **handed})
+        await write_line(unit, access, conversation, "event", content={"event": "assigned", **handed})
         await _tell(unit, access, conversation, "conversation.assigned", handed)
 
 
@@ -180,7 +181,7 @@ async def release_team(unit: UnitOfWork, event: TeamRemoved) -> None:
     await unit.sql.execute(
         "UPDATE conversation SET team_id = NULL WHERE organisation_id = $1 AND team_id = $2", unit.tenant, event.team_id
     )
-    conversations = [_Locked(**row) for row in rows]
+    conversations = [Locked(**row) for row in rows]
     contents = []
     for one in conversations:
         before, after = Charge(one.assignee_id, one.team_id), Charge(one.assignee_id)
@@ -198,7 +199,7 @@ async def _may_answer(unit: UnitOfWork, member_id: UUID) -> bool:
 async def set_due(runtime: Runtime, access: Access, conversation_id: UUID, due_at: datetime | None) -> None:
     """Say until when this shall be done; None: there is no due time any more. A new due time is not overdue yet."""
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        conversation = await _lock(unit, conversation_id)
+        conversation = await lock(unit, conversation_id)
         if conversation.due_at == due_at:
             return
         await unit.sql.execute(
@@ -209,7 +210,7 @@ async def set_due(runtime: Runtime, access: Access, conversation_id: UUID, due_a
             clock.now() if due_at else None,
         )
         change = {"from": _stamp(conversation.due_at), "to": _stamp(due_at)}
-        await _write_line(unit, access, conversation, "event", content={"event": "due", **change})
+        await write_line(unit, access, conversation, "event", content={"event": "due", **change})
         await _tell(unit, access, conversation, "conversation.due", change)
 
 
@@ -236,7 +237,7 @@ async def _set_state(
     runtime: Runtime, access: Access, conversation_id: UUID, state: str, event: str, *, until: datetime | None = None
 ) -> None:
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        conversation = await _lock(unit, conversation_id)
+        conversation = await lock(unit, conversation_id)
         if conversation.state == state and (until is None or conversation.snoozed_until == until):
             return
         await unit.sql.execute(
@@ -254,11 +255,11 @@ async def _set_state(
             clock.now(),
         )
         detail = {"until": _stamp(until)} if until else {}
-        await _write_line(unit, access, conversation, "event", content={"event": event, **detail})
+        await write_line(unit, access, conversation, "event", content={"event": event, **detail})
         await _tell(unit, access, conversation, f"conversation.{event}", detail)
 
 
-async def _tell(unit: UnitOfWork, access: Access, conversation: _Locked, action: str, detail: dict[str, Any]) -> None:
+async def _tell(unit: UnitOfWork, access: Access, conversation: Locked, action: str, detail: dict[str, Any]) -> None:
     await audit.record(unit, access, action, conversation.shown, detail)
     note_change(unit, "conversation", {"conversation": conversation.shown})
 
@@ -267,7 +268,7 @@ async def mark_read(runtime: Runtime, access: Access, conversation_id: UUID) -> 
     """An agent has seen what came in. No line and no audit entry: it changes nothing for the record. The customer is told where the
     messenger shows it."""
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        conversation = await _lock(unit, conversation_id)
+        conversation = await lock(unit, conversation_id)
         if conversation.unread:
             await unit.sql.execute(
                 "UPDATE conversation SET unread = 0 WHERE organisation_id = $1 AND id = $2", unit.tenant, conversation_id

@@ -72,7 +72,7 @@ class _Update:
 def read_message(event: MessageReceived | MessageSent) -> Incoming:
     """How a message is kept (`content.py`), with what stands around its content."""
     stored = store(event.content)
-    about: dict[str, Any] = {"reply_to": event.reply_to_key}
+    about: dict[str, Any] = {"reply_to": event.reply_to_key, "piece_of": event.piece_of}
     if isinstance(event, MessageSent):
         about["by"] = event.by
     else:
@@ -92,7 +92,7 @@ async def store_messages(
     who were not known at all."""
     if not messages:
         return [], set()
-    found, links = await open_talks(unit, channel.channel_id, [incoming.person for incoming in messages])
+    found, links = await open_talks(unit, channel, [incoming.person for incoming in messages])
     said: dict[UUID, tuple[Talk, list[Incoming]]] = {}
     for talk, incoming in zip(found, messages, strict=True):
         said.setdefault(talk.conversation_id, (talk, []))[1].append(incoming)

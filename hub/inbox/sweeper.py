@@ -23,7 +23,7 @@ from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
-from hub.inbox import alarm, media
+from hub.inbox import alarm, clearing
 from hub.inbox.arrivals import UNROUTED_KEPT
 from hub.runtime import Runtime
 
@@ -68,6 +68,12 @@ SELECT l.organisation_id, l.channel_id FROM channel h
 JOIN channel_lane l ON l.organisation_id = h.organisation_id AND l.channel_id = h.id AND l.direction = 'care'
 WHERE h.care_at <= $2 AND (l.lease_until IS NULL OR l.lease_until < $1)
 """
+_DUE_NAMES = """
+SELECT l.organisation_id, l.channel_id FROM channel_lane l
+WHERE l.direction = 'names' AND (l.lease_until IS NULL OR l.lease_until < $1)
+  AND EXISTS (SELECT FROM identity i WHERE i.organisation_id = l.organisation_id AND i.channel_id = l.channel_id
+              AND i.name_due_at <= $2)
+"""
 
 
 async def look(runtime: Runtime) -> int:
@@ -81,6 +87,7 @@ async def look(runtime: Runtime) -> int:
             "listen": await unit.sql.fetch(_DUE_LISTEN, machine_now, now, polled),
             "media": await unit.sql.fetch(_DUE_MEDIA, machine_now, now),
             "care": await unit.sql.fetch(_DUE_CARE, machine_now, now),
+            "names": await unit.sql.fetch(_DUE_NAMES, machine_now, now),
         }
     for direction, rows in due.items():
         if rows:
@@ -110,7 +117,7 @@ async def keep_house(runtime: Runtime) -> None:
                 now - DROP_PENDING_AFTER,
             )
             dropped_effects.inc(dropped)
-        await media.sweep(runtime, organisation_id)
+        await clearing.sweep(runtime, organisation_id)
 
 
 async def fold_counters(unit: UnitOfWork) -> None:

@@ -17,7 +17,7 @@ from hub.core.errors import HubError, NotFound
 from hub.core.media import Refusal
 from hub.core.storage import TooLarge
 from hub.core.uploads import FileUpload
-from hub.inbox.media import Examined, examine
+from hub.inbox.examining import Examined, examine
 from hub.organisations import audit
 from hub.organisations.actor import Access
 from hub.runtime import Runtime

@@ -44,7 +44,7 @@ async def greet(runtime: Runtime, channel: OpenChannel, arrived: Arrival, sender
         await append_in(unit.sql, [arrived])
         if decision.verdict == "allow":
             named = Named(replace(sender, aliases=()), "", arrived.received_at)
-            (talk,), _ = await open_talks(unit, channel.channel_id, [named])
+            (talk,), _ = await open_talks(unit, channel, [named])
             permit, message = await write_welcome(unit, channel, talk, text, decision, facts.version())
         else:
             await keep_decisions(unit, "submit", [(decision, known, None, None)])

@@ -118,7 +118,7 @@ class At:
 @dataclass(frozen=True, slots=True)
 class Story:
     """One customer and what happened with them, oldest first. `address`: their number on Telegram; on other messengers the
-    simulator gives them one."""
+    simulator gives them one, and the website chat its visitors."""
 
     address: str
     first_name: str

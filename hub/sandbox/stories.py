@@ -394,6 +394,62 @@ STORIES: Final = (
         steps=((ago(16), Write("Bitte um Rückruf wegen Abholung, Nußbaumer")),),
         connector="sms",
     ),
+    Story(
+        "",
+        "Magdalena",
+        "Böhler",
+        "de",
+        steps=(
+            (ago(88), Write("Hallo, ich habe bei euch ein Gravelbike bestellt. Ist schon ein Liefertermin bekannt?")),
+            (ago(79), Assign(JONAS, JONAS)),
+            (ago(77), Answer(JONAS, "Hallo Frau Böhler, es ist heute gekommen. Am Freitag ist es aufgebaut.")),
+            (ago(75), Write("So früh, das ist ja großartig!")),
+        ),
+        connector="signal",
+    ),
+    Story(
+        "",
+        "Clemens",
+        "Rauch",
+        "de",
+        steps=(
+            (ago(52), Write("Guten Tag, kann ich am Wochenende zwei E-Bikes ausleihen?")),
+            (ago(45), Answer(SARA, "Guten Tag Herr Rauch, ja: 38 Euro je Rad und Tag, Helm inklusive. Für welche Tage?")),
+            (ago(44), Write("Samstag und Sonntag, einmal 172 und einmal 186 cm.")),
+        ),
+        connector="webchat",
+    ),
+    Story(
+        "+4915110000778",
+        "Verena",
+        "Metzler",
+        "de",
+        steps=(
+            (ago(61), Write("Grüß Gott, haben Sie morgen einen Termin für einen Bremsencheck?")),
+            (ago(56), Answer(EMILY, "Grüß Gott Frau Metzler, um 11 Uhr ist noch Platz.")),
+            (ago(54), Write("Perfekt, bis morgen")),
+        ),
+        connector="google",
+    ),
+    Story(
+        "",
+        "Simon",
+        "Fessler",
+        "de",
+        steps=(
+            (ago(39), Write("Hallo, passt der Fahrradanhänger von euch auch an eine Steckachse?")),
+            (ago(33), Answer(SARA, "Hallo Herr Fessler, mit Adapter ja. Er liegt hier bereit, 39 Euro.")),
+        ),
+        connector="apple",
+    ),
+    Story(
+        "@ines_thurnher",
+        "Ines",
+        "Thurnher",
+        "de",
+        steps=((ago(27), Write("Macht ihr beim Radtag am Hafen wieder mit? Würde gern mein altes Rad mitbringen.")),),
+        connector="x",
+    ),
 )
 
 

@@ -8,11 +8,12 @@ from uuid import UUID
 import httpx
 import pytest
 import respx
-from playwright.async_api import Locator, Page, Route, expect
+from playwright.async_api import FilePayload, Locator, Page, Route, expect
 
 from hub.core import ids
 from tests.browser.conftest import Site
 from tests.browser.files import serve_files
+from tests.files import image
 from tests.inbox.pages_support import Visitor, conv, visit
 from tests.inbox.thread_support import NOW, SEND, customer, picture, receive_everything, set_files, told, uploaded
 from tests.support import Connected, HubUnderTest
@@ -367,6 +368,49 @@ async def test_choice_and_place(hub: HubUnderTest, site: Site, probe: Connected,
     question, place = told(provider.calls)
     assert question["options"] == [["1", "Heute"], ["2", "Morgen"], ["3", "Nie"]]
     assert place["place"] == [47.546, 9.684, "Werkstatt"]
+
+
+async def test_times_and_cards(hub: HubUnderTest, site: Site, probe: Connected, jonas: Visitor, provider: respx.Route) -> None:
+    """By keyboard: the next time begins where the one before ends, and a frame that was refused comes back as it was. A card with
+    its picture goes behind the words."""
+    page = await opened(site, jonas, await customer(hub, probe, {"key": "k1", "text": "Hallo"}))
+    await page.click(".pop.up > summary")
+    await page.click("[data-tool=times]")
+    await page.fill("#text", "Wann passt es?")
+    slots = page.locator("#times [name=slot]")
+    await slots.nth(0).fill("2020-05-01T10:00")  # over
+    await slots.nth(0).press("Enter")
+    await expect(slots.nth(1)).to_have_value("2020-05-01T10:30")
+    await expect(slots.nth(1)).to_be_focused()
+    await expect(page.locator("#times [data-shown] li").nth(1)).to_have_text("Fr., 1. Mai um 10:30 · 30 Minuten")
+    await page.click("#send")
+    await expect(page.locator("#wrong")).to_contain_text("schon vorbei")
+    await expect(slots.nth(1)).to_have_value("2020-05-01T10:30")
+    await slots.nth(0).fill("2050-05-02T10:00")
+    await slots.nth(1).fill("2050-05-01T10:00")
+    await page.select_option("#times-minutes", "45")
+    await page.click("#send")
+    chips = bubble(page, "Wann passt es?").locator(".choices li")
+    await expect(chips).to_have_text(["01.05.2050, 10:00 · 45 Minuten", "02.05.2050, 10:00 · 45 Minuten"])
+    await expect(page.locator("#times")).to_be_hidden()
+    await page.click(".pop.up > summary")
+    await page.click("[data-tool=cards]")
+    await page.fill("[name=card_title]", "Stadtrad")
+    await page.click("#send")
+    await expect(page.locator("#wrong")).to_contain_text("Eine Überschrift allein ist keine Karte")
+    await page.locator("[name=card_option]").nth(0).fill("Reservieren")
+    picked: FilePayload = {"name": "rad.png", "mimeType": "image/png", "buffer": image("PNG", (40, 30))}
+    await page.set_input_files("[name=card_picture]", files=[picked])
+    await expect(page.locator("#cards .small img")).to_be_visible()
+    await page.fill("#text", "Im Angebot:")
+    await page.press("#text", "Control+Enter")
+    card = bubble(page, "Stadtrad")
+    await expect(card).to_contain_text("Reservieren")
+    await expect(card.locator(".fi img")).to_be_visible()
+    await hub.settle()
+    times, words, cards = told(provider.calls)
+    assert times["slots"][0] == ["1", "2050-05-01T10:00:00+02:00", 45]
+    assert words["text"] == "Im Angebot:" and cards["cards"] == [["Stadtrad", "", ["Reservieren"]]]
 
 
 async def test_a_fetched_picture_takes_its_place_without_a_jump(

@@ -25,7 +25,7 @@ def capability_matrix(registry: Registry) -> str:
 FACTS = ("messenger", "longest text", "reports", "reply window", "an address means one person", "repeats safely", "per second",
          "comes in by", "files are fetched")  # fmt: skip
 CONTENTS = ("messenger", "formatting", "files, up to MB", "longest text of a file", "place", "answers to press", "replies",
-            "besides", "reactions", "changes and deletions within")  # fmt: skip
+            "besides", "reactions", "changes and deletions within", "what is taken back")  # fmt: skip
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -63,6 +63,7 @@ def _contents(connector: AnyConnector) -> tuple[str, ...]:
         ", ".join(ACTIONS[action] for action in get_args(ActionKind) if action in can.actions) or "nothing",
         f"{len(can.reactions)} emoji" if can.reactions else "any" if "react" in can.actions else "none",
         "without end" if can.edit_hours is None else f"{can.edit_hours} h",
+        "is deleted here" if can.erases_deleted else "goes from view",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hub.connectors.contract import Checks, FetchesMedia, FindsPeople, Handshakes, RawRequest, Reply, SharesEndpoint
+from hub.connectors.contract import Checks, FetchesMedia, Handshakes, NamesPeople, RawRequest, Reply, SharesEndpoint
 from hub.connectors.errors import CredentialsRejected, SignatureInvalid, Unavailable
 from hub.connectors.events import Choice, Option, Text
 from hub.connectors.messenger.connector import connector
@@ -23,7 +23,7 @@ def calls_of(name: str) -> list[dict[str, Any]]:
 
 
 def test_what_it_can_do_besides() -> None:
-    for ability in (Handshakes, SharesEndpoint, Checks, FetchesMedia, FindsPeople):
+    for ability in (Handshakes, SharesEndpoint, Checks, FetchesMedia, NamesPeople):
         assert isinstance(connector, ability)
 
 
@@ -109,12 +109,12 @@ async def test_a_name_that_is_not_told_is_no_error(code: int) -> None:
     """Provider file, 1 and 11: no consent, not reachable, a reviewer."""
     with provider(SAMPLES, profile({"status": 400, "json": {"error": {"code": code, "message": "no"}}})):
         async with client() as http:
-            assert await connector.find("7318840026614092", ACCOUNT, http) is None
+            assert await connector.name_of("7318840026614092", ACCOUNT, http) is None
 
 
 async def test_a_name_that_is_told() -> None:
     answer = {"status": 200, "json": {"first_name": "Jörg", "last_name": "Müller", "id": "7318840026614092"}}
     with provider(SAMPLES, profile(answer)):
         async with client() as http:
-            found = await connector.find("7318840026614092", ACCOUNT, http)
+            found = await connector.name_of("7318840026614092", ACCOUNT, http)
     assert found is not None and (found.display_name, found.provider_user_id) == ("Jörg Müller", "7318840026614092")

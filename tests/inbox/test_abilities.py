@@ -52,7 +52,6 @@ class Able(Probe):
         actions=frozenset({"react", "typing", "read"}),
         media_by_link=True,
         contact=True,
-        cards=5,
     )
 
     async def send(self, permit: Permit, action: OutboundAction, account: Account[ProbeSettings], http: AsyncClient) -> Receipt:

@@ -1,16 +1,18 @@
 """What is typed, what is sent, and back again for changing it."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.connectors.contract import Capabilities
-from hub.connectors.events import Album, Choice, Location, Media, Option, Span, Text
+from hub.connectors.events import Album, Card, Cards, Choice, Location, Media, Option, Slot, Span, Text, TimeChoice
 from hub.core.errors import InvalidInput
-from hub.inbox.compose import compose, read_text, write_text
+from hub.inbox.compose import DraftCard, Times, compose, read_text, write_text
 from hub.inbox.content import read_part, store_part
 from tests.probe import probe
 
@@ -68,6 +70,8 @@ def test_formatting_stays_inside_the_text(typed: str) -> None:
     assert all(0 <= span.start < span.end <= len(read.text) for span in read.spans)
 
 
+SOONER = datetime(2026, 12, 1, 9, tzinfo=UTC)
+LATER = SOONER + timedelta(hours=1)
 IMAGE = Media(kind="image", ref="0" * 32, mime="image/png", name="a.png", size=10)
 PLACE = Location(latitude=47.5, longitude=9.7, title="Werkstatt", address="Hafenplatz 3")
 
@@ -89,6 +93,50 @@ def test_one_content_comes_out(content: Any, args: tuple[Any, ...]) -> None:
     assert composed == content
     kept = store_part(composed)
     assert read_part(kept.text, kept.content, {IMAGE.ref: IMAGE}) == content
+
+
+def test_times_are_numbered_in_their_order() -> None:
+    composed = compose(RICH, "Wann?", [], [], None, times=Times(" Termin ", [LATER, SOONER], 45))
+    slots = (Slot(id="1", start=SOONER, minutes=45), Slot(id="2", start=LATER, minutes=45))
+    assert composed == TimeChoice(text=Text(text="Wann?"), event_title="Termin", slots=slots)
+    kept = store_part(composed)
+    assert read_part(kept.text, kept.content, {}) == composed
+
+
+def test_cards_go_behind_the_words_and_keep_their_pictures() -> None:
+    drafts = [DraftCard("A", "Text", None, ["Ja", ""]), DraftCard(" B ", "", UUID(hex=IMAGE.ref), [])]
+    composed = compose(RICH, "Hier:", [IMAGE], [], None, cards=drafts)
+    first = Card(title="A", text="Text", options=(Option(id="1.1", label="Ja"),))
+    assert composed == Cards(text="Hier:", items=(first, Card(title="B", media=IMAGE)))
+    kept = store_part(composed)
+    assert read_part(kept.text, kept.content, {IMAGE.ref: IMAGE}) == composed
+
+
+@pytest.mark.parametrize(
+    ("more", "files", "field"),
+    [
+        ({"times": Times("", [], 30)}, [], "slots"),
+        ({"times": Times("", [SOONER, SOONER], 30)}, [], "slots"),
+        ({"times": Times("", [SOONER], 30), "cards": [DraftCard("A", "x", None, [])]}, [], "files"),
+        ({"times": Times("", [SOONER], 30)}, [IMAGE], "files"),
+        ({"cards": [DraftCard("", "x", None, [])]}, [], "cards"),
+        ({"cards": [DraftCard("A", "", None, [])]}, [], "cards"),
+        ({"cards": [DraftCard("A", "x" * 101, None, [])]}, [], "cards"),
+        ({"cards": [DraftCard("A", "x", None, [])] * 4}, [], "cards"),
+        ({"cards": [DraftCard("A", "x", None, ["1", "2", "3"])]}, [], "card_options"),
+        ({"cards": [DraftCard("A", "x", None, [])]}, [IMAGE], "card_files"),
+    ],
+)
+def test_frames_that_cannot_be_expressed_name_their_field(more: Any, files: list[Media], field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        compose(RICH, "Text", files, [], None, **more)
+    assert refused.value.values["field"] == field
+
+
+@pytest.mark.parametrize("more", [{"times": Times("", [SOONER], 30)}, {"cards": [DraftCard("A", "x", None, [])]}])
+def test_frames_are_for_messengers_that_have_them(more: Any) -> None:
+    with pytest.raises(InvalidInput):
+        compose(replace(RICH, times=False, cards=None), "Text", [], [], None, **more)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hub.connectors.registry import Registry
 from hub.core import ids
 from hub.core.errors import NotFound
 from hub.core.settings import Settings
-from hub.inbox import files, media
+from hub.inbox import clearing, files
 from hub.inbox.links import Linked, make_link, read_link
 from hub.organisations import sessions
 from tests.files import EICAR, EXE, HTML, MP4, OGG_VOICE, PDF, SVG, archive, image, nested_archive, png_bomb, turned_photo
@@ -392,10 +392,10 @@ async def test_an_upload_that_nobody_sends_goes_after_a_day(desk: Desk, agent: V
     await attach(agent, await desk.says(), image())
     await desk.sends(PDF)
     desk.hub.clock.advance(hours=24)
-    await media.sweep(desk.hub.runtime, desk.hub.organisation_id)
+    await clearing.sweep(desk.hub.runtime, desk.hub.organisation_id)
     assert desk.objects() == 3
     desk.hub.clock.advance(seconds=1)
-    await media.sweep(desk.hub.runtime, desk.hub.organisation_id)
+    await clearing.sweep(desk.hub.runtime, desk.hub.organisation_id)
     assert desk.objects() == 1
     assert await desk.hub.value("SELECT count(*) FROM attachment") == 1
 

@@ -3,6 +3,7 @@ health."""
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,11 +12,12 @@ import pytest
 import respx
 
 from hub.channels import history
+from hub.consent.chain import open_details
 from hub.consent.gate import SendBlocked
-from hub.consent.ledger import open_details
 from hub.core.live import Whisper
 from hub.inbox import ingest
 from tests.inbox.pages_support import conv, visit
+from tests.probe import Probe
 from tests.support import Connected, HubUnderTest
 
 NOW = 1795510800  # 2026-11-24 09:00 UTC
@@ -118,6 +120,113 @@ async def test_a_message_that_the_customer_took_back_leaves_its_trace(hub: HubUn
     html = await thread_page(hub, row["id"])
     assert "Vertraulich" not in html and "Von Anna Bach zurückgenommen" in html
     assert await hub.value("SELECT text FROM message WHERE direction = 'in'") == "Vertraulich"
+
+
+def edit(key: str, target: str, text: str, at: int) -> dict[str, Any]:
+    return {"type": "edit", "key": key, "target": target, "text": text, "at": NOW + at}
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
+@pytest.mark.parametrize("at_once", [True, False], ids=["one batch", "one by one"])
+async def test_an_edit_may_name_the_edit_before_it(
+    hub: HubUnderTest, probe: Connected, order: tuple[int, ...], at_once: bool
+) -> None:
+    """Signal: to it an edit is a message of its own (signal.md, 3)."""
+    chain = {1: edit("e1", "m1", "Eins", 1), 2: edit("e2", "e1", "Zwei", 2), 3: edit("e3", "e2", "Drei", 3)}
+    edits = [chain[number] for number in order]
+    for events in [[message("m1"), *edits]] if at_once else [[one] for one in [*edits[:1], message("m1"), *edits[1:]]]:
+        await tell(hub, probe, *events)
+    assert [row["text"] for row in await hub.rows("SELECT text FROM message")] == ["Drei"]
+    assert await hub.value("SELECT count(*) FROM pending_effect") == 0
+    await tell(hub, probe, edit("e4", "m1", "Vier", 4))  # the first name is still one
+    await tell(hub, probe, message("m2", "Und noch etwas", reply_to="e3", at=NOW + 9))
+    html = await thread_page(hub, (await conversation(hub))["id"])
+    assert html.count("Vier") == 2 and "Drei" not in html  # the message, and above the one that answers it
+
+
+async def test_an_edit_of_an_edit_finds_the_file(hub: HubUnderTest, probe: Connected) -> None:
+    file = {"media": {"kind": "document", "ref": "r1", "unique": "u1"}}
+    await tell(hub, probe, message("m1", "Alt", **file))
+    await tell(hub, probe, {**edit("e1", "m1", "Neu", 1), **file})
+    await tell(hub, probe, {**edit("e2", "e1", "Neuer", 2), **file})
+    assert [row["caption"] for row in await hub.rows("SELECT caption FROM attachment")] == ["Neuer"]
+    assert (await conversation(hub))["last_text"] == "Neuer"
+
+
+async def test_what_was_written_elsewhere_is_changed_there(hub: HubUnderTest, probe: Connected) -> None:
+    file = {"media": {"kind": "document", "ref": "r1", "unique": "u1"}}
+    await tell(hub, probe, message("m1"))
+    await tell(hub, probe, {"type": "echo", "key": "o1", "to": "anna", "text": "Um 10", "at": NOW + 5})
+    await tell(hub, probe, {"type": "echo", "key": "o2", "to": "anna", "text": "Plan", "at": NOW + 6, **file})
+    other = {"media": {"kind": "document", "ref": "r2", "unique": "u2"}}
+    await tell(hub, probe, edit("e1", "o1", "Um 11", 7), {**edit("e2", "o2", "Neuer Plan", 8), **other})
+    row = await conversation(hub)
+    assert (row["last_text"], row["turn"]) == ("Neuer Plan", "customer")
+    html = await thread_page(hub, row["id"])
+    assert "Um 11" in html and "Um 10<" not in html and "bearbeitet " in html
+    assert [file["ref"] for file in await hub.rows("SELECT ref FROM attachment")] == ["r2"]
+
+
+@respx.mock
+async def test_what_the_hub_sent_is_changed_on_a_colleagues_phone(hub: HubUnderTest, probe: Connected) -> None:
+    await tell(hub, probe, message("m1"))
+    conversation_id = (await conversation(hub))["id"]
+    respx.post(URL).respond(json={"id": "out-1", "at": NOW + 1})
+    await hub.reply(conversation_id, "Um 10")
+    await hub.settle()
+    await tell(hub, probe, edit("e1", "out-1", "Um 11", 7))
+    assert await hub.value("SELECT text FROM message WHERE direction = 'out'") == "Um 11"
+
+
+# what a provider wants deleted
+
+
+@pytest.fixture
+def erases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Probe, "capabilities", replace(Probe.capabilities, erases_deleted=True))
+
+
+@pytest.mark.usefixtures("erases")
+async def test_what_has_to_be_deleted_leaves_a_trace_and_no_words(hub: HubUnderTest, probe: Connected) -> None:
+    """Meta's terms (instagram.md, 3): also what an edit brought, what the list showed, and what arrived raw."""
+    file = {"media": {"kind": "image", "ref": "r1", "name": "Ausweis.png"}}
+    await tell(hub, probe, message("m1", "Vertraulich", name="Anna Bach", **file), message("m1b", "Geheim", piece_of="m1"))
+    await tell(hub, probe, message("m2", "Das bleibt", at=NOW + 1))
+    await tell(hub, probe, edit("e1", "m1", "Verschwiegen", 5))
+    await tell(hub, probe, {"type": "delete", "key": "d1", "target": "m1", "at": NOW + 9}, edit("e2", "m1", "Nachtrag", 6))
+    rows = await hub.rows("SELECT text, content, deleted_at IS NOT NULL AS gone FROM message ORDER BY seq")
+    assert [(row["text"], row["content"], row["gone"]) for row in rows] == [
+        ("", {}, True),
+        ("", {}, True),
+        ("Das bleibt", {}, False),
+    ]
+    assert await hub.value("SELECT count(*) FROM attachment") == 0
+    tables = ("message", "conversation", "webhook_delivery", "pending_effect", "feed_entry")
+    kept = str([dict(row) for table in tables for row in await hub.rows(f"SELECT * FROM {table}")])
+    assert not [word for word in ("Vertraulich", "Geheim", "Verschwiegen", "Nachtrag", "Ausweis") if word in kept]
+    html = await thread_page(hub, (await conversation(hub))["id"])
+    assert html.count("zurückgenommen") == 2
+
+
+@pytest.mark.usefixtures("erases")
+async def test_a_message_that_comes_after_it_was_taken_back_is_not_kept(hub: HubUnderTest, probe: Connected) -> None:
+    await tell(hub, probe, {"type": "delete", "key": "d1", "target": "m1", "at": NOW + 9})
+    await tell(hub, probe, message("m1", "Vertraulich"))
+    row = await conversation(hub)
+    assert (row["last_kind"], row["last_text"]) == ("deleted", "")
+    assert await hub.value("SELECT text FROM message WHERE direction = 'in'") == ""
+
+
+@pytest.mark.usefixtures("erases")
+async def test_what_could_not_be_shown_is_kept_raw(hub: HubUnderTest, probe: Connected) -> None:
+    await tell(hub, probe, {"type": "message", "key": "m1", "from": "anna", "unsupported": "hologram"})
+    assert await hub.value("SELECT count(*) FROM webhook_delivery WHERE body <> ''") == 1
+
+
+async def test_pieces_of_one_message_go_together(hub: HubUnderTest, probe: Connected) -> None:
+    await tell(hub, probe, message("m1", "Text"), message("m1:1", "Karte", piece_of="m1"), message("m2", "Davon getrennt"))
+    await tell(hub, probe, {"type": "delete", "key": "d1", "target": "m1", "at": NOW + 9})
+    assert [row["text"] for row in await hub.rows("SELECT text FROM message WHERE deleted_at IS NULL")] == ["Davon getrennt"]
 
 
 @respx.mock

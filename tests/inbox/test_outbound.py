@@ -467,6 +467,15 @@ async def test_rates_are_shared_and_bulk_never_takes_the_last_token(hub: HubUnde
     assert second.bulk < second.any
 
 
+async def test_a_slow_channel_with_nothing_to_send_holds_nobody_up(hub: HubUnderTest, telegram: Connected) -> None:
+    """Its next token is a minute away: the lane is let go at once."""
+    await hub.value("UPDATE channel SET per_second = 0.01 WHERE id = $1 RETURNING true", telegram.id)
+    clients = dispatch.Clients(frozenset())
+    async with asyncio.timeout(5):
+        await dispatch.drain(hub.runtime, clients, hub.organisation_id, telegram.id, ids.new_id())
+    await clients.close()
+
+
 async def test_two_workers_never_hold_one_lane(hub: HubUnderTest, telegram: Connected) -> None:
     taken = await asyncio.gather(
         *(lanes.take(hub.runtime.database, hub.organisation_id, telegram.id, "out", ids.new_id()) for _ in range(6))

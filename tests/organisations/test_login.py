@@ -27,6 +27,11 @@ OWNER = "owner@radwerk.example"
 WRONG = "ein falsches Passwort 17"
 
 
+@pytest.fixture(autouse=True)
+def _quick_hashes() -> None:
+    """None: here passwords cost what they cost in earnest."""
+
+
 async def test_right_password_signs_in(hub: HubUnderTest) -> None:
     """R-033: the session's token is new, stands in a cookie that scripts cannot read, and only its hash is kept."""
     browser = browse(hub)

@@ -127,10 +127,16 @@ async def test_what_meta_ended_in_silence_is_noticed_and_made_again(stage: Graph
 
 
 async def test_a_person_has_a_name(stage: GraphStage) -> None:
-    found = await connector.find(stage.person, stage.account, stage.http)
+    found = await connector.name_of(stage.person, stage.account, stage.http)
     assert found is not None and found.display_name == "Jörg Müller"
-    assert await connector.find("1", stage.account, stage.http) is None
-    assert await connector.find("ref:ur-1", stage.account, stage.http) is None
+    assert await connector.name_of("1", stage.account, stage.http) is None
+    assert await connector.name_of("ref:ur-1", stage.account, stage.http) is None
+    assert refusal(await ask(stage, "GET", f"{stage.person}?fields=first_name,username"))[1] == 100  # no field of a page's people
+    stage.simulator.faults.switch_on("refused", times=1, code="230")
+    assert await connector.name_of(stage.person, stage.account, stage.http) is None
+    stage.simulator.faults.switch_on("unauthorised", times=1)
+    with pytest.raises(errors.AuthFailed):
+        await connector.name_of(stage.person, stage.account, stage.http)
 
 
 # --- what people do ---------------------------------------------------------------------------------------------------

@@ -275,7 +275,7 @@ async def test_who_is_blocked_hears_nothing_of_it(hub: Hub) -> None:
 
 
 async def test_people_are_found(hub: Hub) -> None:
-    for query, found in (("+491701234567", JOERG), ("Joerg@Muster.example", JOERG), ("AYSE4KLM", "AYSE4KLM"), ("+4930123456", "")):
+    for query, found in (("+491701234567", JOERG), ("Joerg@Radwerk.example", JOERG), ("AYSE4KLM", "AYSE4KLM"), ("+4930123456", "")):
         person = await connector.find(query, hub.account, hub.http)
         assert (person.provider_user_id if person else "") == found
 

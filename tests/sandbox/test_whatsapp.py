@@ -523,7 +523,7 @@ async def test_the_connector_gets_along_with_both_roads(wa: WhatsApp, road: str)
         account = Account(channel_id=CHANNEL, settings=settings, own_id="", webhook_secrets=(SECRET,))
         callback = f"https://hub.example/hooks/whatsapp/{connector.endpoint(account) or ids.show('chn', CHANNEL)}"
         result = await connector.setup(account, callback, http)
-        assert (result.own_id, result.address, result.title) == (wa.number.id, "+49 30 23125042", "Muster Optik")
+        assert (result.own_id, result.address, result.title) == (wa.number.id, "+49 30 23125042", "Radwerk Lindau")
         assert [event.level for event in await connector.check(account, http) if isinstance(event, ChannelHealth)] == ["ok"]
         wa.write("So sieht es aus", file=PhoneFile(id="", kind="image", name="", mime="image/png", size=len(PNG)), content=PNG)
         sink = Sink()

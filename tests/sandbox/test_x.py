@@ -124,6 +124,24 @@ async def test_what_a_person_does_comes_as_what_it_is(business: Business) -> Non
 
 
 @pytest.mark.parametrize("signs", [False, True])
+async def test_a_person_is_found_by_name_and_named_by_number(business: Business, signs: bool) -> None:
+    if signs:
+        await business.connect(business.signing())
+    found = await connector.find("@Fritzi_Lang", business.account, business.http)
+    assert found is not None and (found.provider_user_id, found.display_name) == (FRITZI, "Friederike Lang")
+    assert await connector.find("@nobody", business.account, business.http) is None
+    named = await connector.name_of(FRITZI, business.account, business.http)
+    assert named == found
+    business.simulator.world.chat(FRITZI).is_closed = True
+    with pytest.raises(Unreachable):
+        await connector.find("@fritzi_lang", business.account, business.http)
+    headers = {"authorization": f"Bearer {next(iter(business.simulator.world.access_tokens))}"}
+    path = f"/2/users/{FRITZI}?user.fields=shoe_size"
+    strange = await business.http.get(f"{business.account.settings.base_url}{path}", headers=headers)
+    assert strange.status_code == 400
+
+
+@pytest.mark.parametrize("signs", [False, True])
 async def test_a_file_is_fetched_with_either_consent(business: Business, signs: bool) -> None:
     if signs:
         await business.connect(business.signing())

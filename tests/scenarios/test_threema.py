@@ -9,8 +9,12 @@ import httpx
 import pytest
 
 from hub.channels import service
-from hub.core import ids
+from hub.consent import ledger
+from hub.consent.chain import Change
+from hub.consent.gate import SendBlocked
+from hub.core import clock, ids
 from hub.core.settings import Settings
+from hub.inbox.starting import NotStarted, start
 from hub.sandbox.messengers import PhoneDraft, PhoneFile
 from hub.sandbox.threema.containers import callback_form, pack
 from hub.sandbox.threema.simulator import ThreemaSimulator, create
@@ -88,6 +92,24 @@ async def test_a_talk_with_its_statuses(story: Story) -> None:
     story.simulator.phone.read(SAMPLE_ID, JOERG)
     await story.settled()
     assert await story.hub.value("SELECT state FROM message WHERE direction = 'out'") == "read"
+
+
+async def test_the_business_writes_first_to_whom_it_found(story: Story) -> None:
+    """R-194, R-221: found by a number, which leaves as a hash; the first word waits for the person's agreement."""
+    runtime, owner = story.hub.runtime, story.hub.owner
+    with pytest.raises(NotStarted, match="nobody"):
+        await start(runtime, owner, story.channel_id, "+49 30 123456")
+    conversation = await start(runtime, owner, story.channel_id, "+49 (0)170 1234567", "Herr Özdemir")
+    with pytest.raises(SendBlocked):
+        await story.hub.reply(conversation, "Ihr Rad ist fertig.")
+    agreed = Change("threema", "", JOERG, "opted_in", clock.now(), {"source": "test"})
+    async with runtime.database.unit_of_work(story.hub.organisation_id) as unit:
+        await ledger.record(unit, runtime.vault, runtime.hooks, [agreed])
+    assert await story.answer("Ihr Rad ist fertig.") == "delivered"
+    assert [one.text for one in story.simulator.phone.chat(SAMPLE_ID, JOERG).lines] == ["Ihr Rad ist fertig."]
+    answer = await story.write("Danke")
+    assert answer["conversation_id"] == conversation
+    assert await story.hub.value("SELECT name FROM contact") == "Herr Özdemir"
 
 
 async def test_a_reply_is_linked_and_stop_below_a_quotation_opts_out(story: Story) -> None:

@@ -89,7 +89,7 @@ def settings(settings: Settings, sockets: tuple[Stage, Stage]) -> Settings:
 
 
 async def connect(hub: HubUnderTest, values: dict[str, Any]) -> UUID:
-    return await service.connect_channel(hub.runtime, hub.owner, connector="whatsapp", title="Muster Optik", values=values)
+    return await service.connect_channel(hub.runtime, hub.owner, connector="whatsapp", title="Radwerk", values=values)
 
 
 @pytest.fixture
@@ -101,9 +101,7 @@ async def whole(settings: Settings, hub: HubUnderTest, sockets: tuple[Stage, Sta
         simulator = create(http)
         provider.app = Mounted(simulator)
         values = simulator.sample_settings(provider.address)
-        channel_id = await service.connect_channel(
-            hub.runtime, hub.owner, connector="whatsapp", title="Muster Optik", values=values
-        )
+        channel_id = await service.connect_channel(hub.runtime, hub.owner, connector="whatsapp", title="Radwerk", values=values)
         await service.accept_terms(hub.runtime, hub.owner, "whatsapp")
         await service.switch_on(hub.runtime, hub.owner, channel_id)
         yield Whole(hub, simulator, channel_id, hub.clock)
@@ -120,9 +118,7 @@ async def test_the_terms_come_before_the_channel(settings: Settings, hub: HubUnd
         simulator = create(http)
         sockets[0].app = Mounted(simulator)
         values = simulator.sample_settings(sockets[0].address)
-        channel_id = await service.connect_channel(
-            hub.runtime, hub.owner, connector="whatsapp", title="Muster Optik", values=values
-        )
+        channel_id = await service.connect_channel(hub.runtime, hub.owner, connector="whatsapp", title="Radwerk", values=values)
         with pytest.raises(service.TermsNotAccepted):
             await service.switch_on(hub.runtime, hub.owner, channel_id)
         assert simulator.number.at_360dialog.url == ""

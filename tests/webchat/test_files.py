@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.core import ids
 from hub.core.storage import Form
-from hub.inbox import media
+from hub.inbox import clearing
 from tests.files import EICAR, EXE, HTML, OGG_VOICE, PDF, SVG, image
 from tests.support import HubUnderTest
 from tests.webchat.support import Browser, attach, visit_site
@@ -87,11 +87,11 @@ async def test_file_waits_as_long_as_its_delivery(hub: HubUnderTest) -> None:
         os.utime(path, (time.time() - days * 86_400,) * 2)
 
     age(hub.runtime.settings.keep_raw_days)
-    await media.sweep_part(hub.runtime, organisation, part)
+    await clearing.sweep_part(hub.runtime, organisation, part)
     shown = await settled(visitor)
     assert (await visitor.client.get(shown["files"][0]["url"])).content == PDF
     age(hub.runtime.settings.keep_raw_days + 1.1)
-    await media.sweep_part(hub.runtime, organisation, part)
+    await clearing.sweep_part(hub.runtime, organisation, part)
     assert not path.exists()
     assert (await visitor.client.get(shown["files"][0]["url"])).content == PDF
 

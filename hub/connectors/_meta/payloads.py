@@ -162,10 +162,17 @@ def _message(element: Element, reader: Reader) -> Iterator[Event]:
     referral = read_referral(message) or read_story(message)
     for place, content in enumerate(contents):
         key = message_key(mid) if place == 0 else f"n:{place}:{mid}"
+        piece_of = message_key(mid) if place else ""
         if is_echo:
-            by = INBOXES.get(app_id, app_id)
             yield MessageSent(
-                key=key, at=element.at, recipient=person, content=content, sequence=place, reply_to_key=reply_to, by=by
+                key=key,
+                at=element.at,
+                recipient=person,
+                content=content,
+                sequence=place,
+                reply_to_key=reply_to,
+                piece_of=piece_of,
+                by=INBOXES.get(app_id, app_id),
             )
         else:
             yield MessageReceived(
@@ -177,6 +184,7 @@ def _message(element: Element, reader: Reader) -> Iterator[Event]:
                 reply_to_key=reply_to,
                 album=f"files:{mid}" if files > 1 and isinstance(content, Media) else "",
                 referral=referral,
+                piece_of=piece_of,
             )
 
 

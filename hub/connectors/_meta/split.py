@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from hub.connectors.contract import ChoiceLimit, MediaLimit
+from hub.connectors.contract import CardsLimit, ChoiceLimit, MediaLimit
 from hub.connectors.errors import UnsupportedContent
 from hub.connectors.events import Album, Card, Cards, Choice, Media, MediaKind, Option, OutboundContent, Text
 
@@ -16,8 +16,8 @@ BUTTONS: Final = 3
 """Of a button template, and of a card."""
 LONGEST_QUESTION: Final = 640
 """Characters of the text of a button template."""
-CARDS, LONGEST_LINE = 10, 80
-"""Elements of a generic template, and the characters of a title and a subtitle."""
+CARDS: Final = CardsLimit(cards=10, title=80, text=80, options=BUTTONS, label=CHOICE.label)
+"""Elements of a generic template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ def split_content(content: OutboundContent, limits: Limits) -> Sequence[Outbound
             return _files(content.items, content.caption, limits)
         case Cards():
             _check_cards(content)
-            return [content]
+            words = split_text(content.text, limits) if content.text.strip() else []
+            return [*(Text(text=part) for part in words), replace(content, text="")]
         case _:
             raise UnsupportedContent("not_for_meta")
 
@@ -71,7 +72,7 @@ def _check_options(options: Sequence[Option]) -> None:
 
 
 def _check_cards(content: Cards) -> None:
-    if not 0 < len(content.items) <= CARDS:
+    if not 0 < len(content.items) <= CARDS.cards:
         raise UnsupportedContent("too_many_cards" if content.items else "no_cards")
     for card in content.items:
         _check_card(card)
@@ -79,7 +80,7 @@ def _check_cards(content: Cards) -> None:
 
 def _check_card(card: Card) -> None:
     """A title alone is no element: something must stand beside it."""
-    if not card.title.strip() or len(card.title) > LONGEST_LINE or len(card.text) > LONGEST_LINE:
+    if not card.title.strip() or len(card.title) > CARDS.title or len(card.text) > CARDS.text:
         raise UnsupportedContent("card_text_too_long" if card.title.strip() else "no_card_title")
     if not (card.text or card.media or card.options):
         raise UnsupportedContent("card_of_a_title_only")

@@ -5,7 +5,7 @@ find, set-up and renewal (`token.py`).
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -44,6 +44,7 @@ from hub.connectors.google.send import CARDS, CHOICE, LONGEST_TEXT, receipt_for,
 from hub.connectors.google.settings import GoogleSettings
 from hub.connectors.google.token import fetch_token
 from hub.connectors.http import Answer, download, exchange, whole_seconds
+from hub.connectors.phones import read_phone
 
 NOBODY: Final = "+491713920000"
 """A number that is kept for films and books (Bundesnetzagentur): asking for it shows whether the agent is ours."""
@@ -77,7 +78,6 @@ class Google:
     )
     settings = GoogleSettings
     keeps_headers: frozenset[str] = frozenset()
-    finds: frozenset[Literal["phone", "email", "address"]] = frozenset({"phone"})
     renew_seconds_before = 1800
 
     def handshake(self, request: RawRequest, account: Account[GoogleSettings]) -> Reply | None:
@@ -115,6 +115,10 @@ class Google:
                 raise RateLimited(WAIT_WITHOUT_NUMBER, "429")
             case status:
                 raise Unavailable(str(status))
+
+    def read_address(self, typed: str) -> Sender | None:
+        phone = read_phone(typed)
+        return Sender(provider_user_id=phone, phone=phone) if phone else None
 
     async def find(self, query: str, account: Account[GoogleSettings], http: AsyncClient) -> Sender | None:
         """Whether a phone takes RCS from this agent; 404 is no (5)."""

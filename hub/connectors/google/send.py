@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hub.connectors.contract import (
+    CardsLimit,
     ChoiceLimit,
     DeleteMessage,
     MarkRead,
@@ -26,10 +27,8 @@ from hub.connectors.google.settings import GoogleSettings
 LONGEST_TEXT: Final = 3072
 """Bytes of UTF-8: characters of more than one byte count more (7)."""
 CHOICE: Final = ChoiceLimit(options=11, label=25)
-CARD_OPTIONS: Final = 4
-LONGEST_TITLE, LONGEST_DESCRIPTION = 200, 2000
+CARDS: Final = CardsLimit(cards=10, title=200, text=2000, options=4, label=CHOICE.label)
 LONGEST_POSTBACK: Final = 2048
-CARDS: Final = 10
 MAP: Final = "https://maps.google.com/?q={latitude},{longitude}"
 
 
@@ -58,7 +57,8 @@ def split_content(content: OutboundContent) -> list[OutboundContent]:
         case Location() if not content.is_live and -90 <= content.latitude <= 90 and -180 <= content.longitude <= 180:
             return [content]
         case Cards():
-            return [_checked(content)]
+            words = [Text(text=part) for part in split_text(content.text)]
+            return [*words, replace(_checked(content), text="")]
         case _:
             raise UnsupportedContent("not_for_rcs")
 
@@ -93,15 +93,15 @@ def _files(items: tuple[Media, ...], caption: Text | None) -> list[OutboundConte
 
 
 def _checked(content: Cards) -> Cards:
-    if not 0 < len(content.items) <= CARDS:
+    if not 0 < len(content.items) <= CARDS.cards:
         raise UnsupportedContent("too_many_cards" if content.items else "no_cards")
     for card in content.items:
-        if len(card.title) > LONGEST_TITLE or len(card.text) > LONGEST_DESCRIPTION:
+        if len(card.title) > CARDS.title or len(card.text) > CARDS.text:
             raise UnsupportedContent("text_too_long")
         if not (card.title.strip() or card.text.strip() or card.media):
             raise UnsupportedContent("empty_card")
         if card.options:
-            _check_options(card.options, CARD_OPTIONS)
+            _check_options(card.options, CARDS.options)
     return content
 
 

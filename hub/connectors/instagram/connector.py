@@ -6,7 +6,7 @@ shares, parse, split, send, fetch, find, setup (`setup.py`), renew (`login.py`),
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final
 
 from httpx import AsyncClient
 
@@ -67,10 +67,10 @@ class Instagram:
         cards=CARDS,
         human_agent_days=HUMAN_DAYS,
         media_by_link=True,
+        erases_deleted=True,
     )
     settings = InstagramSettings
     keeps_headers: frozenset[str] = frozenset()
-    finds: frozenset[Literal["phone", "email", "address"]] = frozenset({"address"})
     renew_seconds_before = 53 * DAY  # a token of 60 days is renewed each week, so that many attempts are left
 
     def verify(self, request: RawRequest, account: Account[InstagramSettings]) -> None:
@@ -104,15 +104,15 @@ class Instagram:
     ) -> FileHead:
         return await media.fetch_file(ref, account.settings.base_url, http, sink, size=size)
 
-    async def find(self, query: str, account: Account[InstagramSettings], http: AsyncClient) -> Sender | None:
+    async def name_of(self, address: str, account: Account[InstagramSettings], http: AsyncClient) -> Sender | None:
         """The name that belongs to an address, where the person lets an account see it (instagram.md, 12)."""
-        if not (query.isascii() and query.isdigit()):
+        if not (address.isascii() and address.isdigit()):
             return None
         try:
-            found = await ask(account_of(account), http, "GET", query, query={"fields": "name,username"})
+            found = await ask(account_of(account), http, "GET", address, query={"fields": "name,username"})
         except Rejected:
             return None
-        return Sender(provider_user_id=query, display_name=a_text(found, "name"), username=a_text(found, "username"))
+        return Sender(provider_user_id=address, display_name=a_text(found, "name"), username=a_text(found, "username"))
 
     async def setup(self, account: Account[InstagramSettings], callback_url: str | None, http: AsyncClient) -> SetupResult:
         return await connect(account, callback_url, http)

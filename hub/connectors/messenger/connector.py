@@ -5,7 +5,7 @@ shares, parse, split, send, fetch, find, setup (`setup.py`), check, teardown.
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import orjson
 from httpx import AsyncClient
@@ -61,10 +61,10 @@ class Messenger:
         cards=CARDS,
         human_agent_days=HUMAN_DAYS,
         media_by_link=True,  # pictures of cards; files are uploaded
+        erases_deleted=True,
     )
     settings = MessengerSettings
     keeps_headers: frozenset[str] = frozenset()
-    finds: frozenset[Literal["phone", "email", "address"]] = frozenset({"address"})
 
     def verify(self, request: RawRequest, account: Account[MessengerSettings]) -> None:
         header = request.headers.get(SIGNATURE_HEADER, "")
@@ -98,15 +98,15 @@ class Messenger:
     ) -> FileHead:
         return await media.fetch_file(ref, account.settings.base_url, http, sink, size=size)
 
-    async def find(self, query: str, account: Account[MessengerSettings], http: AsyncClient) -> Sender | None:
+    async def name_of(self, address: str, account: Account[MessengerSettings], http: AsyncClient) -> Sender | None:
         """The name that belongs to an address, where the person lets a page see it (messenger.md, 1)."""
-        if not (query.isascii() and query.isdigit()):
+        if not (address.isascii() and address.isdigit()):
             return None
         try:
-            found = await ask(page_of(account), http, "GET", query, query={"fields": "first_name,last_name"})
+            found = await ask(page_of(account), http, "GET", address, query={"fields": "first_name,last_name"})
         except Rejected:
             return None
-        return Sender(provider_user_id=query, display_name=words(found, ("first_name", "last_name")))
+        return Sender(provider_user_id=address, display_name=words(found, ("first_name", "last_name")))
 
     async def setup(self, account: Account[MessengerSettings], callback_url: str | None, http: AsyncClient) -> SetupResult:
         return await connect(account, callback_url, http)

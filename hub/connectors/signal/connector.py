@@ -6,10 +6,11 @@ Reads top to bottom: capabilities, verify, parse (`payloads.py`), split (`split.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 
 from httpx import AsyncClient
 
@@ -28,6 +29,7 @@ from hub.connectors.contract import (
 )
 from hub.connectors.errors import SignatureInvalid
 from hub.connectors.events import ChannelHealth, Event, OutboundContent, Sender
+from hub.connectors.phones import read_phone
 from hub.connectors.signal.fetching import fetch_file
 from hub.connectors.signal.payloads import read_delivery
 from hub.connectors.signal.polling import receive
@@ -41,6 +43,9 @@ from hub.connectors.signal.text import LONGEST_TEXT, NAMES
 
 CHANGE_HOURS = 24
 """How long the apps let a message be changed and taken back; signal-cli itself does not look (README)."""
+
+USERNAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,31}\.[0-9]{2,9}")
+"""A name that people give out instead of their number: it ends in a dot and digits."""
 
 
 class Signal:
@@ -65,7 +70,6 @@ class Signal:
     )
     settings = SignalSettings
     keeps_headers: frozenset[str] = frozenset()
-    finds: frozenset[Literal["phone", "email", "address"]] = frozenset({"phone", "address"})
 
     def verify(self, request: RawRequest, account: Account[SignalSettings]) -> None:
         """Nobody delivers: what comes in is asked for, and whatever comes to our address is not signal-cli's."""
@@ -94,6 +98,12 @@ class Signal:
         self, ref: str, account: Account[SignalSettings], http: AsyncClient, sink: FileSink, *, size: int | None = None
     ) -> FileHead:
         return await fetch_file(ref, account, http, sink, size=size)
+
+    def read_address(self, typed: str) -> Sender | None:
+        phone, name = read_phone(typed), typed.strip()
+        if phone:
+            return Sender(provider_user_id=phone, phone=phone)
+        return Sender(provider_user_id=name, username=name) if USERNAME.fullmatch(name) else None
 
     async def find(self, query: str, account: Account[SignalSettings], http: AsyncClient) -> Sender | None:
         """By number, or by the name with digits that people give out instead of it (`erika.42`)."""

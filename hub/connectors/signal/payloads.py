@@ -117,6 +117,7 @@ def _data(about: Envelope, said: Json) -> list[Event]:
             sequence=place,
             reply_to_key=about.key_by(quote, "author", quoted) if quoted and place == 0 else None,
             album=f"a:{about.person}:{timestamp}" if _is_album(contents) else "",
+            piece_of=key if place else "",
         )
         for place, content in enumerate(contents)
     ]
@@ -146,14 +147,15 @@ def _delete(about: Envelope, said: Json) -> Event:
 
 
 def _edit(about: Envelope, said: Json) -> list[Event]:
+    """To Signal an edit is a message of its own, and the next one may name it."""
     target, new = a_timestamp(said, "targetSentTimestamp"), an_object(said, "dataMessage")
     if "groupInfo" in new:
         return [about.ignored("group_edit", ONLY_ONE)]
     contents = read_contents(new, has_stickers=about.has_stickers)
     if not target or not contents:
         return [about.ignored("edit", "the change is not as documented")]
-    target_key = message_key(about.person, target)
-    return [MessageEdited(key=about.own_key("e"), at=about.at, target_key=target_key, content=contents[0])]
+    key, target_key = message_key(about.person, a_timestamp(new, "timestamp") or about.timestamp), message_key(about.person, target)
+    return [MessageEdited(key=key, at=about.at, target_key=target_key, content=contents[0])]
 
 
 def _receipt(about: Envelope, said: Json) -> list[Event]:

@@ -53,6 +53,7 @@ def _sent(about: Envelope, said: Json) -> list[Event]:
             content=content,
             sequence=place,
             reply_to_key=chat.key_by(quote, "author", quoted) if quoted and place == 0 else None,
+            piece_of=key if place else "",
             by=f"device {about.device}" if about.device is not None else "",
         )
         for place, content in enumerate(contents)
@@ -60,11 +61,12 @@ def _sent(about: Envelope, said: Json) -> list[Event]:
 
 
 def _edited(about: Envelope, edit: Json) -> list[Event]:
-    target = a_timestamp(edit, "targetSentTimestamp")
-    contents = read_contents(an_object(edit, "dataMessage"), has_stickers=about.has_stickers)
+    target, new = a_timestamp(edit, "targetSentTimestamp"), an_object(edit, "dataMessage")
+    contents = read_contents(new, has_stickers=about.has_stickers)
     if not target or not contents:
         return [about.ignored("edit_sent", "the change is not as documented")]
-    return [MessageEdited(key=about.own_key("e"), at=about.at, target_key=our_key(target), content=contents[0])]
+    key = our_key(a_timestamp(new, "timestamp") or about.timestamp)
+    return [MessageEdited(key=key, at=about.at, target_key=our_key(target), content=contents[0])]
 
 
 def _blocked(about: Envelope, said: Json) -> list[Event]:

@@ -33,8 +33,9 @@ from hub.connectors.errors import (
     Unavailable,
     UnsupportedContent,
 )
-from hub.connectors.events import Event, OutboundContent, Text
+from hub.connectors.events import Event, OutboundContent, Sender, Text
 from hub.connectors.http import Answer, exchange
+from hub.connectors.phones import read_phone
 from hub.connectors.sms.payloads import at_path, number_of, read_webhook
 from hub.connectors.sms.settings import SmsSettings
 from hub.connectors.sms.text import LONGEST, split_text
@@ -71,6 +72,10 @@ class Sms:
 
     def parse(self, request: RawRequest, account: Account[SmsSettings]) -> Sequence[Event]:
         return read_webhook(request, account.settings)
+
+    def read_address(self, typed: str) -> Sender | None:
+        phone = read_phone(typed)
+        return Sender(provider_user_id=phone, display_name=phone, phone=phone) if phone else None
 
     def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
         if not isinstance(content, Text):

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from httpx import AsyncClient
 
@@ -41,6 +41,7 @@ from hub.connectors.errors import (
 )
 from hub.connectors.events import ChannelHealth, Event, OutboundContent, Sender
 from hub.connectors.http import download, whole_seconds
+from hub.connectors.phones import read_phone
 from hub.connectors.threema.api import address_of, ask, post
 from hub.connectors.threema.callback import code_of, read_callback, read_fields
 from hub.connectors.threema.codes import error_of
@@ -53,6 +54,7 @@ from hub.connectors.threema.split import LONGEST_CAPTION, LONGEST_TEXT, MEDIA, s
 from hub.core.http import AddressDenied
 
 MESSAGE_ID: Final = re.compile(r"[0-9a-f]{16}")
+MAIL: Final = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 LARGEST_FETCH: Final = 50 << 20
 """Bytes of a file that the apps send (provider file, 7)."""
 PIECE: Final = 1 << 16
@@ -80,7 +82,6 @@ class Threema:
     )
     settings = ThreemaSettings
     keeps_headers: frozenset[str] = frozenset()
-    finds: frozenset[Literal["phone", "email", "address"]] = frozenset({"phone", "email", "address"})
 
     def verify(self, request: RawRequest, account: Account[ThreemaSettings]) -> None:
         """Compare the code over the form's fields with the one made of the API secret, and the recipient with this account."""
@@ -157,6 +158,15 @@ class Threema:
         if not KEY.fullmatch(told) or not any(bytes.fromhex(told)):
             raise Unavailable("unreadable_answer")
         return bytes.fromhex(told)
+
+    def read_address(self, typed: str) -> Sender | None:
+        typed = typed.strip()
+        phone = read_phone(typed)
+        if phone:
+            return Sender(provider_user_id=phone, phone=phone)
+        if MAIL.fullmatch(typed):
+            return Sender(provider_user_id=typed.lower())
+        return Sender(provider_user_id=typed.upper()) if THREEMA_ID.fullmatch(typed.upper()) else None
 
     async def find(self, query: str, account: Account[ThreemaSettings], http: AsyncClient) -> Sender | None:
         """Numbers and addresses leave as hashes. An id is found when it has an app that can do anything at all."""

@@ -23,12 +23,14 @@ from hub.connectors.contract import (
     Share,
     TemplateRecord,
 )
-from hub.connectors.events import Event, OutboundContent
+from hub.connectors.events import Event, OutboundContent, Sender
+from hub.connectors.phones import read_phone
 from hub.connectors.whatsapp.access import answer_test, check_sender, shares_of
 from hub.connectors.whatsapp.api import call, hand_over, of_number
 from hub.connectors.whatsapp.fetching import fetch_file
 from hub.connectors.whatsapp.media import MEDIA
 from hub.connectors.whatsapp.payloads import read_delivery
+from hub.connectors.whatsapp.people import a_person
 from hub.connectors.whatsapp.send import receipt_for, request_for
 from hub.connectors.whatsapp.settings import WhatsAppSettings
 from hub.connectors.whatsapp.split import CHOICE, LONGEST_CAPTION, LONGEST_TEXT, split_content
@@ -76,6 +78,10 @@ class WhatsApp:
 
     def parse(self, request: RawRequest, account: Account[WhatsAppSettings]) -> Sequence[Event]:
         return read_delivery(request, account.own_id, account.settings.waba_id)
+
+    def read_address(self, typed: str) -> Sender | None:
+        """Whether WhatsApp knows a number shows only when something is sent."""
+        return a_person(read_phone(typed).removeprefix("+"), "")
 
     def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
         return split_content(content)

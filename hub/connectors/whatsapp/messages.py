@@ -129,6 +129,7 @@ def _cards(message: Json, contacts: Contacts, sender: Sender, scope: Scope) -> l
             sequence=number,
             reply_to_key=whole.reply_to_key,
             referral=None if number else whole.referral,
+            piece_of=whole.key if number else "",
         )
         for number, card in enumerate(cards)
     ]

@@ -40,7 +40,7 @@ from hub.connectors.errors import (
     SignatureInvalid,
     Unavailable,
 )
-from hub.connectors.events import ChannelHealth, Event, OutboundContent
+from hub.connectors.events import ChannelHealth, Event, OutboundContent, Sender
 from hub.connectors.http import download, whole_seconds
 from hub.connectors.x.account import (
     ensure_subscriptions,
@@ -51,6 +51,7 @@ from hub.connectors.x.account import (
     subscriptions,
 )
 from hub.connectors.x.api import as_user, ask, call, put_file
+from hub.connectors.x.finding import find_reachable, name_user, read_handle
 from hub.connectors.x.payloads import EPOCH, read_delivery, share
 from hub.connectors.x.send import LONGEST_TEXT, MEDIA, body_of, check, file_of, receipt_of, split_content
 from hub.connectors.x.settings import XSettings
@@ -123,6 +124,16 @@ class X:
         media_id = await put_file(account, http, *file) if file else ""
         path = f"/2/dm_conversations/with/{message.address}/messages"
         return receipt_of(await call(account, http, "POST", path, body_of(message, media_id)))
+
+    def read_address(self, typed: str) -> Sender | None:
+        return read_handle(typed)
+
+    async def find(self, query: str, account: Account[XSettings], http: AsyncClient) -> Sender | None:
+        return await find_reachable(query, account, http)
+
+    async def name_of(self, address: str, account: Account[XSettings], http: AsyncClient) -> Sender | None:
+        """An encrypted chat names nobody."""
+        return await name_user(address, account, http)
 
     async def fetch(
         self, ref: str, account: Account[XSettings], http: AsyncClient, sink: FileSink, *, size: int | None = None

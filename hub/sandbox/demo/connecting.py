@@ -17,8 +17,8 @@ from hub.sandbox.demo.basics import Place, Say, words
 from hub.sandbox.demo.company import find_channel
 from hub.sandbox.demo.memory import give_memory
 from hub.sandbox.demo.phones import Messenger
+from hub.sandbox.demo.website import WEBCHAT
 
-WEBCHAT: Final = "webchat"
 DECLARED: Final = {"seat": "DE", "consent": "Demo", "industry": conditions.NONE, "region": "Demo"}
 """The sample organisation sits in Lindau, repairs bikes, and has every consent."""
 
@@ -74,10 +74,8 @@ async def _open(runtime: Runtime, owner: Access, place: Place, label: str, say: 
     await channels.check_with_provider(runtime, open_channel(runtime.vault, runtime.connectors, row))
 
 
-async def open_shop(runtime: Runtime, owner: Access, sandbox: httpx.AsyncClient, say: Say) -> bool:
-    """The website chat has no simulator: the sample shop of the sandbox shows it. Whether there is one."""
-    if WEBCHAT not in runtime.connectors:
-        return False
+async def open_shop(runtime: Runtime, owner: Access, sandbox: httpx.AsyncClient, say: Say) -> Place | None:
+    """The website chat has no simulator: the sample shop of the sandbox shows it. None, said in words, when it cannot be."""
     t, origin = words(), str(sandbox.base_url).rstrip("/")
     values = {
         "title": stories.ORGANISATION,
@@ -93,5 +91,5 @@ async def open_shop(runtime: Runtime, owner: Access, sandbox: httpx.AsyncClient,
         (await sandbox.put("/shop", json={"script": script})).raise_for_status()
     except (HubError, httpx.HTTPStatusError) as error:
         say(t("sandbox.demo.not_connected", messenger=t("sandbox.shop.chat"), reason=str(error)))
-        return False
-    return True
+        return None
+    return place

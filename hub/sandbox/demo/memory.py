@@ -22,7 +22,7 @@ async def give_memory(runtime: Runtime, place: Place, messenger: Messenger) -> N
     for story in stories.STORIES:
         if story.connector == place.connector and story.address:
             await messenger.introduce(story)
-    people = {person.address: person for person in await messenger.people()}
+    people = {known: person for person in await messenger.people() for known in (person.id, person.address)}
     async with runtime.database.unit_of_work(place.organisation_id) as unit:
         rows = await unit.sql.fetch(
             """

@@ -14,6 +14,7 @@ from hub.sandbox.messengers import PhoneLine
 
 DELIVERY_SECONDS: Final = 20.0
 TELEGRAM: Final = "telegram"
+SIGNAL: Final = "signal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Messenger:
             await self._ask("PUT", f"{self._base}/chat", {"person": person.id, "lines": told})
 
     async def do(self, person: Person, step: Doing) -> None:
-        """Something a customer does, and until the hub has got to know it."""
+        """Something a customer does; `delivered` tells when the hub has got to know it."""
         match step:
             case Write():
                 await self._act(person, "write", text=step.text)
@@ -84,7 +85,6 @@ class Messenger:
                 await self._press(person, step)
             case Block():
                 await self._act(person, "block", is_blocked=True)
-        await self.delivered()
 
     async def delivered(self) -> None:
         """Until no webhook waits. Raises DemoFailed."""

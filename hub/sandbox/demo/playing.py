@@ -4,9 +4,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import httpx
+
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import dispatch, ingest, media, outbound, service
+from hub.inbox import dispatch, ingest, listening, media, outbound, service
+from hub.inbox.door import Door
 from hub.organisations import audit
 from hub.organisations.actor import Access
 from hub.runtime import Runtime
@@ -14,8 +17,9 @@ from hub.sandbox import stories
 from hub.sandbox.acts import Answer, Assign, Block, Colleague, Doing, Done, Note, Step, Story
 from hub.sandbox.demo.basics import Place, Say, words
 from hub.sandbox.demo.company import find_people
-from hub.sandbox.demo.connecting import connect
-from hub.sandbox.demo.phones import TELEGRAM, Messenger, Person
+from hub.sandbox.demo.connecting import connect, open_shop
+from hub.sandbox.demo.phones import SIGNAL, TELEGRAM, Messenger, Person, find_messengers
+from hub.sandbox.demo.website import WEBCHAT, Website
 
 SEEDED: Final = "demo.seeded"
 """The audit entry that says: all stories have been played."""
@@ -24,10 +28,12 @@ SEEDED: Final = "demo.seeded"
 class Stage:
     """Where the stories are played."""
 
-    def __init__(self, runtime: Runtime, messengers: list[Messenger], say: Say) -> None:
+    def __init__(self, runtime: Runtime, door: Door, sandbox: httpx.AsyncClient, say: Say) -> None:
         self._runtime = runtime
-        self._messengers = {one.connector: one for one in messengers}
+        self._door = door
+        self._sandbox = sandbox
         self._say = say
+        self._messengers: dict[str, Messenger | Website] = {}
         self._worker_id = ids.new_id()
         self._clients = dispatch.Clients(runtime.settings.trusted_hosts, at_once=2)
         self._places: dict[str, Place] = {}
@@ -40,11 +46,7 @@ class Stage:
         runtime, t = self._runtime, words()
         try:
             people = await find_people(runtime)
-            for messenger in self._messengers.values():
-                place = await connect(runtime, people[stories.OWNER], messenger, self._say)
-                if place is not None:
-                    self._places[messenger.connector] = place
-                    await self._settle(place)
+            await self._connect(people[stories.OWNER])
             played = [story for story in stories.STORIES if story.connector in self._places]
             for story in played:
                 self._persons[story.key] = await self._messengers[story.connector].introduce(story)
@@ -62,6 +64,16 @@ class Stage:
         finally:
             await self._clients.close()
 
+    async def _connect(self, owner: Access) -> None:
+        """Every messenger of the sandbox that can be, and the website chat; whatever still waits there is worked first."""
+        for messenger in await find_messengers(self._sandbox):
+            if place := await connect(self._runtime, owner, messenger, self._say):
+                self._places[place.connector], self._messengers[place.connector] = place, messenger
+                await self._settle(place)
+        if shop := await open_shop(self._runtime, owner, self._sandbox, self._say):
+            self._places[WEBCHAT], self._messengers[WEBCHAT] = shop, Website(self._runtime, self._door, shop)
+            await self._settle(shop)
+
     async def _step(self, people: dict[Colleague, Access], story: Story, number: int, step: Step) -> None:
         messenger, place = self._messengers[story.connector], self._places[story.connector]
         if isinstance(step, Doing):
@@ -74,12 +86,12 @@ class Stage:
         match step:
             case Answer():
                 if step.fault is not None:
+                    assert isinstance(messenger, Messenger)
                     await messenger.set_fault(step.fault)
                 client_key = f"demo-{story.key}-{number}"
                 await outbound.submit(runtime, author, conversation_id, text=step.text, client_key=client_key)
                 await self._settle(place)
-                await messenger.delivered()  # what the provider tells of it
-                await self._settle(place)
+                await self._settle(place)  # what the provider tells of it
             case Note():
                 await service.add_note(runtime, author, conversation_id, step.text)
             case Assign():
@@ -88,8 +100,11 @@ class Stage:
                 await service.set_done(runtime, author, conversation_id)
 
     async def _settle(self, place: Place) -> None:
-        """What a worker does. Files are fetched at once where the simulator forgets them with its process; Telegram's samples have
-        the same ids in each."""
+        """Whatever is on its way to the hub arrives, and then what a worker does. Signal delivers nothing: the hub asks. Files are
+        fetched at once where the simulator forgets them with its process; Telegram's samples have the same ids in each."""
+        if place.connector == SIGNAL:
+            await listening.drain(self._runtime, place.organisation_id, place.channel_id, self._worker_id, seconds=0)
+        await self._messengers[place.connector].delivered()
         await ingest.drain(self._runtime, place.organisation_id, place.channel_id, self._worker_id)
         if place.connector != TELEGRAM:
             await media.drain(self._runtime, place.organisation_id, place.channel_id, self._worker_id)

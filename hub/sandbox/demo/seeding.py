@@ -22,8 +22,8 @@ from hub.runtime import Runtime, open_runtime
 from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.demo.basics import DemoFailed, Say, words
 from hub.sandbox.demo.company import find_organisation
-from hub.sandbox.demo.phones import find_messengers
 from hub.sandbox.demo.playing import SEEDED, Stage
+from hub.sandbox.signal.simulator import SignalSimulator
 
 FOUNDED_BEFORE: Final = timedelta(days=7)
 
@@ -44,8 +44,9 @@ async def seed(settings: Settings, hooks: Hooks, sandbox_port: int, say: Say) ->
             story_clock = FakeClock(now - FOUNDED_BEFORE)
             clock.set_clock(story_clock)
             try:
-                async with _playing(runtime, listener, sandbox_port) as http:
-                    await Stage(runtime, await find_messengers(http), say).play(now, story_clock)
+                door = Door(runtime)
+                async with _playing(door, listener, sandbox_port) as http:
+                    await Stage(runtime, door, http, say).play(now, story_clock)
             finally:
                 clock.set_clock(None)
 
@@ -70,10 +71,13 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def _playing(runtime: Runtime, listener: socket.socket, port: int) -> AsyncIterator[httpx.AsyncClient]:
+async def _playing(door: Door, listener: socket.socket, port: int) -> AsyncIterator[httpx.AsyncClient]:
     """The sandbox in this process behind a real socket; its webhooks go through the hub's door. The client asks it directly."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Door(runtime))) as to_hub:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(door)) as to_hub:
         sandbox = create_sandbox_app(http=to_hub)
+        for simulator in sandbox.simulators.all():
+            if isinstance(simulator, SignalSimulator):
+                simulator.courier.quiet = 0.0  # nobody writes between two steps: there is nothing to wait for
         server = _Server(uvicorn.Config(sandbox, lifespan="off", log_level="critical", ws="none", timeout_graceful_shutdown=1))
         running = asyncio.create_task(server.serve([listener]))
         try:

@@ -76,7 +76,7 @@ async def _connect_all(runtime: Runtime, http: httpx.AsyncClient, say: Say) -> b
     try:
         for messenger in await find_messengers(http):
             await connect(runtime, owner, messenger, say)
-        return await open_shop(runtime, owner, http, say)
+        return await open_shop(runtime, owner, http, say) is not None
     finally:
         for access in people.values():
             await sign_out(runtime, access)

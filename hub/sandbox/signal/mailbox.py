@@ -19,7 +19,7 @@ class Mailbox:
     def __init__(self, faults: Faults, quiet: float | None) -> None:
         self.deliveries: deque[Delivery] = deque(maxlen=KEPT)
         self._faults = faults
-        self._quiet = quiet
+        self.quiet = quiet
         self._waiting: deque[dict[str, Any]] = deque()
         self._came = asyncio.Event()
         self._empty = asyncio.Event()
@@ -54,7 +54,7 @@ class Mailbox:
             self._empty.set()
             self._came.clear()
             try:
-                await asyncio.wait_for(self._came.wait(), quiet if self._quiet is None else self._quiet)
+                await asyncio.wait_for(self._came.wait(), quiet if self.quiet is None else self.quiet)
             except TimeoutError:
                 break
         if not self._waiting:

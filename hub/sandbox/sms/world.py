@@ -10,8 +10,8 @@ from hub.sandbox.messengers import PhoneLine, PhonePerson
 from hub.sandbox.numbers import first_number
 
 SENDER: Final = "+4915199000000"
-KEY: Final = "Bearer sandbox-key-of-muster-sms"
-SECRET: Final = "sandbox-signing-secret-of-muster-sms"
+KEY: Final = "Bearer sandbox-key-of-radwerk"
+SECRET: Final = "sandbox-signing-secret-of-radwerk"
 PEOPLE: Final = (("+4915110000001", "Anneliese Kramer"), ("+4915110000002", "Tarek Yılmaz"))
 
 

@@ -86,7 +86,7 @@ class World:
             BASIC_ID: Gateway(BASIC_ID, SAMPLE_SECRET, "Radwerk (Basic)", basic.public_key, basic),
         }
         self.people = {
-            "JOERG2EZ": Person("JOERG2EZ", "Jörg Özdemir", key_of("JOERG2EZ"), "491701234567", "joerg@muster.example"),
+            "JOERG2EZ": Person("JOERG2EZ", "Jörg Özdemir", key_of("JOERG2EZ"), "491701234567", "joerg@radwerk.example"),
             "AYSE4KLM": Person("AYSE4KLM", "Ayşe Köhler", key_of("AYSE4KLM")),
         }
         self.blobs: dict[str, bytes] = {}

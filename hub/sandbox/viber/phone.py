@@ -186,7 +186,7 @@ class ViberPhone:
             return
         messages: dict[str, Json] = {
             "sticker": {"type": "sticker", "sticker_id": 40133, "media": f"{self.origin}/viber/media/sticker/40133.png"},
-            "link": {"type": "url", "media": "https://muster.example/ponuda"},
+            "link": {"type": "url", "media": "https://radwerk.example/angebot"},
             "media_missing": {"type": "picture", "text": "Slomljene"},
             "future": {"type": "hologram", "text": "von morgen"},
         }

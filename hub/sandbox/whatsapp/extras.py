@@ -28,7 +28,7 @@ def _form(phone: "WhatsAppPhone", webhooks: Webhooks, number: Number, chat: Chat
 
 def _ad(phone: "WhatsAppPhone", webhooks: Webhooks, number: Number, chat: Chat) -> None:
     referral = {"source_url": "https://fb.me/3exAmpLe", "source_id": "120330045518870", "source_type": "ad"}
-    extra = {"referral": referral | {"headline": "Sonnenbrillen", "body": "Jetzt beraten lassen", "ctwa_clid": "ARAexample"}}
+    extra = {"referral": referral | {"headline": "Kinderräder", "body": "Jetzt beraten lassen", "ctwa_clid": "ARAexample"}}
     text = "Hallo, ich komme von der Anzeige."
     phone.say(chat, "text", {"body": text}, text=text, extra=extra)
 

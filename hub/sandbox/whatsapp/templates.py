@@ -24,7 +24,7 @@ SAMPLES: Final[tuple[Json, ...]] = (
                 "text": "Hallo {{1}}, Ihre Bestellung {{2}} liegt bereit.",
                 "example": {"body_text": [["Karin", "881"]]},
             },
-            {"type": "FOOTER", "text": "Muster Optik"},
+            {"type": "FOOTER", "text": "Radwerk Lindau"},
             {
                 "type": "BUTTONS",
                 "buttons": [
@@ -41,7 +41,7 @@ SAMPLES: Final[tuple[Json, ...]] = (
         "components": [
             {
                 "type": "BODY",
-                "text": "Frühlingsangebote für {{first_name}}: 20 % auf Sonnenbrillen.",
+                "text": "Frühlingsangebote für {{first_name}}: 20 % auf Kinderräder.",
                 "example": {"body_text_named_params": [{"param_name": "first_name", "example": "Karin"}]},
             }
         ],

@@ -103,9 +103,9 @@ class Number:
 
     def __init__(self) -> None:
         self.id, self.waba_id, self.app_id = "104558822731906", "117290046610385", "106600000000042"
-        self.phone, self.display, self.name = "493023125042", "+49 30 23125042", "Muster Optik"
-        self.api_key, self.platform_secret = "sandboxKeyOfMusterOptik_01AK", "sandbox-platform-secret-01"
-        self.access_token, self.app_secret = "EAAsandboxTokenOfMusterOptik", "5a4db0c0ffee5a4db0c0ffee5a4db0c0"
+        self.phone, self.display, self.name = "493023125042", "+49 30 23125042", "Radwerk Lindau"
+        self.api_key, self.platform_secret = "sandboxKeyOfRadwerk_01AK", "sandbox-platform-secret-01"
+        self.access_token, self.app_secret = "EAAsandboxTokenOfRadwerk", "5a4db0c0ffee5a4db0c0ffee5a4db0c0"
         self.quality = "GREEN"
         self.is_restricted = False
         self.at_360dialog, self.at_meta = Hook(), Hook()

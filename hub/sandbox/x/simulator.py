@@ -1,7 +1,7 @@
 """X's API v2 for direct messages, and what it delivers.
 
 POST   /2/oauth2/token                                   a refresh token, good once, for new tokens
-GET    /2/users/me
+GET    /2/users/me,  /2/users/{id},  /2/users/by/username/{username}
 GET POST /2/webhooks,  PUT /2/webhooks/{id}              each is tested with a challenge before it counts
 GET POST /2/activity/subscriptions,  DELETE …/{id}
 POST   /2/media/upload                                   multipart, good for one message
@@ -15,6 +15,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -51,6 +52,8 @@ from hub.sandbox.x.world import (
 KINDS: Final = frozenset({"dm.received", "dm.sent", "dm.read", "dm.indicate_typing", "chat.received", "chat.sent"})
 CATEGORIES: Final = {"dm_image": ("image/", 5 << 20), "dm_gif": ("image/gif", 15 << 20), "dm_video": ("video/", 512 << 20)}
 LONGEST_TEXT: Final = 10_000
+USER_FIELDS: Final = frozenset({"receives_your_dm"})
+HANDLE: Final = re.compile(r"[a-z0-9_]{1,15}")
 
 
 class Refused(Exception):
@@ -81,6 +84,8 @@ class XSimulator:
             routes=[
                 Route("/2/oauth2/token", self._token, methods=["POST"]),
                 Route("/2/users/me", self._guarded(self._me), methods=["GET"]),
+                Route("/2/users/by/username/{username}", self._guarded(self._user), methods=["GET"]),
+                Route("/2/users/{id}", self._guarded(self._user), methods=["GET"]),
                 Route("/2/webhooks", self._guarded(self._webhooks, app=True), methods=["GET", "POST"]),
                 Route("/2/webhooks/{id}", self._guarded(self._test_again, app=True), methods=["PUT"]),
                 Route("/2/activity/subscriptions", self._guarded(self._list, app=True), methods=["GET"]),
@@ -200,6 +205,23 @@ class XSimulator:
 
     async def _me(self, request: Request) -> Response:
         return JSONResponse({"data": {"id": OWN, "username": USERNAME, "name": "Radwerk Lindau"}})
+
+    async def _user(self, request: Request) -> Response:
+        """A user by number or name, with the fields that are asked for. Somebody unknown is a problem in an answer of 200."""
+        asked = {field for field in request.query_params.get("user.fields", "").split(",") if field}
+        if strange := (request.query_params.keys() - {"user.fields"}) | (asked - USER_FIELDS):
+            raise Refused(400, "invalid-request", f"The query parameter [{min(strange)}] is not valid")
+        number, username = request.path_params.get("id", ""), request.path_params.get("username", "").lower()
+        if (number and not number.isdecimal()) or (username and not HANDLE.fullmatch(username)):
+            raise Refused(400, "invalid-request", "id or username does not match")
+        chat = next((one for one in self.world.chats.values() if number == one.person.id or username == one.username.lower()), None)
+        if chat is None:
+            name = "id" if number else "username"
+            detail = f"Could not find user with {name}: [{number or username}]."
+            kind = "https://api.twitter.com/2/problems/resource-not-found"
+            return JSONResponse({"errors": [{"title": "Not Found Error", "detail": detail, "parameter": name, "type": kind}]})
+        told: dict[str, Any] = {"id": chat.person.id, "username": chat.username, "name": chat.person.name}
+        return JSONResponse({"data": told | ({"receives_your_dm": not chat.is_closed} if asked else {})})
 
     async def _webhooks(self, request: Request) -> Response:
         if request.method == "GET":

@@ -8,12 +8,12 @@ import asyncpg
 import pytest
 import respx
 
-from hub.consent import erasing as consent_erasing
+from hub.consent import erasing
 from hub.consent.chain import entry_hash
 from hub.consent.gate import SendBlocked
 from hub.core.errors import InvalidInput
 from hub.core.settings import Settings
-from hub.inbox import erasing, restoring, service, wishes
+from hub.inbox import erasure, restoring, service, wishes
 from hub.inbox.drafts import save_draft
 from tests.inbox.people_support import NAME, PHRASE, USER, Customer, escaped, found_anywhere, meet, telegram_takes_everything, tell
 from tests.support import HubUnderTest
@@ -34,9 +34,9 @@ async def verify(hub: HubUnderTest) -> int:
     return count
 
 
-async def erase(hub: HubUnderTest, customer: Customer, **options: Any) -> consent_erasing.Kept:
+async def erase(hub: HubUnderTest, customer: Customer, **options: Any) -> erasing.Kept:
     values = {"typed_name": NAME, "never_again": False, **options}
-    return await erasing.erase(hub.runtime, hub.owner, customer.contact_id, **values)
+    return await erasure.erase(hub.runtime, hub.owner, customer.contact_id, **values)
 
 
 @respx.mock
@@ -111,7 +111,7 @@ async def test_nobody_is_erased_while_a_message_is_on_its_way(hub: HubUnderTest)
     await hub.reply(conversation["id"], "Gleich")
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         await unit.sql.execute("UPDATE message_part SET state = 'sending'")
-    with pytest.raises(erasing.OnItsWay):
+    with pytest.raises(erasure.OnItsWay):
         await erase(hub, customer)
     assert await hub.value("SELECT count(*) FROM contact") == 1
 
@@ -121,19 +121,19 @@ async def test_proofs_of_what_went_over_viber_are_kept_sealed_to_their_day(
 ) -> None:
     """R-200: the archive is readable with the master key, is shown with its day, and is destroyed on it."""
     customer = await meet(hub)
-    monkeypatch.setattr(erasing, "PROVED", frozenset({"probe"}))
+    monkeypatch.setattr(erasure, "PROVED", frozenset({"probe"}))
     await tell(hub, customer.probe, {"type": "opted_in", "key": "o1", "from": "joerg", "text": f"Ja {PHRASE}"})
     await tell(hub, customer.probe, {"type": "echo", "key": "e1", "to": "joerg", "text": "Fertig"})
     kept = await erase(hub, customer)
     assert kept.delete_on == date(2030, 1, 1)
     assert await found_anywhere(hub, PHRASE, "joerg") == set()
     archive = (await hub.rows("SELECT id, content_sealed FROM proof_archive"))[0]
-    content = hub.runtime.vault.open(archive["content_sealed"], **consent_erasing.archive_place(hub.organisation_id, archive["id"]))
+    content = hub.runtime.vault.open(archive["content_sealed"], **erasing.archive_place(hub.organisation_id, archive["id"]))
     assert [one["evidence"]["text"] for one in json.loads(content)["entries"]] == [f"Ja {PHRASE}"]
     for days, left in ((1133, 1), (1, 0)):  # 2029-12-31, 2030-01-01
         hub.clock.advance(days=days)
         async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-            await consent_erasing.destroy_archives(unit)
+            await erasing.destroy_archives(unit)
         assert await hub.value("SELECT count(*) FROM proof_archive") == left
 
 
