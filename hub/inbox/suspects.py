@@ -1,8 +1,9 @@
 """Messages that left although no valid consent held when the provider took them (R-225): each becomes a candidate by itself.
 
-The withdrawal's time, the person's, is compared with the provider's acceptance, both when a message is accepted and when a withdrawal
-is recorded late. What the gate lets through after a withdrawal is none: the confirmation of the stop itself, and answers to somebody
-who wrote afterwards, except over Viber, where only a new opt-in lifts it. A message that left under an override (R-226) is one too.
+The withdrawal's time, the person's, is compared with the provider's acceptance, both when a message is accepted and when a
+withdrawal is recorded late. What the gate lets through after a withdrawal is none: the confirmation of the stop itself, and answers
+to somebody who wrote afterwards, except over Viber, where only a new opt-in lifts it. A message that left under an override (R-226)
+is one too.
 """
 
 from collections.abc import Collection

@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0016"
-down_revision = "0018"
+down_revision = "0013"
 
 _GUARD = """
 DO $$
