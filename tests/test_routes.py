@@ -73,6 +73,30 @@ POST /o/{slug}/channels/{channel}/block                    manage_channels
 POST /o/{slug}/channels/{channel}/unblock                  manage_channels
 POST /o/{slug}/channels/{channel}/settings                 manage_channels
 
+GET  /o/{slug}/people/{contact}                            read_consent
+POST /o/{slug}/people/{contact}/block                      manage_consent
+POST /o/{slug}/people/{contact}/unblock                    manage_consent
+POST /o/{slug}/people/{contact}/mute                       write_inbox
+POST /o/{slug}/people/{contact}/unmute                     write_inbox
+POST /o/{slug}/people/{contact}/stop                       write_inbox
+POST /o/{slug}/people/{contact}/name                       write_inbox
+POST /o/{slug}/people/{contact}/export                     manage_consent
+POST /o/{slug}/people/{contact}/erase                      manage_consent
+GET  /o/{slug}/consent/suppression                         manage_consent
+POST /o/{slug}/consent/suppression                         manage_consent
+GET  /o/{slug}/consent/cases                               read_consent
+POST /o/{slug}/consent/cases                               write_inbox
+GET  /o/{slug}/consent/cases/{case}                        read_consent
+POST /o/{slug}/consent/cases/{case}/export                 manage_consent
+POST /o/{slug}/consent/cases/{case}/disconnect             manage_consent
+POST /o/{slug}/consent/cases/{case}/keep                   manage_consent
+POST /o/{slug}/consent/cases/{case}/close                  manage_consent
+POST /o/{slug}/consent/spam/{event}/answer                 manage_consent
+POST /o/{slug}/consent/spam/{event}/file                   manage_consent
+GET  /o/{slug}/consent/spam/{event}/file                   read_consent
+GET  /o/{slug}/messages/{message}/report                   write_inbox
+POST /o/{slug}/messages/{message}/report                   write_inbox
+
 GET  /o/{slug}/deliveries                                  read_operations
 GET  /o/{slug}/deliveries/count                            read_operations
 POST /o/{slug}/deliveries/replay                           read_operations

@@ -25,7 +25,7 @@ Ground = Literal["withdrawn", "no_consent", "prohibited", "complaint"]
 Raised = Literal["gate", "override", "provider", "member"]
 PENALTIES: Final = {"viber": Decimal("5000.00")}
 """What a confirmed event costs, in EUR, by messenger (III.9.9)."""
-LONGEST: Final = 4000
+LONGEST: Final = 2000
 LARGEST: Final = 5_000_000
 """Bytes of a file with which an organisation answers."""
 
@@ -194,33 +194,42 @@ async def _charge(unit: UnitOfWork, event_ids: Sequence[UUID], by: str) -> None:
         )
 
 
-async def answer(
-    unit: UnitOfWork, vault: Vault, access: Access, event_id: UUID, text: str, *, file_name: str = "", file: bytes = b""
-) -> None:
-    """What the organisation says to an event, with a file that proves it; the last word counts. NotFound, InvalidInput."""
+async def answer(unit: UnitOfWork, access: Access, event_id: UUID, text: str) -> None:
+    """What the organisation says to an event; the last word counts. NotFound, InvalidInput."""
     text = text.strip()
     if not text or len(text) > LONGEST:
         raise InvalidInput(f"1 to {LONGEST} characters", field="answer")
-    if len(file) > LARGEST:
-        raise InvalidInput(f"at most {LARGEST} bytes", field="file")
     row = await unit.sql.fetchrow(
         """
-        UPDATE spam_event SET answer = $3, answered_at = $4, answered_by = $5,
-               answer_file = CASE WHEN $6::text = '' THEN answer_file ELSE $6 END,
-               answer_file_sealed = COALESCE($7, answer_file_sealed)
-        WHERE organisation_id = $1 AND id = $2 RETURNING id
+        UPDATE spam_event SET answer = $3, answered_at = $4, answered_by = $5 WHERE organisation_id = $1 AND id = $2 RETURNING id
         """,
         unit.tenant,
         event_id,
         text,
         clock.now(),
         access.member_id,
-        os.path.basename(file_name)[:200] if file else "",
-        vault.seal(file, **file_place(unit.tenant, event_id)) if file else None,
     )
     if row is None:
         raise NotFound("no such event")
-    await audit.record(unit, access, "spam.answered", ids.show("spam", event_id), {"file": bool(file)})
+    await audit.record(unit, access, "spam.answered", ids.show("spam", event_id), {})
+
+
+async def prove_answer(unit: UnitOfWork, vault: Vault, access: Access, event_id: UUID, name: str, content: bytes) -> None:
+    """A file beside what the organisation says, sealed; the last one counts. NotFound, InvalidInput for an empty one."""
+    if not content:
+        raise InvalidInput("the file is empty", field="file")
+    row = await unit.sql.fetchrow(
+        """
+        UPDATE spam_event SET answer_file = $3, answer_file_sealed = $4 WHERE organisation_id = $1 AND id = $2 RETURNING id
+        """,
+        unit.tenant,
+        event_id,
+        os.path.basename(name)[:200] or "file",
+        vault.seal(content, **file_place(unit.tenant, event_id)),
+    )
+    if row is None:
+        raise NotFound("no such event")
+    await audit.record(unit, access, "spam.proved", ids.show("spam", event_id), {"bytes": len(content)})
 
 
 async def read_answer_file(unit: UnitOfWork, vault: Vault, event_id: UUID) -> tuple[str, bytes]:

@@ -8,6 +8,7 @@ from uuid import UUID
 from hub.channels import service as channels
 from hub.consent import cases
 from hub.consent.cases import Case, Reported
+from hub.consent.evidence import Evidence
 from hub.consent.spam import Suspect, raise_candidates
 from hub.core import ids
 from hub.core.db import UnitOfWork
@@ -18,7 +19,7 @@ from hub.organisations import team
 from hub.organisations.actor import Access
 from hub.runtime import Runtime
 
-_PREFIX: Final = {"person": "con", "member": "mem", "channel": "chn"}
+PREFIXES: Final = {"person": "con", "member": "mem", "channel": "chn"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,14 @@ async def report_message(
         return await cases.open_case(
             unit, runtime.vault, access, categories=categories, note=note, messages=[reported], is_ours=is_ours
         )
+
+
+async def read_said(unit: UnitOfWork, message_id: UUID) -> Evidence:
+    """What a message says, to whom and when, before it is reported; NotFound."""
+    evidence = (await read_evidence(unit, [message_id])).get(message_id)
+    if evidence is None:
+        raise NotFound("no such message")
+    return evidence
 
 
 async def report_organisation(runtime: Runtime, access: Access, *, categories: Sequence[str], note: str) -> tuple[UUID, str]:
@@ -109,4 +118,4 @@ async def disconnect(runtime: Runtime, access: Access, case_id: UUID, kind: str,
         case _:
             await channels.block_channel(runtime, access, source_id, case.number)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        await cases.note_source(unit, access, case_id, kind, f"{source.name} ({ids.show(_PREFIX[kind], source_id)})")
+        await cases.note_source(unit, access, case_id, kind, f"{source.name} ({ids.show(PREFIXES[kind], source_id)})")

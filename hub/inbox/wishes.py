@@ -13,6 +13,8 @@ from hub.consent.chain import Change
 from hub.consent.states import Kind
 from hub.core import clock, ids
 from hub.core.errors import InvalidInput
+from hub.core.feed import note_change
+from hub.inbox.content import clean
 from hub.inbox.person import lock_person
 from hub.inbox.quiet import set_muted
 from hub.organisations import audit
@@ -44,6 +46,17 @@ async def set_mute(runtime: Runtime, access: Access, contact_id: UUID, muted: bo
         person = await lock_person(unit, runtime.connectors, contact_id)
         if await set_muted(unit, person.conversation_ids, muted):
             await audit.record(unit, access, "person.muted" if muted else "person.unmuted", ids.show("con", contact_id), {})
+
+
+async def correct_name(runtime: Runtime, access: Access, contact_id: UUID, name: str) -> None:
+    """Call this person otherwise (R-260). InvalidInput, NotFound."""
+    name = _said(" ".join(clean(name).split()), "name")
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        person = await lock_person(unit, runtime.connectors, contact_id)
+        await unit.sql.execute("UPDATE contact SET name = $3 WHERE organisation_id = $1 AND id = $2", unit.tenant, contact_id, name)
+        await audit.record(unit, access, "person.named", ids.show("con", contact_id), {})
+        for conversation_id in person.conversation_ids:
+            note_change(unit, "conversation", {"conversation": ids.show("conv", conversation_id)})
 
 
 async def _record(runtime: Runtime, access: Access, contact_id: UUID, kind: Kind, said: dict[str, str]) -> None:

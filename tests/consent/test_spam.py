@@ -71,9 +71,8 @@ async def test_the_organisation_answers_with_a_file_that_is_sealed(hub: HubUnder
     """R-312: what is held against it and what it says stand side by side."""
     (event_id,) = await raised(hub, 1)
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-        await spam.answer(
-            unit, hub.runtime.vault, hub.owner, event_id, "Zustimmung vom 3. Mai", file_name="zettel.pdf", file=b"%PDF"
-        )
+        await spam.answer(unit, hub.owner, event_id, "Zustimmung vom 3. Mai")
+        await spam.prove_answer(unit, hub.runtime.vault, hub.owner, event_id, "zettel.pdf", b"%PDF")
         assert await spam.read_answer_file(unit, hub.runtime.vault, event_id) == ("zettel.pdf", b"%PDF")
         (event,) = await spam.list_events(unit)
     assert (event.answer, event.state) == ("Zustimmung vom 3. Mai", "candidate")
