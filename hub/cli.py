@@ -9,6 +9,7 @@ hub replay     put dead letters back into their lane
 hub doctor     look at everything the hub stands on, and say what to do
 hub channels   what the operator decides about messengers: a provider ends one, a provider's word on an account
 hub keys       the master keys: list, rotate, drop
+hub consent    spam events: list, confirm, group, reject; the list of erasures: save, apply
 hub sandbox    the simulators of the providers
 """
 
@@ -23,6 +24,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from hub.cli_people import erasures_app, spam_app
 from hub.core import ids
 from hub.core.errors import HubError
 from hub.core.hooks import Hooks
@@ -37,6 +39,11 @@ app.add_typer(keys_app, name="keys")
 
 channels_app = typer.Typer(no_args_is_help=True, help="What the operator decides about messengers.")
 app.add_typer(channels_app, name="channels")
+
+consent_app = typer.Typer(no_args_is_help=True, help="Spam events, and the list of erasures.")
+app.add_typer(consent_app, name="consent")
+consent_app.add_typer(spam_app, name="spam")
+consent_app.add_typer(erasures_app, name="erasures")
 
 SANDBOX_OFFSET = 1
 """The demo's sandbox listens on the hub's port plus this."""

@@ -16,6 +16,7 @@ from fastapi.routing import iter_route_contexts
 
 from hub.app import Hub
 from hub.connectors.events import Media
+from hub.consent import cases, spam
 from hub.core import ids
 from hub.core.settings import Settings
 from hub.inbox import ingest
@@ -176,6 +177,9 @@ IDS: Final = {
     "message": "msg",
     "attachment": "file",
     "delivery": "dlv",
+    "contact": "con",
+    "case": "case",
+    "event": "spam",
 }
 """Path parameters that name a thing of somebody, with the prefix of its shown id."""
 NO_IDS: Final = {"slug", "view", "token", "key", "act"}
@@ -187,6 +191,8 @@ FORM: Final = {
     "when": "tomorrow",
     "role": "agent",
     "reason": "x",
+    "answer": "x",
+    "source": f"con_{'0' * 26}",
     "name": "x",
     "before": "1.0.0",
     "kind": "note",
@@ -360,6 +366,8 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
     message = await hub.value("SELECT id FROM message")
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         await add_items(unit, channel.id, [Item(message, conversation, 0, told, "x")])
+        await spam.raise_candidates(unit, [spam.Suspect("telegram", channel.id, "complaint", "provider")])
+        case_id, _ = await cases.open_case(unit, hub.runtime.vault, hub.owner, categories=["malware"], note="")
     found = {
         "session": await (await signed_in(hub)).session_id(),
         "invitation": link.id,
@@ -370,13 +378,27 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
         "message": await hub.reply(conversation, "Guten Tag"),
         "attachment": await hub.value("SELECT id FROM attachment"),
         "delivery": await hub.value("SELECT id FROM webhook_delivery WHERE state = 'dead'"),
+        "contact": await hub.value("SELECT id FROM contact"),
+        "case": case_id,
+        "event": await hub.value("SELECT id FROM spam_event"),
     }
     return {name: ids.show(IDS[name], value) for name, value in found.items()}
 
 
 async def everything(hub: HubUnderTest) -> list[Any]:
     """What the main organisation has, to compare."""
-    tables = ("member", "invitation", "team", "channel", "conversation", "message", "message_part", "attempt", "audit_entry")
+    tables = (
+        "member",
+        "invitation",
+        "team",
+        "channel",
+        "conversation",
+        "message",
+        "message_part",
+        "attempt",
+        "audit_entry",
+        "contact",
+    )
     return [[tuple(row) for row in await hub.rows(f"SELECT * FROM {table} ORDER BY id")] for table in (*tables, "attachment")]
 
 

@@ -214,6 +214,12 @@ async def answer(unit: UnitOfWork, access: Access, event_id: UUID, text: str) ->
     await audit.record(unit, access, "spam.answered", ids.show("spam", event_id), {})
 
 
+async def check_event(unit: UnitOfWork, event_id: UUID) -> None:
+    """NotFound unless there is such an event."""
+    if not await unit.sql.fetchval("SELECT true FROM spam_event WHERE organisation_id = $1 AND id = $2", unit.tenant, event_id):
+        raise NotFound("no such event")
+
+
 async def prove_answer(unit: UnitOfWork, vault: Vault, access: Access, event_id: UUID, name: str, content: bytes) -> None:
     """A file beside what the organisation says, sealed; the last one counts. NotFound, InvalidInput for an empty one."""
     if not content:

@@ -206,6 +206,8 @@ async def answer(request: Request, access: Manager, event: EventId, answer: Word
 async def take_answer_file(request: Request, access: Manager, event: EventId) -> Response:
     """The file that proves an answer; the answer itself comes first."""
     runtime = runtime_of(request)
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        await spam.check_event(unit, event)
     form = FileUpload(request.headers.get("content-type", ""), request.stream(), field="file")
     name, content = await form.name(), bytearray()
     async for piece in form.pieces():

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
+from starlette.background import BackgroundTask
 
 from hub.consent.erasing import read_standings
 from hub.core import ids
@@ -152,7 +153,12 @@ async def export(request: Request, access: Manager, contact: ContactId) -> Respo
     """Everything that is held about the person."""
     name, packed = await access_request.collect(runtime_of(request), access, contact, Translator(locale_of(request)))
     headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-    return StreamingResponse(iter(lambda: packed.read(PIECE), b""), media_type="application/zip", headers=headers)
+    return StreamingResponse(
+        iter(lambda: packed.read(PIECE), b""),
+        media_type="application/zip",
+        headers=headers,
+        background=BackgroundTask(packed.close),
+    )
 
 
 @router.post("/o/{slug}/people/{contact}/erase")
