@@ -11,13 +11,16 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import health, metrics
+from hub.channels import flow_pages
 from hub.channels import pages as channels
 from hub.connectors.registry import Registry
+from hub.consent import pages_import, pages_purposes, pages_record
 from hub.core import pages
 from hub.core.hooks import Hooks
 from hub.core.requests import Requests
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
+from hub.inbox import own_page
 from hub.inbox import pages as inbox
 from hub.inbox.door import Door
 from hub.inbox.stream import Told, opened
@@ -39,6 +42,8 @@ class Hub:
         self.web = FastAPI(title="Hub", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
         for room in (health, metrics, organisations, channels, inbox, webchat_api, webchat):
             self.web.include_router(room.router)
+        for consent in (pages_purposes, pages_record, pages_import, flow_pages, own_page):
+            self.web.include_router(consent.router)
         pages.install(self.web, settings)
         self.web.add_middleware(AllowOrigin)
         self._rooms = Requests(self.web, settings.trusted_proxies)

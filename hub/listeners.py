@@ -1,9 +1,9 @@
 """Who listens to whom: the one place where a lower room's event meets a higher room's function (`core/hooks.py`)."""
 
 from hub.channels.hooks import AccountReplaced, ChannelBlocked, ChannelOpened
-from hub.consent.hooks import BarLifted, ConsentWithdrawn, PersonBlocked, PersonErased
+from hub.consent.hooks import AnswerDue, BarLifted, ConsentWithdrawn, PersonBlocked, PersonErased
 from hub.core.hooks import Hooks
-from hub.inbox import quiet, replaced, service, suspects, waiting
+from hub.inbox import notices, quiet, replaced, service, suspects, waiting
 from hub.organisations.hooks import TeamRemoved
 from hub.webchat import visitors
 
@@ -15,7 +15,9 @@ def subscribe(hooks: Hooks) -> Hooks:
     hooks.subscribe(ConsentWithdrawn, suspects.compare_withdrawal)
     hooks.subscribe(BarLifted, quiet.lift_bar)
     hooks.subscribe(PersonBlocked, waiting.stop_queued)
+    hooks.subscribe(PersonErased, notices.forget)
     hooks.subscribe(PersonErased, visitors.forget)
+    hooks.subscribe(AnswerDue, notices.note_answer)
     hooks.subscribe(ChannelBlocked, waiting.stop_channel)
     hooks.subscribe(ChannelOpened, waiting.wake_channel)
     hooks.subscribe(AccountReplaced, replaced.set_keys_aside)

@@ -15,7 +15,7 @@ from hub.channels import care
 from hub.channels import service as channels
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import alarm, dispatch, ingest, media, naming, outbound, sweeper
+from hub.inbox import alarm, dispatch, ingest, media, naming, notices, outbound, sweeper
 from hub.organisations import service as organisations
 from hub.organisations import sessions
 from hub.organisations.actor import Access
@@ -130,6 +130,7 @@ class HubUnderTest:
             self._clients = dispatch.Clients(self.runtime.settings.trusted_hosts, at_once=8)
         await alarm.ring(self.runtime)
         for _ in range(ROUNDS):
+            await notices.send_due(self.runtime)
             if not await sweeper.look(self.runtime):
                 return
             async with self.runtime.database.system() as unit:

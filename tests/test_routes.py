@@ -47,6 +47,7 @@ GET  /o/{slug}                                             session
 
 GET  /o/{slug}/team                                        read_members
 POST /o/{slug}/team                                        manage_members
+POST /o/{slug}/team/domains                                manage_organisation
 POST /o/{slug}/team/invitations/{invitation}/renew         manage_members
 POST /o/{slug}/team/invitations/{invitation}/withdraw      manage_members
 POST /o/{slug}/team/members/{member}/role                  manage_members
@@ -56,6 +57,14 @@ POST /o/{slug}/team/teams                                  manage_members
 POST /o/{slug}/team/teams/{team}/rename                    manage_members
 POST /o/{slug}/team/teams/{team}/members                   manage_members
 POST /o/{slug}/team/teams/{team}/remove                    manage_members
+
+GET  /o/{slug}/consent/decisions                           read_consent
+GET  /o/{slug}/consent/decisions/{decision}                read_consent
+POST /o/{slug}/consent/decisions/{decision}/override       override_consent
+GET  /o/{slug}/consent/overrides                           read_consent
+GET  /o/{slug}/consent/reviews                             write_inbox
+POST /o/{slug}/consent/reviews/{message}/release           write_inbox
+POST /o/{slug}/consent/reviews/{message}/reject            write_inbox
 
 GET  /o/{slug}/channels                                    read_channels
 POST /o/{slug}/channels                                    manage_channels
@@ -145,6 +154,30 @@ POST /o/{slug}/conversations/{conversation}/files          write_inbox
 GET  /files/{token}                                        public
 HEAD /files/{token}                                        public
 
+GET  /o/{slug}/consent/purposes                            manage_consent
+POST /o/{slug}/consent/purposes                            manage_consent
+GET  /o/{slug}/consent/purposes/{purpose}                  manage_consent
+POST /o/{slug}/consent/purposes/{purpose}/words            manage_consent
+POST /o/{slug}/consent/purposes/{purpose}/archive          manage_consent
+GET  /o/{slug}/consent/texts                               manage_consent
+POST /o/{slug}/consent/texts                               manage_consent
+GET  /o/{slug}/consent/flows                               manage_consent
+POST /o/{slug}/consent/flows                               manage_consent
+POST /o/{slug}/consent/flows/{flow}/archive                manage_consent
+GET  /o/{slug}/consent/record                              write_inbox
+POST /o/{slug}/consent/record                              write_inbox
+POST /o/{slug}/consent/record/file                         write_inbox
+GET  /o/{slug}/consent/import                              manage_consent
+POST /o/{slug}/consent/import                              manage_consent
+GET  /o/{slug}/consent/import/{imported}                   manage_consent
+POST /o/{slug}/consent/import/{imported}/start             manage_consent
+GET  /w/{flow}                                             public
+POST /w/{flow}                                             public
+GET  /c/{token}                                            public
+POST /c/{token}/grant                                      public
+POST /c/{token}/withdraw                                   public
+POST /c/{token}/stop                                       public
+
 GET  /o/{slug}/webchat/{channel}                           read_channels
 GET  /webchat/{key}                                        public
 GET  /webchat/{key}.js                                     embedded
@@ -168,6 +201,7 @@ OUTSIDE: Final = {"/static"}
 """Mounts. The door for providers is not even that: `hub.app.Hub` hands `/hooks/…` to it before FastAPI."""
 
 IDS: Final = {
+    "decision": "dec",
     "session": "ses",
     "invitation": "inv",
     "member": "mem",
@@ -180,6 +214,9 @@ IDS: Final = {
     "contact": "con",
     "case": "case",
     "event": "spam",
+    "purpose": "pur",
+    "flow": "flow",
+    "imported": "imp",
 }
 """Path parameters that name a thing of somebody, with the prefix of its shown id."""
 NO_IDS: Final = {"slug", "view", "token", "key", "act"}

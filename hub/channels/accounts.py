@@ -29,7 +29,12 @@ class OpenChannel:
     @property
     def scope(self) -> str:
         """Where an address of this channel means one person: the consent key's scope, '' for the whole messenger."""
-        return "" if self.connector.capabilities.address_scope == "messenger" else str(self.channel_id)
+        return scope_of(self.connector, self.channel_id)
+
+
+def scope_of(connector: AnyConnector, channel_id: UUID) -> str:
+    """The scope of consent keys of this channel: '' where an address means one person on the whole messenger."""
+    return "" if connector.capabilities.address_scope == "messenger" else str(channel_id)
 
 
 def open_channel(vault: Vault, registry: Registry, row: Any) -> OpenChannel:

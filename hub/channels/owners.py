@@ -46,10 +46,11 @@ async def owners_of(unit: UnitOfWork) -> list[Owner]:
     return [Owner(**row) for row in rows]
 
 
-def write_letter(settings: Settings, owner: Owner, key: str, **values: object) -> Letter:
-    """The texts `<key>.subject` and `<key>.text` for an owner; besides `values` they may name the `organisation` and the `link`."""
+def write_letter(settings: Settings, owner: Owner, key: str, *, page: str = "channels", **values: object) -> Letter:
+    """The texts `<key>.subject` and `<key>.text` for an owner; besides `values` they may name the `organisation` and the `link` to
+    this page of theirs."""
     t = Translator(owner.locale)
-    values = {**values, "organisation": owner.organisation, "link": f"{settings.base_url}/o/{owner.slug}/channels"}
+    values = {**values, "organisation": owner.organisation, "link": f"{settings.base_url}/o/{owner.slug}/{page}"}
     return Letter(owner.email, t(f"{key}.subject", **values), t(f"{key}.text", **values))
 
 

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import quote
 
 import hub.connectors
 from hub.core.errors import NotFound
@@ -19,7 +20,8 @@ class Provider:
     `regions` are where the messenger keeps or reads messages: country codes or `EU`, `here` for this hub alone, `world` for what
     nobody can name (R-262).
     `link` is the form of an address by which a customer begins to write, with `{name}` (the address without its @), `{digits}`,
-    `{address}` or `{own_id}` in it; empty: there is none.
+    `{address}` or `{own_id}` in it; empty: there is none. `start` is the same for a link that says what they come for: as
+    `{payload}`, which the provider hands to us, or as `{text}`, which stands in their field and is sent by them.
     """
 
     provider: str
@@ -28,11 +30,25 @@ class Provider:
     documents: tuple[dict[str, str], ...]
     regions: tuple[str, ...] = ()
     link: str = ""
+    start: str = ""
 
     def link_to(self, own_id: str, address: str) -> str:
         """Where a customer begins to write to this account; empty where the messenger has no such link."""
-        digits = re.sub(r"\D", "", address)
-        return self.link.format(name=address.removeprefix("@"), digits=digits, address=address, own_id=own_id)
+        return _fill(self.link, own_id, address)
+
+    def start_of(self, own_id: str, address: str, *, payload: str, text: str) -> str:
+        """The same link for who comes with a payload or a text; the plain one where the messenger carries neither."""
+        return _fill(self.start or self.link, own_id, address, payload=payload, text=quote(text))
+
+    @property
+    def starts_with(self) -> Literal["payload", "text", ""]:
+        """What such a link carries."""
+        return "payload" if "{payload}" in self.start else "text" if self.start else ""
+
+
+def _fill(form: str, own_id: str, address: str, **more: str) -> str:
+    digits = re.sub(r"\D", "", address)
+    return form.format(name=address.removeprefix("@"), digits=digits, address=address, own_id=own_id, **more)
 
 
 @cache
@@ -49,6 +65,7 @@ def _read(entry: dict[str, Any]) -> Provider:
         tuple(entry["documents"]),
         tuple(entry.get("regions", ())),
         entry.get("link", ""),
+        entry.get("start", ""),
     )
 
 

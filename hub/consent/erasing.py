@@ -180,6 +180,7 @@ async def _take(unit: UnitOfWork, keys: Collection[Key]) -> list[UUID]:
         ("consent_grant", "address"),
         ("consent_alias", "address"),
         ("consent_alias", "other"),
+        ("optin_request", "address"),
     ):
         await unit.sql.execute(
             f"""

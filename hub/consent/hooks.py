@@ -1,6 +1,7 @@
 """What this room tells higher ones, inside the transaction that changes it: `hub/listeners.py` subscribes."""
 
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from hub.consent.locks import Key
@@ -47,3 +48,19 @@ class PersonErased:
     keys: frozenset[Key]
     conversation_ids: tuple[UUID, ...]
     message_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDue:
+    """Something is to be said to somebody about their consent, once. Consent itself never sends: the inbox writes the message, and
+    the gate decides about it like about any other.
+
+    `purpose` is the gate's; `request_id` the question that this is, `purpose_id` what it is for.
+    """
+
+    channel_id: UUID
+    address: str
+    purpose: Literal["reply", "opt_in_request", "opt_out_receipt"]
+    text: str
+    purpose_id: UUID | None = None
+    request_id: UUID | None = None

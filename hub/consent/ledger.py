@@ -50,7 +50,7 @@ async def record(
     changes = [*remembered, *changes]
     if not changes:
         return
-    subjects = await _subjects(unit, vault, {change.key for change in changes})
+    subjects = await find_subjects(unit, vault, {change.key for change in changes})
     links = [change for change in changes if change.kind == "linked"]
     await aliases.link(unit, [(change.key, change.other) for change in links])
     people = await aliases.families(unit, list(subjects))
@@ -86,7 +86,7 @@ async def record(
 
 async def note(unit: UnitOfWork, vault: Vault, kind: Kind, evidence: dict[str, str]) -> None:
     """Write an entry about the organisation itself."""
-    subject_id, key = (await _subjects(unit, vault, {OWN}))[OWN]
+    subject_id, key = (await find_subjects(unit, vault, {OWN}))[OWN]
     entry = seal_entry(unit.tenant, subject_id, key, Change(*OWN, kind, clock.now(), evidence))
     unit.notes.setdefault("ledger", []).append(([entry], {}, {}))
     unit.before_commit(Last.LEDGER, _append)
@@ -132,7 +132,7 @@ async def _unknown(unit: UnitOfWork, keys: set[Key]) -> list[Key]:
     return [(row["messenger"], row["scope"], row["address"]) for row in rows]
 
 
-async def _subjects(unit: UnitOfWork, vault: Vault, keys: set[Key]) -> dict[Key, tuple[UUID, bytes]]:
+async def find_subjects(unit: UnitOfWork, vault: Vault, keys: set[Key]) -> dict[Key, tuple[UUID, bytes]]:
     """Id and opened key of everybody's subject; unknown ones are made. In one order, as every writer of this table."""
     new = [(key, ids.new_id()) for key in sorted(keys)]
     rows = await unit.sql.fetch(

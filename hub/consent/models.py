@@ -171,6 +171,117 @@ class GateDecision(TenantRow, table=True):
     until: datetime | None = when(default=None, nullable=True)
 
 
+class OptinFlow(TenantRow, table=True):
+    """A road by which people agree to one or more purposes on one channel (`flows.py`). `key` is the payload of its links.
+    `language`: of the words where the person's own choice of words does not say it. `double_opt_in`: a word or a link is answered
+    with a question, and only the answer grants (R-227). `counts_subscription`: subscribing to the account is the active
+    registration (R-221, Viber). An archived flow is a link to nothing."""
+
+    __tablename__ = "optin_flow"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "key"),
+        Index("optin_flow_channel", "organisation_id", "channel_id"),
+        refers("channel_id", "channel"),
+        one_of("language", "de", "en"),
+    )
+    key: str
+    channel_id: UUID
+    language: str
+    double_opt_in: bool
+    counts_subscription: bool
+    created_at: datetime = when()
+    archived_at: datetime | None = when(default=None, nullable=True)
+
+
+class OptinFlowPurpose(Tenant, table=True):
+    """What a flow asks for: all of its purposes at once."""
+
+    __tablename__ = "optin_flow_purpose"
+    __table_args__ = (refers("flow_id", "optin_flow"), refers("purpose_id", "purpose"))
+    flow_id: UUID = Field(primary_key=True)
+    purpose_id: UUID = Field(primary_key=True)
+
+
+class OptinFlowText(Tenant, table=True):
+    """A flow in one language: the word that enters it as a whole message, as it is compared (`words.plain`), and what is said once
+    somebody agreed; empty for none, and for the text of the catalogue."""
+
+    __tablename__ = "optin_flow_text"
+    __table_args__ = (refers("flow_id", "optin_flow"), one_of("language", "de", "en"))
+    flow_id: UUID = Field(primary_key=True)
+    language: str = Field(primary_key=True)
+    keyword: str
+    confirmation: str
+
+
+class OptinRequest(TenantRow, table=True):
+    """The one question whether somebody agreed (R-227). `versions`: the version of each purpose's words that is asked about, by the
+    purpose's id. Only a question that left can be answered: `sent_at`."""
+
+    __tablename__ = "optin_request"
+    __table_args__ = (
+        Index("optin_request_address", "organisation_id", "messenger", "scope", "address"),
+        refers("flow_id", "optin_flow"),
+        one_of("language", "de", "en"),
+    )
+    messenger: str
+    scope: str
+    address: str
+    flow_id: UUID
+    language: str
+    versions: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))
+    source: str
+    asked_at: datetime = when()
+    until: datetime = when()
+    sent_at: datetime | None = when(default=None, nullable=True)
+    confirmed_at: datetime | None = when(default=None, nullable=True)
+
+
+class ConsentText(Tenant, table=True):
+    """What an organisation says instead of the catalogue's words when somebody agrees, stops or asks for their data
+    (`texts.py`)."""
+
+    __tablename__ = "consent_text"
+    __table_args__ = (one_of("language", "de", "en"),)
+    kind: str = Field(primary_key=True)
+    language: str = Field(primary_key=True)
+    text: str
+
+
+class ConsentFile(TenantRow, table=True):
+    """A file that proves an agreement (a scan), or a list that is imported: an object of the store under the same id. `used_at`:
+    when an entry of the ledger first named it; one that nobody used is swept."""
+
+    __tablename__ = "consent_file"
+    __table_args__ = (refers("member_id", "member"),)
+    name: str
+    mime: str
+    size: int
+    sha256: bytes
+    member_id: UUID
+    created_at: datetime = when()
+    used_at: datetime | None = when(default=None, nullable=True)
+
+
+class ConsentImport(TenantRow, table=True):
+    """A list that was checked and, once somebody has said so, is taken over in pieces (`imports.py`); `id` is its file's.
+    `refused`: the first refused rows as [number, reason]; `reasons`: how many were refused for each. `done_rows` counts rows of
+    the file, those passed over too."""
+
+    __tablename__ = "consent_import"
+    __table_args__ = (refers("id", "consent_file"), refers("member_id", "member"), one_of("state", "checked", "running", "done"))
+    state: str
+    rows: int
+    good: int
+    refused: list[Any] = Field(sa_column=Column(JSONB, nullable=False))
+    reasons: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))
+    done_rows: int
+    member_id: UUID
+    created_at: datetime = when()
+    started_at: datetime | None = when(default=None, nullable=True)
+    done_at: datetime | None = when(default=None, nullable=True)
+
+
 class SuppressionKey(TenantRow, table=True):
     """The key of an organisation's suppressed addresses, sealed by the vault: without it a digest names nobody."""
 

@@ -21,20 +21,21 @@ from hub.connectors.events import (
     ConsentChanged,
     Event,
     IdentityChanged,
+    Interactive,
     Media,
     MessageDeleted,
     MessageEdited,
     MessageReceived,
     MessageSent,
     ReactionChanged,
-    Sender,
     StatusChanged,
     Text,
     Typing,
     Unrecognised,
 )
-from hub.consent import aliases, ledger, locks, words
+from hub.consent import aliases, hearing, ledger, locks
 from hub.consent.chain import Change
+from hub.consent.hearing import Said, Vocabulary, Wish
 from hub.consent.locks import Key
 from hub.consent.states import Kind
 from hub.core.db import UnitOfWork
@@ -87,7 +88,8 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     )
     if not events:
         return
-    await locks.lock_addresses(unit, await _touched(unit, channel, events))
+    vocabulary = await hearing.load_vocabulary(unit, channel.channel_id)
+    await locks.lock_addresses(unit, await _touched(unit, channel, vocabulary, events))
     fresh = await _fresh(unit, channel, events)
     messages = [incoming for incoming in fresh if isinstance(incoming, Incoming)]
     others = [event for event in fresh if not isinstance(event, Incoming)]
@@ -95,8 +97,10 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     effects = [effect for event in others if (effect := _effect(event))]
     await apply_effects(runtime, unit, channel, effects, new_keys=[incoming.event.key for incoming in messages])
     links += await apply_reports(runtime, unit, channel, others)
-    met = {consent_key(channel, address) for address in strangers}
-    await _record_consent(runtime, unit, channel, links, messages, others, met)
+    if strangers:
+        met = {consent_key(channel, address) for address in strangers}
+        await ledger.record(unit, runtime.vault, runtime.hooks, [], met=met)
+    await _record_consent(runtime, unit, channel, vocabulary, links, messages, others)
     written = {incoming.event.key: incoming.id for incoming in messages}
     for delivery in deliveries:
         delivery.message_ids = [written[event.key] for event in delivery.events if event.key in written]
@@ -124,13 +128,13 @@ def _spoken_of(event: Event) -> list[str]:
             return []
 
 
-async def _touched(unit: UnitOfWork, channel: OpenChannel, events: Sequence[Event]) -> set[Key]:
+async def _touched(unit: UnitOfWork, channel: OpenChannel, vocabulary: Vocabulary, events: Sequence[Event]) -> set[Key]:
     """Addresses whose consent or window these events may change, with all addresses of whoever says something about consent."""
     keys = {consent_key(channel, name) for event in events for name in _named(event)}
     asked = {
         consent_key(channel, name)
         for event in events
-        if isinstance(event, ConsentChanged | IdentityChanged) or (isinstance(event, MessageReceived) and _said(event))
+        if isinstance(event, ConsentChanged | IdentityChanged) or (isinstance(event, MessageReceived) and _wish(vocabulary, event))
         for name in _named(event)
     }
     return keys.union(*(await aliases.families(unit, asked)).values())
@@ -226,27 +230,31 @@ async def _record_consent(
     runtime: Runtime,
     unit: UnitOfWork,
     channel: OpenChannel,
+    vocabulary: Vocabulary,
     links: list[Link],
     messages: list[Incoming],
     others: list[Event],
-    met: set[Key],
 ) -> None:
-    """Which addresses are one person's, opt-out words and fresh starts in messages, what the provider itself reports, and what is
-    remembered of whom we meet for the first time, or again."""
+    """Which addresses are one person's, what messages say about consent, and what the provider itself reports."""
     changes = linked(channel, links)
-    for incoming in messages:
-        event = incoming.event
-        if isinstance(event, MessageReceived) and (kind := _said(event)):
-            evidence = {"source": "message", "message_id": str(incoming.id), "text": incoming.stored.text}
-            changes.append(_change(channel, event.sender, kind, event.at, evidence))
     for change in others:
         if isinstance(change, ConsentChanged):
             evidence = {"source": "provider", "key": clean(change.key), "change": change.change}
             if change.text:
                 evidence["text"] = clean(change.text)
-            changes.append(_change(channel, change.sender, SIGNALS[change.change], change.at, evidence))
-    if changes or met:
-        await ledger.record(unit, runtime.vault, runtime.hooks, changes, met=met)
+            key = consent_key(channel, clean(change.sender.provider_user_id))
+            signal = Change(*key, SIGNALS[change.change], change.at, evidence)
+            changes.append(signal)
+            if signal.kind == "opted_in":
+                changes += hearing.subscribed(vocabulary, signal)
+    said = []
+    for incoming in messages:
+        event = incoming.event
+        if isinstance(event, MessageReceived) and (wish := _wish(vocabulary, event)):
+            key, spoken = consent_key(channel, clean(event.sender.provider_user_id)), clean(event.sender.language)
+            said.append(Said(key, wish, event.at, incoming.id, _words(event), spoken))
+    if changes or said:
+        await hearing.hear(runtime, unit, channel.channel_id, vocabulary, said, changes)
 
 
 def linked(channel: OpenChannel, links: Sequence[Link]) -> list[Change]:
@@ -258,12 +266,18 @@ def linked(channel: OpenChannel, links: Sequence[Link]) -> list[Change]:
     ]
 
 
-def _said(event: MessageReceived) -> Kind | None:
+def _wish(vocabulary: Vocabulary, event: MessageReceived) -> Wish | None:
     """What a message says about consent, if anything."""
-    if event.start_payload is not None:
-        return "restart"
-    return "opt_out" if isinstance(event.content, Text) and words.is_opt_out(clean(event.content.text)) else None
+    payload = None if event.start_payload is None else clean(event.start_payload)
+    return hearing.understand(vocabulary, _words(event), payload)
 
 
-def _change(channel: OpenChannel, sender: Sender, kind: Kind, at: datetime, evidence: dict[str, str]) -> Change:
-    return Change(*consent_key(channel, clean(sender.provider_user_id)), kind, at, evidence)
+def _words(event: MessageReceived) -> str:
+    """What a message says in words; a pressed answer says its own."""
+    match event.content:
+        case Text():
+            return clean(event.content.text)
+        case Interactive():
+            return clean(event.content.label)
+        case _:
+            return ""

@@ -27,6 +27,11 @@ async def sweep(runtime: Runtime, organisation_id: UUID) -> None:
             unit.tenant,
             clock.now() - KEPT_UNSENT,
         )
+        unsent += await unit.sql.fetch(
+            "DELETE FROM consent_file WHERE organisation_id = $1 AND used_at IS NULL AND created_at < $2 RETURNING id",
+            unit.tenant,
+            clock.now() - KEPT_UNSENT,
+        )
     _delete(runtime, organisation_id, (row["id"] for row in unsent))
     await sweep_part(runtime, organisation_id, int(time.time()) // SWEEP_SECONDS % PARTS)
 
@@ -44,6 +49,8 @@ async def sweep_part(runtime: Runtime, organisation_id: UUID, part: int) -> None
             """
             SELECT id FROM attachment
             WHERE organisation_id = $1 AND id = ANY($2::uuid[]) AND state IN ('waiting', 'stored', 'quarantined')
+            UNION ALL
+            SELECT id FROM consent_file WHERE organisation_id = $1 AND id = ANY($2::uuid[])
             """,
             unit.tenant,
             list(found),

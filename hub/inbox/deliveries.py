@@ -134,7 +134,7 @@ async def deliveries(
         ROWS + 1,
     )
     found = [Delivery(**row) for row in rows]
-    return found[:ROWS], _key(found[ROWS - 1].received_at, found[ROWS - 1].id) if len(found) > ROWS else None
+    return found[:ROWS], key_of_place(found[ROWS - 1].received_at, found[ROWS - 1].id) if len(found) > ROWS else None
 
 
 async def parked(unit: UnitOfWork, channel_id: UUID | None, place: tuple[datetime, UUID]) -> tuple[list[Parked], str | None]:
@@ -153,14 +153,16 @@ async def parked(unit: UnitOfWork, channel_id: UUID | None, place: tuple[datetim
         ROWS + 1,
     )
     found = [Parked(**row) for row in rows]
-    return found[:ROWS], _key(found[ROWS - 1].created_at, found[ROWS - 1].id) if len(found) > ROWS else None
+    return found[:ROWS], key_of_place(found[ROWS - 1].created_at, found[ROWS - 1].id) if len(found) > ROWS else None
 
 
-def _key(at: datetime, row_id: UUID) -> str:
+def key_of_place(at: datetime, row_id: UUID) -> str:
+    """A place in a list, as a link names it."""
     return f"{to_micros(at)}.{row_id.hex}"
 
 
-def _place(after: str) -> tuple[datetime, UUID]:
+def read_place(after: str) -> tuple[datetime, UUID]:
+    """The place that a link names, the top for none; InvalidInput."""
     if not after:
         return datetime.max.replace(tzinfo=UTC), UUID(int=0)
     try:
@@ -204,9 +206,9 @@ async def _page(
             raise NotFound("no such channel")
         rows: Sequence[Delivery | Parked]
         if kind is Kind.PARKED:
-            rows, next_key = await parked(unit, channel_id, _place(after))
+            rows, next_key = await parked(unit, channel_id, read_place(after))
         else:
-            rows, next_key = await deliveries(unit, kind, channel_id, _place(after))
+            rows, next_key = await deliveries(unit, kind, channel_id, read_place(after))
     query = {"kind": kind.value, **({"channel": channel} if channel else {})}
     values = {"replayed": 0, "error": "", "since": "", "until": "", **more}
     return render(

@@ -506,6 +506,31 @@ class PendingEffect(TenantRow, table=True):
     created_at: datetime = when()
 
 
+class Notice(TenantRow, table=True):
+    """A message that the hub itself writes to somebody about their consent (`notices.py`), once: submitted like any other when it
+    is due. `purpose` is the gate's, `request_id` the question that it asks. `rule`: why the gate refused it."""
+
+    __table_args__ = (
+        Index("notice_due", "due_at", postgresql_where=text("state = 'due'")),
+        refers("channel_id", "channel"),
+        refers("request_id", "optin_request"),
+        refers("purpose_id", "purpose"),
+        one_of("state", "due", "sent", "refused"),
+        one_of("purpose", "reply", "opt_in_request", "opt_out_receipt"),
+    )
+    channel_id: UUID
+    address: str
+    purpose: str
+    purpose_id: UUID | None = None
+    text: str
+    request_id: UUID | None = None
+    state: str
+    rule: str
+    message_id: UUID | None = None
+    created_at: datetime = when()
+    due_at: datetime = when()
+
+
 class Draft(Tenant, table=True):
     """What a member has begun to write and not sent: theirs alone, one reply and one note for each conversation.
 

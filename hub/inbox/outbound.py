@@ -67,6 +67,13 @@ async def may_reply(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID) -
     return gate.decide((await load_recipient(runtime, unit, conversation_id)).facts, gate.Request(purpose="reply"))
 
 
+async def may_write(runtime: Runtime, unit: UnitOfWork, conversation_id: UUID, purpose_id: UUID | None) -> Decision:
+    """What the gate would say now to a message for this purpose, or to an answer. Nothing is written."""
+    recipient = await load_one(runtime, unit, Asked(conversation_id, purpose_id))
+    form: str | None = "" if recipient.connector.capabilities.templates else None
+    return gate.decide(recipient.facts, request_for(recipient.purpose_kind, purpose_id, form, by_person=True))
+
+
 async def may_reply_all(runtime: Runtime, unit: UnitOfWork, conversation_ids: list[UUID]) -> dict[UUID, Decision]:
     """The same for the rows of a list, in one query."""
     recipients = await load_recipients(unit, runtime.connectors, conversation_ids)

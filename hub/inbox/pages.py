@@ -39,6 +39,7 @@ from hub.inbox import (
     updates,
 )
 from hub.inbox.composer import read_decision, wrong_input
+from hub.inbox.deciding import pages as deciding
 from hub.inbox.drafts import DraftMoved, save_draft
 from hub.inbox.schemas import (
     AssignmentForm,
@@ -73,6 +74,7 @@ router.include_router(person_pages.router)
 router.include_router(case_pages.router)
 router.include_router(suppressing.router)
 router.include_router(start_page.router)
+router.include_router(deciding.router)
 Reader = Annotated[Access, requires(Right.READ_INBOX)]
 Writer = Annotated[Access, requires(Right.WRITE_INBOX)]
 Below = Annotated[int | None, Query(ge=1, lt=2**63)]

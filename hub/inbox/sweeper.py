@@ -18,12 +18,13 @@ from hub.channels.incidents import tell_owners
 from hub.channels.moving import register_moved
 from hub.channels.terms import ask_again
 from hub.connectors.contract import Polls
+from hub.consent import imports
 from hub.consent.erasing import destroy_archives
 from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
-from hub.inbox import alarm, clearing
+from hub.inbox import alarm, clearing, notices
 from hub.inbox.arrivals import UNROUTED_KEPT
 from hub.runtime import Runtime
 
@@ -70,7 +71,8 @@ WHERE h.care_at <= $2 AND (l.lease_until IS NULL OR l.lease_until < $1)
 """
 _DUE_NAMES = """
 SELECT l.organisation_id, l.channel_id FROM channel_lane l
-WHERE l.direction = 'names' AND (l.lease_until IS NULL OR l.lease_until < $1)
+JOIN channel h ON h.organisation_id = l.organisation_id AND h.id = l.channel_id
+WHERE l.direction = 'names' AND (l.lease_until IS NULL OR l.lease_until < $1) AND h.state = 'on'
   AND EXISTS (SELECT FROM identity i WHERE i.organisation_id = l.organisation_id AND i.channel_id = l.channel_id
               AND i.name_due_at <= $2)
 """
@@ -137,6 +139,8 @@ async def run(runtime: Runtime) -> None:
     kept_house = float("-inf")
     while True:
         try:
+            await notices.send_due(runtime)
+            await imports.work(runtime)
             await look(runtime)
             await alarm.ring(runtime)
             await runtime.queue.redis.set(WORKER_ALIVE, b"1", ex=15)

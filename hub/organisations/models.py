@@ -78,9 +78,13 @@ class TeamMember(Tenant, table=True):
 
 
 class Invitation(TenantRow, table=True):
-    """A single-use link by which a person joins with a role. Only the token's SHA-256 is kept."""
+    """A single-use link by which a person joins with a role. Only the token's SHA-256 is kept. `standing` (R-046): their mail has a
+    domain of the organisation, or an owner has answered for it that they are own personnel, or released in writing."""
 
-    __table_args__ = (one_of("role", "owner", "admin", "billing", "agent", "readonly"),)
+    __table_args__ = (
+        one_of("role", "owner", "admin", "billing", "agent", "readonly"),
+        one_of("standing", "own_domain", "own_personnel", "released"),
+    )
     email: str
     name: str
     role: str
@@ -89,6 +93,14 @@ class Invitation(TenantRow, table=True):
     created_at: datetime = when()
     expires_at: datetime = when()
     accepted_at: datetime | None = when(default=None, nullable=True)
+    standing: str = Field(default="own_domain", sa_column_kwargs={"server_default": "own_domain"})
+
+
+class MailDomain(Tenant, table=True):
+    """A domain in which the organisation's own people have their mail (R-046)."""
+
+    __tablename__ = "mail_domain"
+    domain: str = Field(primary_key=True)
 
 
 class LoginSession(SQLModel, table=True):

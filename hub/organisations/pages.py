@@ -29,9 +29,10 @@ from hub.core.errors import HubError, InvalidInput, NotFound
 from hub.core.i18n import LOCALES, Translator
 from hub.core.mail import MailFailed, can_send, send_mail
 from hub.core.pages import DEFAULT_ZONE, page_values, render
-from hub.organisations import service, sessions, team, teams
+from hub.organisations import domains, service, sessions, team, teams
 from hub.organisations.access import public, requires, signed_in
 from hub.organisations.actor import Access, SignedIn
+from hub.organisations.domains import ForeignDomain
 from hub.organisations.passwords import MINIMUM_LENGTH, WeakPassword
 from hub.organisations.rights import ROLE_RIGHTS, Right, may_manage
 from hub.organisations.service import LoginPaused, NoMembership, WrongPassword
@@ -45,6 +46,7 @@ router = APIRouter()
 Person = Annotated[SignedIn, signed_in()]
 TeamReader = Annotated[Access, requires(Right.READ_MEMBERS)]
 TeamManager = Annotated[Access, requires(Right.MANAGE_MEMBERS)]
+OrganisationManager = Annotated[Access, requires(Right.MANAGE_ORGANISATION)]
 LOGIN_IS_PUBLIC: Final = Depends(public("who logs in has no session yet"))
 LINK_IS_PUBLIC: Final = Depends(public("the link itself is the proof that this person was invited"))
 
@@ -81,6 +83,7 @@ class TeamChange(StrEnum):
     TEAM_MADE = "team_made"
     TEAM = "team"
     TEAM_REMOVED = "team_removed"
+    DOMAIN = "domain"
 
 
 def _runtime(request: Request) -> Runtime:
@@ -316,7 +319,10 @@ InvitationId = Annotated[UUID, Depends(_invitation_id)]
 
 async def _team_page(request: Request, access: Access, *, status: int = 200, link: Link | None = None, **more: Any) -> Response:
     members, invitations = await team.list_team(_runtime(request), access)
-    values = {"name": "", "email": "", "role": "agent", "team_name": "", "errors": {}, "changed": None, **more}
+    async with _runtime(request).database.unit_of_work(access.organisation_id) as unit:
+        own_domains = await domains.list_domains(unit)
+    nothing = {"name": "", "email": "", "role": "agent", "team_name": "", "domain": "", "is_foreign": False}
+    values = {**nothing, "errors": {}, "changed": None, **more}
     return render(
         request,
         "organisations/team.html",
@@ -324,6 +330,8 @@ async def _team_page(request: Request, access: Access, *, status: int = 200, lin
         status=status,
         members=members,
         invitations=invitations,
+        domains=own_domains,
+        answers=domains.ANSWERS,
         link=link,
         address=_address(request, link) if link else "",
         roles=[role for role in ROLE_RIGHTS if may_manage(access.role, role)],
@@ -348,15 +356,28 @@ async def team_page(request: Request, access: TeamReader, changed: TeamChange | 
 
 
 @router.post("/o/{slug}/team")
-async def invite(request: Request, access: TeamManager, name: Typed = "", email: Typed = "", role: Typed = "") -> Response:
-    """Make an invitation and show its link, once."""
+async def invite(
+    request: Request, access: TeamManager, name: Typed = "", email: Typed = "", role: Typed = "", standing: Typed = ""
+) -> Response:
+    """Make an invitation and show its link, once. Somebody with a mail domain of others needs an owner's answer first (R-046)."""
     try:
-        link = await team.invite(_runtime(request), access, name=name, email=email, role=role)
-    except (InvalidInput, AlreadyMember, AlreadyInvited) as error:
-        typed: dict[str, Any] = {"name": name, "email": email, "role": role}
+        link = await team.invite(_runtime(request), access, name=name, email=email, role=role, standing=standing)
+    except (InvalidInput, AlreadyMember, AlreadyInvited, ForeignDomain) as error:
+        typed: dict[str, Any] = {"name": name, "email": email, "role": role, "is_foreign": isinstance(error, ForeignDomain)}
         errors = _errors(error, _t(request), "email")
         return await _team_page(request, access, status=error.http_status, errors=errors, **typed)
     return await _invited(request, access, link)
+
+
+@router.post("/o/{slug}/team/domains")
+async def change_domains(request: Request, access: OrganisationManager, domain: Typed = "", act: Typed = "add") -> Response:
+    """Count a mail domain as the organisation's own, or no more. Forbidden for all but owners."""
+    try:
+        async with _runtime(request).database.unit_of_work(access.organisation_id) as unit:
+            await domains.change_domains(unit, access, domain, remove=act == "remove")
+    except InvalidInput as error:
+        return await _team_page(request, access, status=error.http_status, errors=_errors(error, _t(request)), domain=domain)
+    return _team_changed(access, TeamChange.DOMAIN)
 
 
 async def _invited(request: Request, access: Access, link: Link) -> Response:

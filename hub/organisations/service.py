@@ -13,7 +13,7 @@ from hub.core.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSign
 from hub.core.feed import create_feed
 from hub.core.i18n import LOCALES
 from hub.core.ids import new_id, show
-from hub.organisations import audit, passwords, policy, sessions
+from hub.organisations import audit, domains, passwords, policy, sessions
 from hub.organisations.actor import SignedIn
 from hub.organisations.limits import login_limits
 from hub.organisations.models import Member, Organisation, Person
@@ -110,6 +110,7 @@ async def found_organisation(
         unit.organisation_id = organisation.id  # from here on the unit works in the organisation it founds
         member_id = await _join(unit, owner_email, owner_name, password_hash, "owner", locale)
         await create_feed(unit)
+        await domains.add_domain(unit, domains.domain_of(owner_email))
         await unit.sql.execute("INSERT INTO ledger_head (organisation_id, seq, hash) VALUES ($1, 0, $2)", unit.tenant, bytes(32))
         await audit.record(unit, None, "organisation.founded", slug, {"profile": profile, "owner": show("mem", member_id)})
     return Founded(organisation.id, member_id)

@@ -14,7 +14,7 @@ from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, Forbidden, HubError, InvalidInput, NotFound
 from hub.core.feed import note_change
 from hub.core.ids import new_id, show
-from hub.organisations import audit, passwords, policy, sessions
+from hub.organisations import audit, domains, passwords, policy, sessions
 from hub.organisations.actor import Access
 from hub.organisations.models import Invitation, Person
 from hub.organisations.people import clean_email, clean_name, is_generic_email
@@ -67,6 +67,7 @@ class InvitationRow:
     email: str
     role: str
     expires_at: datetime
+    standing: str
     is_expired: bool
     is_generic: bool
 
@@ -110,7 +111,7 @@ async def list_team(runtime: Runtime, access: Access) -> tuple[list[MemberRow], 
         )
         invitations = await unit.sql.fetch(
             """
-            SELECT id, name, email, role, expires_at, expires_at <= $2 AS is_expired FROM invitation
+            SELECT id, name, email, role, expires_at, standing, expires_at <= $2 AS is_expired FROM invitation
             WHERE organisation_id = $1 AND accepted_at IS NULL ORDER BY name, id
             """,
             unit.tenant,
@@ -122,10 +123,11 @@ async def list_team(runtime: Runtime, access: Access) -> tuple[list[MemberRow], 
     )
 
 
-async def invite(runtime: Runtime, access: Access, *, name: str, email: str, role: str) -> Link:
+async def invite(runtime: Runtime, access: Access, *, name: str, email: str, role: str, standing: str = "") -> Link:
     """Make a single-use link by which a person joins with a role; valid `activation_link_hours` real hours (R-025, R-007).
 
-    Raises InvalidInput (names the field), Forbidden for a role above one's own, AlreadyMember, AlreadyInvited.
+    `standing`: an owner's answer about somebody whose mail has another domain than the organisation's people (R-046).
+    Raises InvalidInput (names the field), Forbidden for a role above one's own, AlreadyMember, AlreadyInvited, ForeignDomain.
     """
     name, email = clean_name(name), clean_email(email)
     _check_role(access, role)
@@ -140,6 +142,7 @@ async def invite(runtime: Runtime, access: Access, *, name: str, email: str, rol
             "SELECT true FROM invitation WHERE organisation_id = $1 AND email = $2 AND accepted_at IS NULL", unit.tenant, email
         ):
             raise AlreadyInvited(email=email)
+        standing = await domains.standing_of(unit, access, email, standing)
         token, expires_at = sessions.new_token(), await _expiry(unit)
         invitation = Invitation(
             organisation_id=unit.tenant,
@@ -151,10 +154,11 @@ async def invite(runtime: Runtime, access: Access, *, name: str, email: str, rol
             invited_by=access.member_id,
             created_at=clock.now(),
             expires_at=expires_at,
+            standing=standing,
         )
         unit.session.add(invitation)
         flags = ["generic_email"] if is_generic_email(email) else []
-        detail = {"email": email, "role": role, "flags": flags}
+        detail = {"email": email, "role": role, "flags": flags, "standing": standing}
         await audit.record(unit, access, "invitation.made", show("inv", invitation.id), detail)
     return Link(invitation.id, token, email, expires_at)
 

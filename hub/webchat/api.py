@@ -25,6 +25,7 @@ from starlette.requests import ClientDisconnect
 from hub.core import ids
 from hub.core.bodies import takes_file
 from hub.core.errors import InvalidInput, NotFound, NotSignedIn, TooMany
+from hub.core.limits import Limit, take
 from hub.core.pages import page_values
 from hub.core.storage import Form
 from hub.inbox.door import Door
@@ -35,7 +36,6 @@ from hub.runtime import Runtime
 from hub.webchat import limits, schemas, visitors
 from hub.webchat.box import keys_of
 from hub.webchat.embedded import FROM_ELSEWHERE, OfChat, place_of
-from hub.webchat.limits import Limit
 from hub.webchat.loader import script_for
 from hub.webchat.places import note_place
 from hub.webchat.stream import VisitorStream, next_box, read_box, shown
@@ -76,7 +76,7 @@ OfVisitor = Annotated[Visitor, Depends(_visitor)]
 
 
 async def _count(request: Request, limit: Limit, who: str) -> None:
-    await limits.take(_runtime(request).queue, limit, who)
+    await take(_runtime(request).queue, limit, who)
 
 
 def _address(request: Request) -> str:

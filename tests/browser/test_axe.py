@@ -139,8 +139,6 @@ SCENES: Final = (
     Scene("/inbox/open/{plain}", act=click("#reply .split summary"), part="#reply .split"),
     Scene("/inbox/open/{plain}", act=click(MORE, "[data-tool=place]"), part="#place"),
     Scene("/inbox/open/{plain}", act=click(MORE, "[data-tool=choice]"), part="#composer"),
-    Scene("/inbox/open/{plain}", act=click(MORE, "[data-tool=times]"), part="#composer"),
-    Scene("/inbox/open/{plain}", act=click(MORE, "[data-tool=cards]"), part="#composer"),
     Scene("/inbox/open/{plain}", act=see("#soft"), colleague="reply"),
     Scene("/inbox/open/{plain}", act=see("[data-present]"), colleague="note"),
     Scene("/inbox/snoozed/{snoozed}", act=click("#contact details summary"), part="details[open]", wide_only=True),
@@ -159,6 +157,8 @@ SCENES: Final = (
 )
 CONTENTS: Final = (
     Scene("/inbox/open/{everything}"),
+    Scene("/inbox/open/{everything}", act=click(MORE, "[data-tool=times]"), part="#composer"),
+    Scene("/inbox/open/{everything}", act=click(MORE, "[data-tool=cards]"), part="#composer"),
     Scene("/inbox/open/{everything}", act=click("[data-look=video]"), part="#viewer"),
     Scene("/inbox/open/{closed}"),
 )

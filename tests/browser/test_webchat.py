@@ -15,8 +15,8 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from hub.core import ids
+from hub.core.limits import Limit
 from hub.webchat import limits
-from hub.webchat.limits import Limit
 from tests.browser.conftest import Site
 from tests.browser.test_axe import TAGS, VENDOR, violations
 from tests.files import PDF, image

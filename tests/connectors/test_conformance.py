@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Awaitable, Iterator
 from copy import copy, deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -39,6 +39,7 @@ from hub.connectors.contract import (
 )
 from hub.connectors.events import (
     Album,
+    Card,
     Cards,
     Choice,
     ContactCard,
@@ -465,6 +466,15 @@ def test_the_outbound_table_is_whole(samples: Samples) -> None:
 
 
 ACTIONS = {"edit": "EditMessage", "delete": "DeleteMessage", "react": "React", "typing": "ShowTyping", "read": "MarkRead"}
+
+
+@every
+def test_words_go_before_cards(samples: Samples) -> None:
+    can = samples.connector.capabilities
+    if can.cards is not None:
+        cards = Cards(text="", items=(Card(title="Stadtrad", text="899 Euro"),))
+        parts = samples.connector.split(replace(cards, text="Im Angebot:"))
+        assert [*parts] == [Text(text="Im Angebot:"), cards]
 
 
 @every

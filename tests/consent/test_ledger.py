@@ -48,7 +48,7 @@ async def test_a_word_becomes_an_entry_with_its_evidence(hub: HubUnderTest) -> N
     said = open_details(hub.runtime.vault, hub.organisation_id, entry["subject_id"], entry["key_sealed"], entry["details_sealed"])
     assert (said["kind"], said["address"], said["at"]) == ("opt_out", "5123456789", "2026-11-24T09:00:00+00:00")
     assert said["evidence"]["text"] == "Stopp!"
-    assert UUID(said["evidence"]["message_id"]) == await hub.value("SELECT id FROM message")
+    assert UUID(said["evidence"]["message_id"]) == await hub.value("SELECT id FROM message WHERE direction = 'in'")
     state = (await hub.rows("SELECT choice, choice_at, choice_seq, reach_seq FROM consent_state"))[0]
     assert tuple(state) == ("opted_out", AT, entry["seq"], None)
 

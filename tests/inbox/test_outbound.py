@@ -184,8 +184,10 @@ async def test_five_queued_messages_and_a_stop_send_nothing(hub: HubUnderTest, t
     await hub.deliver(telegram, telegram_text(2, "STOP", at=NOW + 5))
     await ingest_only(hub, telegram)
     await hub.settle()
-    assert route.call_count == 0
-    assert {row["failure"] for row in await hub.rows("SELECT failure FROM message WHERE direction = 'out'")} == {"opted_out"}
+    texts = [json.loads(call.request.content)["text"] for call in route.calls]
+    assert len(texts) == 1 and texts[0].startswith("Sie sind abgemeldet"), "the one message that a stop is answered with"
+    failed = await hub.rows("SELECT failure FROM message WHERE direction = 'out' AND state = 'failed'")
+    assert [row["failure"] for row in failed] == ["opted_out"] * 5
 
 
 @respx.mock

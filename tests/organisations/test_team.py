@@ -191,7 +191,7 @@ async def test_known_person_joins_with_their_own_password(hub: HubUnderTest) -> 
     """R-027: who has an account proves it and gets a second membership, not a second account."""
     agent = await hire(hub, "agent")
     await hub.found("velo", "Velo Bregenz")
-    link = await invite(await signed_in(hub, "owner@velo.example"), "/o/velo/team", email=agent, role="admin")
+    link = await invite(await signed_in(hub, "owner@velo.example"), "/o/velo/team", email=agent, role="admin", standing="released")
     assert "Diese E-Mail hat schon ein Konto." in await browse(hub).page(link)
     _, wrong = await join(hub, link, password="ein falsches Passwort 17")
     assert (wrong.status_code, "Noch 4 Versuche bis zur Pause." in wrong.text) == (401, True)
@@ -245,7 +245,9 @@ async def test_leaver_of_one_organisation_stays_in_the_other(hub: HubUnderTest) 
     """R-048: the deactivated membership answers 401 at once; the session goes on where the person still works."""
     agent_email = await hire(hub, "agent")
     await hub.found("velo", "Velo Bregenz")
-    link = await invite(await signed_in(hub, "owner@velo.example"), "/o/velo/team", email=agent_email, role="agent")
+    link = await invite(
+        await signed_in(hub, "owner@velo.example"), "/o/velo/team", email=agent_email, role="agent", standing="released"
+    )
     agent, _ = await join(hub, link)
     await (await signed_in(hub)).submit(f"{TEAM}/members/{await member_of(hub, agent_email)}/deactivate")
     await agent.page("/o/radwerk/inbox/mine", status=401)
@@ -369,7 +371,7 @@ async def test_an_invitation_goes_out_by_mail_where_there_is_a_server(hub: HubUn
     assert link_in(answer.text) in sent.get_content()
     assert "gesendet" in answer.text
 
-    elsewhere = await owner.submit(TEAM, NEW, email="nora@elsewhere.example")
+    elsewhere = await owner.submit(TEAM, NEW, email="nora@elsewhere.example", standing="released")
     assert elsewhere.status_code == 200
     assert "/join/" in link_in(elsewhere.text) and "nicht angenommen" in elsewhere.text
 
@@ -382,3 +384,29 @@ async def test_who_became_a_member_by_other_means_is_told(hub: HubUnderTest) -> 
     _, answer = await join(hub, link)
     assert answer.status_code == 409
     assert await hub.value("SELECT role FROM member WHERE role = 'readonly'") == "readonly"
+
+
+async def test_a_foreign_domain_needs_an_owners_answer(hub: HubUnderTest) -> None:
+    """R-046: the owner must confirm "own personnel or released", and the answer is kept; nobody else can give it."""
+    admin = await signed_in(hub, await hire(hub, "admin"))
+    refused = await admin.submit(TEAM, NEW, email="nora@agentur.example", standing="released")
+    assert refused.status_code == 409 and "agentur.example ist keine Domain Ihrer Organisation" in refused.text
+    owner = await signed_in(hub)
+    asked = await owner.submit(TEAM, NEW, email="nora@agentur.example")
+    assert asked.status_code == 409 and 'name="standing" value="own_personnel"' in asked.text
+    assert await hub.value("SELECT count(*) FROM invitation") == 0
+    await invite(owner, email="nora@agentur.example", standing="released")
+    assert "Schriftlich freigegeben" in await owner.page(TEAM)
+    kept = await hub.rows("SELECT member_id, detail FROM audit_entry WHERE action = 'invitation.made'")
+    assert [(row["member_id"], row["detail"]["standing"]) for row in kept] == [(hub.owner.member_id, "released")]
+
+
+async def test_owners_say_which_domains_are_their_own(hub: HubUnderTest) -> None:
+    """R-046: the one that the organisation was founded from is; who is no owner cannot change the list."""
+    owner, path = await signed_in(hub), f"{TEAM}/domains"
+    assert (await (await signed_in(hub, await hire(hub, "admin"))).submit(path, domain="agentur.example")).status_code == 403
+    assert "wie example.org" in (await owner.submit(path, domain="nora@")).text
+    assert (await owner.submit(path, domain="@Agentur.example")).status_code == 303
+    await invite(owner, email="nora@agentur.example")
+    assert (await owner.submit(path, domain="radwerk.example", act="remove")).status_code == 303
+    assert [row["domain"] for row in await hub.rows("SELECT domain FROM mail_domain")] == ["agentur.example"]

@@ -21,8 +21,10 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from hub.app import Hub
+from hub.consent.words import is_opt_out
 from hub.core import clock
 from hub.core.hooks import Hooks
+from hub.core.i18n import catalogue
 from hub.core.queue import WORKER_ALIVE
 from hub.core.services.place import described, mark_of
 from hub.core.services.processes import all_pids, command_line
@@ -31,6 +33,7 @@ from hub.listeners import subscribe
 from hub.runtime import open_runtime
 from hub.sandbox import demo, registry, stories
 from hub.sandbox.acts import Album, Answer, Assign, Block, Done, Note, Press, Send, Start, Story, Write
+from hub.sandbox.app import Sandbox, create_sandbox_app
 from hub.sandbox.demo import starting
 from hub.sandbox.registry import find_simulators
 from hub.sandbox.sms.simulator import SmsSimulator
@@ -131,6 +134,9 @@ def expected() -> dict[str, list[tuple[str, str]]]:
             match step:
                 case Write(text):
                     lines.append(("in", text))
+                    if is_opt_out(text):
+                        receipt = catalogue(story.language)["consent.say.stopped"]
+                        lines.append(("out", receipt.format(organisation=stories.ORGANISATION)))
                 case Start(payload):
                     lines.append(("in", f"/start {payload}".strip()))
                 case Send() | Album():
@@ -202,6 +208,9 @@ async def test_every_messenger_has_its_channel_and_its_stories(settings: Setting
         (connector, texts) for connector, texts in said if connector != "telegram"
     )
     assert {connector for connector, _ in said} == simulated | {"webchat"}
+    async with running(settings, ports, create_sandbox_app()):  # the next start: simulators that know nothing
+        await demo.prepare(settings, ports[1], told.append)
+    assert [line for line in told if "nicht verbunden" in line] == []
 
 
 async def test_a_messenger_that_fails_stops_no_other(
@@ -256,10 +265,10 @@ async def test_a_taken_port_is_named(settings: Settings, ports: tuple[int, int])
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, ports: tuple[int, int]) -> AsyncIterator[Stage]:
-    """The hub's web process and the simulator at their ports; a worker is said to sweep."""
+async def running(settings: Settings, ports: tuple[int, int], sandbox: Sandbox | None = None) -> AsyncIterator[Stage]:
+    """The hub's web process and the simulators (Telegram's alone by default) at their ports; a worker is said to sweep."""
     app, stage = Hub(settings), Stage()
-    stage.app = telegram_sandbox(FAST)
+    stage.app = sandbox or telegram_sandbox(FAST)
     async with LifespanManager(app), serve_app(app, ports[0]), serve_app(stage, ports[1]):
         await app.web.state.runtime.queue.redis.set(WORKER_ALIVE, b"1", ex=60)
         yield stage

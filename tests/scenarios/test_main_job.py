@@ -1,18 +1,11 @@
 """The main job as a story: a customer's message arrives, an agent answers in the page, the answer reaches the customer; then the
 customer says stop and nothing more leaves."""
 
-import io
 import json
-import logging
-from typing import Any
 
 import httpx
-import pytest
 import respx
-import structlog
 
-from hub.core.settings import Settings
-from hub.core.telemetry import set_up_logging
 from tests.inbox.pages_support import conv, receive, rows_in, visit
 from tests.support import TOKEN, HubUnderTest, telegram_text
 
@@ -52,68 +45,3 @@ async def test_a_customer_writes_an_agent_answers_the_customer_says_stop(hub: Hu
     refused = await jonas.post(f"/conversations/{conversation}/messages", text="Schade", client_key="k2")
     assert (refused.status_code, route.call_count) == (409, 1)
     assert "Stopp gesagt" in refused.json()["text"]
-
-
-async def test_ten_channels_are_one_inbox_with_the_right_mark(hub: HubUnderTest) -> None:
-    """R-302 as mechanism: one webhook from each connected service, one conversation each in one list; the same webhook twice gives
-    one message. (Ten services come with their connectors; here two messengers over ten accounts.)"""
-    jonas = await visit(hub)
-    marks: dict[str, str] = {}
-    for number in range(10):
-        kind = "telegram" if number % 2 else "probe"
-        channel = await hub.connect(kind)
-        user = 700 + number
-        payload: Any = telegram_text(user, "Hallo", user=user)
-        if kind == "probe":
-            payload = [{"type": "message", "key": f"p{number}", "at": NOW, "from": str(user), "text": "Hallo"}]
-        for _ in range(2):
-            assert await hub.deliver(channel, payload) == 200
-        await hub.settle()
-        found = await hub.value(
-            "SELECT c.id FROM conversation c JOIN identity i ON i.id = c.identity_id WHERE i.channel_id = $1", channel.id
-        )
-        marks[conv(found)] = "tg" if kind == "telegram" else "web"
-    html = await jonas.page("/inbox/open")
-    assert set(rows_in(html)) == set(marks)
-    for shown, mark in marks.items():
-        row = html[html.index(f'id="{shown}"') :].partition("</a>")[0]
-        assert f'class="mark {mark}' in row
-    assert await hub.value("SELECT count(*) FROM message") == 10
-
-
-@respx.mock
-async def test_no_log_holds_a_message_or_a_secret(hub: HubUnderTest, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-266, I10: given a test phrase in a message, when all logs are searched, then not found; the same for token and secrets."""
-    written = io.StringIO()
-    monkeypatch.setattr("sys.stderr", written)
-    structlog.reset_defaults()
-    set_up_logging(settings.model_copy(update={"log_level": "DEBUG"}))
-    handler = logging.StreamHandler(written)
-    logging.getLogger().addHandler(handler)
-    monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
-    try:
-        channel = await hub.connect()
-        jonas = await visit(hub)
-        conversation = conv(await receive(hub, channel, PHRASE))
-        answers: list[httpx.Response | Exception] = [
-            httpx.Response(400, json={"ok": False, "error_code": 400, "description": f"Bad Request: {PHRASE}"}),
-            httpx.Response(500, text=PHRASE),
-            httpx.ReadTimeout(PHRASE),
-            httpx.ConnectError(PHRASE),
-            accepted(),
-        ]
-        respx.post(SEND).mock(side_effect=answers)
-        for number in range(len(answers)):
-            await jonas.post(f"/conversations/{conversation}/messages", text=f"{PHRASE} {number}", client_key=f"k{number}")
-            await hub.settle()
-            hub.clock.advance(minutes=10)
-        await hub.deliver(channel, f"{{ {PHRASE}".encode())
-        await hub.deliver(channel, PHRASE.encode(), secret="falsch-" + PHRASE)
-        await hub.settle()
-    finally:
-        logging.getLogger().removeHandler(handler)
-        structlog.reset_defaults()
-    log = written.getvalue()
-    assert log, "a log that is empty proves nothing"
-    for secret in (PHRASE, TOKEN, channel.secret, jonas.token):
-        assert secret not in log

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from hub.core import ids
+from hub.core.limits import ALONE_SHARE
 from hub.webchat import limits
 from hub.webchat.colours import DARK_GROUND, LIGHT_GROUND, contrast, paint
 from tests.inbox.pages_support import visit
@@ -141,7 +142,7 @@ async def test_limits_hold_without_valkey(hub: HubUnderTest, monkeypatch: pytest
 
     visitor = await (await visit_site(hub)).start()
     monkeypatch.setattr(hub.runtime.queue.redis, "eval", away)
-    for number in range(limits.MESSAGES.most // limits.ALONE_SHARE):
+    for number in range(limits.MESSAGES.most // ALONE_SHARE):
         await visitor.write(str(number))
     assert (await visitor.post("messages", {"id": "0123456789", "text": "x"})).status_code == 429
 

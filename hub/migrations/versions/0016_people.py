@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0016"
-down_revision = "0013"
+down_revision = "0015"
 
 _GUARD = """
 DO $$
@@ -33,7 +33,7 @@ BEGIN
 END $$;
 -- Erasing a person takes what a decision knows of them; that it was made, when and by which rule, stays.
 GRANT UPDATE (evidence) ON gate_decision TO hub_app;
-GRANT DELETE ON consent_alias TO hub_app;
+GRANT DELETE ON consent_alias, optin_request, notice TO hub_app;
 """
 
 

@@ -8,7 +8,7 @@ import httpx
 
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import dispatch, ingest, listening, media, outbound, service
+from hub.inbox import dispatch, ingest, listening, media, notices, outbound, service
 from hub.inbox.door import Door
 from hub.organisations import audit
 from hub.organisations.actor import Access
@@ -18,6 +18,7 @@ from hub.sandbox.acts import Answer, Assign, Block, Colleague, Doing, Done, Note
 from hub.sandbox.demo.basics import Place, Say, words
 from hub.sandbox.demo.company import find_people
 from hub.sandbox.demo.connecting import connect, open_shop
+from hub.sandbox.demo.consent import set_up_consent
 from hub.sandbox.demo.phones import SIGNAL, TELEGRAM, Messenger, Person, find_messengers
 from hub.sandbox.demo.website import WEBCHAT, Website
 
@@ -47,6 +48,7 @@ class Stage:
         try:
             people = await find_people(runtime)
             await self._connect(people[stories.OWNER])
+            await set_up_consent(runtime, people[stories.OWNER], self._places.values())
             played = [story for story in stories.STORIES if story.connector in self._places]
             for story in played:
                 self._persons[story.key] = await self._messengers[story.connector].introduce(story)
@@ -108,11 +110,12 @@ class Stage:
         await ingest.drain(self._runtime, place.organisation_id, place.channel_id, self._worker_id)
         if place.connector != TELEGRAM:
             await media.drain(self._runtime, place.organisation_id, place.channel_id, self._worker_id)
+        await notices.send_due(self._runtime)
         await dispatch.drain(self._runtime, self._clients, place.organisation_id, place.channel_id, self._worker_id)
 
     async def _lines(self, story: Story) -> int:
-        """How many steps of a story have left their line. That a customer's message reopened something is no step; a `Block` leaves
-        no line and counts once the hub knows of it."""
+        """How many steps of a story have left their line. That a customer's message reopened something is no step, and neither is
+        what the hub itself answers; a `Block` leaves no line and counts once the hub knows of it."""
         place = self._places[story.connector]
         async with self._runtime.database.unit_of_work(place.organisation_id) as unit:
             row = await unit.sql.fetchrow(
@@ -122,6 +125,7 @@ class Stage:
                 JOIN conversation c ON c.organisation_id = i.organisation_id AND c.identity_id = i.id
                 JOIN message m ON m.organisation_id = c.organisation_id AND m.conversation_id = c.id
                      AND NOT (m.direction = 'event' AND m.content->>'event' = 'reopened')
+                     AND NOT EXISTS (SELECT FROM notice n WHERE n.organisation_id = m.organisation_id AND n.message_id = m.id)
                 LEFT JOIN consent_state s ON s.organisation_id = i.organisation_id AND s.messenger = $5 AND s.scope = ''
                      AND s.address = i.provider_user_id
                 WHERE {OF_PERSON}

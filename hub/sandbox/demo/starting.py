@@ -119,7 +119,7 @@ def _how_to_begin(t: Translator, hub: str, phone: str, *, has_shop: bool) -> str
         f"  {t('sandbox.demo.login', password=stories.PASSWORD)}",
         *people,
         f"  {t('sandbox.demo.try')}",
-        *[f"    {number}. {t(f'sandbox.demo.try.{number}')}" for number in range(1, 6)],
+        *[f"    {number}. {t(f'sandbox.demo.try.{number}')}" for number in range(1, 7)],
         f"  {t('sandbox.demo.english')}",
         f"  {t('sandbox.demo.end')}",
     ]

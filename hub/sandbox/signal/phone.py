@@ -1,6 +1,7 @@
 """The people's side: what they do becomes envelopes that wait to be fetched, what the business sends shows here."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -11,11 +12,12 @@ from hub.sandbox.samples import read
 from hub.sandbox.signal import envelopes
 from hub.sandbox.signal.envelopes import Json
 from hub.sandbox.signal.mailbox import Mailbox
-from hub.sandbox.signal.world import Chat, Person, World
+from hub.sandbox.signal.world import UUID, Chat, Person, World
 
 PACK: Final = "9acc9e8aba563d26a4994e69263e3b25"
 GROUP: Final = {"groupId": "SHViRGVtb0dyb3VwSWQwMDAwMDAwMDAwMDAwMDAwMDE=", "groupName": "Kundenrunde", "revision": 7}
 WEEK: Final = 604_800
+NUMBER: Final = re.compile(r"\+[0-9]{7,15}")
 ENDINGS: Final = {"image": "jpg", "video": "mp4", "audio": "m4a"}
 
 
@@ -55,8 +57,9 @@ class SignalPhone:
         return [_shown(one) for one in self._world.people.values()]
 
     def add_person(self, account: str, name: str, address: str = "") -> PhonePerson:
+        """By a number, or by the uuid that an earlier process gave them."""
         self._world.own(account)
-        if address and not (address.startswith("+") and address[1:].isdigit() and 8 <= len(address) <= 16):
+        if address and not (UUID.fullmatch(address) or NUMBER.fullmatch(address)):
             raise Conflict("a number in international form, or none")
         return _shown(self._world.add_person(name, address))
 

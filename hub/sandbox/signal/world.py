@@ -1,5 +1,6 @@
 """The business's account, people with their apps, files and chats of the simulated Signal."""
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ SAMPLE_NUMBER: Final = "+4983829990011"
 SAMPLE_UUID: Final = "6f1d9c3a-2f60-4e0b-9a57-5d0f6a3c1e10"
 JOERG: Final = "0b6f4a52-6c1d-4b7e-8d2f-1a2b3c4d5e6f"
 AYSE: Final = "7c2e8d10-93b4-4f6a-a1c5-9f8e7d6c5b4a"
+UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(slots=True)
@@ -101,12 +103,12 @@ class World:
         return self._chats.setdefault(person, Chat())
 
     def add_person(self, name: str, address: str) -> Person:
-        """By number; without one they hide it."""
+        """By number, or by uuid: then, and without an address, the number is hidden."""
         known = self.find(address) if address else None
         if known is not None:
             known.name = name
             return known
-        new = Person(str(uuid.uuid4()), name, address)
+        new = Person(str(uuid.uuid4()), name, address) if not UUID.fullmatch(address) else Person(address, name)
         self.people[new.uuid] = new
         return new
 
