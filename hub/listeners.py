@@ -5,7 +5,7 @@ from hub.consent.hooks import AnswerDue, BarLifted, ConsentWithdrawn, PersonBloc
 from hub.core.hooks import Hooks
 from hub.inbox import notices, quiet, replaced, service, suspects, waiting
 from hub.organisations.hooks import TeamRemoved
-from hub.webchat import visitors
+from hub.webchat import forgetting
 
 
 def subscribe(hooks: Hooks) -> Hooks:
@@ -16,7 +16,7 @@ def subscribe(hooks: Hooks) -> Hooks:
     hooks.subscribe(BarLifted, quiet.lift_bar)
     hooks.subscribe(PersonBlocked, waiting.stop_queued)
     hooks.subscribe(PersonErased, notices.forget)
-    hooks.subscribe(PersonErased, visitors.forget)
+    hooks.subscribe(PersonErased, forgetting.forget)
     hooks.subscribe(AnswerDue, notices.note_answer)
     hooks.subscribe(ChannelBlocked, waiting.stop_channel)
     hooks.subscribe(ChannelOpened, waiting.wake_channel)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
+from babel.numbers import format_currency
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -21,7 +22,7 @@ from hub.consent import cases, spam
 from hub.core import clock, ids
 from hub.core.bodies import takes_file
 from hub.core.errors import HubError, InvalidInput
-from hub.core.pages import render
+from hub.core.pages import locale_of, render
 from hub.core.storage import TooLarge
 from hub.core.uploads import FileUpload
 from hub.inbox import case_work
@@ -69,6 +70,7 @@ async def _page(request: Request, access: Access, *, error: HubError | None = No
         events=[one for one in events if one.state != "grouped"],
         cases=known,
         categories=cases.CATEGORIES,
+        money=lambda amount: format_currency(amount, "EUR", locale=locale_of(request)),
         now=clock.now(),
         error=error,
         **context,

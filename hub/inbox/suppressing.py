@@ -115,13 +115,14 @@ async def _page(
             """,
             unit.tenant,
         )
+    labels = {name: connector.label for name, connector in runtime.connectors.items()}
     return render(
         request,
         "consent/suppression.html",
         status=error.http_status if error else 200,
         remembered=[Remembered(**row) for row in rows],
-        connectors=runtime.connectors,
-        messengers=[name for name in sorted(TYPED) if name in runtime.connectors],
+        labels=labels,
+        messengers=[name for name in sorted(TYPED) if name in labels],
         added=added,
         error=error,
         typed=typed or {},

@@ -11,7 +11,6 @@ from hub.billing import ports as billing
 from hub.billing.ports import Standing
 from hub.connectors.contract import RawRequest
 from hub.connectors.webchat import wire
-from hub.consent.hooks import PersonErased
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import HubError, NotSignedIn, Unavailable
@@ -133,13 +132,3 @@ async def tell(door: Door, chat: Chat, visitor: Visitor, kind: str, id_: str, **
 
 def _hash(token: str) -> bytes:
     return sha256(token.encode()).digest()
-
-
-async def forget(unit: UnitOfWork, event: PersonErased) -> None:
-    """The browser of a person who is being erased is known no more: its token is good for nothing."""
-    shown = [address for messenger, _, address in event.keys if messenger == "webchat"]
-    await unit.sql.execute(
-        "DELETE FROM webchat_visitor WHERE organisation_id = $1 AND id = ANY($2::uuid[])",
-        unit.tenant,
-        [ids.read("vis", address) for address in shown],
-    )
