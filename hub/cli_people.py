@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hub.core import ids
 from hub.core.i18n import Translator
 from hub.terminal import plain_errors, read_settings, say, with_servers
 
@@ -31,7 +32,9 @@ def spam_list(organisation: Organisation) -> None:
         events, cases = asyncio.run(read_held(with_servers(read_settings()), organisation))
     for one in events:
         grounds = ", ".join(t(f"cases.ground.{ground}") for ground in one.grounds)
-        say(f"{one.shown}  {one.state:9}  {one.messenger:9}  {grounds}  {f'EUR {one.amount}' if one.amount else ''}".rstrip())
+        say(
+            f"{ids.show('spam', one.id)}  {one.state:9}  {one.messenger:9}  {grounds}  {f'EUR {one.amount}' if one.amount else ''}".rstrip()
+        )
         if one.accepted_at:
             say(
                 f"    accepted {one.accepted_at.isoformat()}, withdrawn {one.withdrawn_at.isoformat() if one.withdrawn_at else '-'}"

@@ -22,7 +22,7 @@ from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.i18n import Translator
 from hub.core.media import safe_name
-from hub.inbox.person import Person, read_person
+from hub.inbox.person import Address, Person, read_person
 from hub.organisations import audit
 from hub.organisations.actor import Access
 from hub.runtime import Runtime
@@ -53,7 +53,7 @@ async def collect(runtime: Runtime, access: Access, contact_id: UUID, t: Transla
     return f"{ids.show('con', contact_id)}.zip", packed
 
 
-def _address(one: Any) -> dict[str, Any]:
+def _address(one: Address) -> dict[str, Any]:
     return {
         "messenger": one.connector.label,
         "channel": one.channel_title,
@@ -63,7 +63,7 @@ def _address(one: Any) -> dict[str, Any]:
     }
 
 
-async def _conversation(unit: UnitOfWork, one: Any) -> dict[str, Any]:
+async def _conversation(unit: UnitOfWork, one: Address) -> dict[str, Any]:
     rows = await unit.sql.fetch(
         """
         SELECT m.id, m.direction, m.kind, m.text, m.content, m.at, m.edited_at, m.deleted_at, m.state,

@@ -39,6 +39,7 @@ from hub.consent.hearing import Said, Vocabulary, Wish
 from hub.consent.locks import Key
 from hub.consent.states import Kind
 from hub.core.db import UnitOfWork
+from hub.inbox import quiet
 from hub.inbox.attachments import tell
 from hub.inbox.content import clean, store
 from hub.inbox.effects import Effect, apply_effects
@@ -100,6 +101,7 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     if strangers:
         met = {consent_key(channel, address) for address in strangers}
         await ledger.record(unit, runtime.vault, runtime.hooks, [], met=met)
+        await quiet.bar_strangers(unit, met)
     await _record_consent(runtime, unit, channel, vocabulary, links, messages, others)
     written = {incoming.event.key: incoming.id for incoming in messages}
     for delivery in deliveries:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -16,13 +15,6 @@ from hub.core.hooks import Hooks
 from hub.core.settings import Settings
 from hub.inbox import restoring
 from hub.runtime import open_runtime
-
-
-@dataclass(frozen=True, slots=True)
-class Held(SpamEvent):
-    """An event with the id that a command names it by."""
-
-    shown: str
 
 
 @asynccontextmanager
@@ -41,16 +33,11 @@ async def _unit(settings: Settings, slug: str) -> AsyncIterator[UnitOfWork]:
         await database.close()
 
 
-async def read_held(settings: Settings, slug: str) -> tuple[list[Held], list[Case]]:
+async def read_held(settings: Settings, slug: str) -> tuple[list[SpamEvent], list[Case]]:
     """What is held against an organisation, what waits for a decision first, and its cases."""
     async with _unit(settings, slug) as unit:
-        events = [Held(**_fields(one), shown=ids.show("spam", one.id)) for one in await spam.list_events(unit)]
-        known = await cases.list_cases(unit)
+        events, known = await spam.list_events(unit), await cases.list_cases(unit)
     return sorted(events, key=lambda one: one.state != "candidate"), known
-
-
-def _fields(event: SpamEvent) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in SpamEvent.__dataclass_fields__}
 
 
 async def decide(settings: Settings, slug: str, what: str, events: Sequence[str], *, by: str, reason: str) -> Decimal:

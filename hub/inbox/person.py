@@ -1,8 +1,8 @@
 """A person as a whole: the contact with all addresses on all channels, for what concerns the person and not one conversation."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from hub.connectors.contract import AnyConnector
@@ -74,9 +74,11 @@ class Person:
         return _all(address.barred_at for address in self.addresses)
 
 
-def _all(times: Any) -> datetime | None:
-    known = list(times)
-    return max(known) if known and all(known) else None
+def _all(times: Iterable[datetime | None]) -> datetime | None:
+    """The newest of these times, None where one is missing."""
+    every = list(times)
+    known = [at for at in every if at is not None]
+    return max(known) if known and len(known) == len(every) else None
 
 
 async def read_person(unit: UnitOfWork, connectors: Registry, contact_id: UUID) -> Person:

@@ -5,11 +5,12 @@ Muting touches no consent. A block is a change in the ledger (`barred`); `conver
 transaction that records it, so that storing a message has to ask nobody. `hub/listeners.py` subscribes the two hooks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 from uuid import UUID
 
 from hub.consent.hooks import BarLifted, ConsentWithdrawn
+from hub.consent.locks import Key
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.feed import note_change
@@ -39,6 +40,21 @@ async def bar_conversations(unit: UnitOfWork, event: ConsentWithdrawn) -> None:
         clock.now(),
     )
     _tell(unit, (row["id"] for row in rows))
+
+
+async def bar_strangers(unit: UnitOfWork, keys: Collection[Key]) -> None:
+    """Close the new conversations of addresses that were blocked before: the same person on another channel."""
+    rows = await unit.sql.fetch(
+        """
+        SELECT s.messenger, s.scope, s.address FROM consent_state s
+        JOIN unnest($2::text[], $3::text[], $4::text[]) AS w(messenger, scope, address) USING (messenger, scope, address)
+        WHERE s.organisation_id = $1 AND s.bar = 'barred'
+        """,
+        unit.tenant,
+        *([key[part] for key in keys] for part in range(3)),
+    )
+    for row in rows:
+        await bar_conversations(unit, ConsentWithdrawn(**row, rule="barred"))
 
 
 async def lift_bar(unit: UnitOfWork, event: BarLifted) -> None:

@@ -15,7 +15,7 @@ from hub.core.errors import InvalidInput
 from hub.inbox import suppressing, wishes
 from tests.inbox.pages_support import PAGE, visit
 from tests.inbox.people_support import NAME, PHRASE, USER, meet, telegram_takes_everything, tell
-from tests.support import HubUnderTest
+from tests.support import HubUnderTest, telegram_text
 
 
 @respx.mock
@@ -65,6 +65,17 @@ async def test_a_suppressed_address_is_blocked_when_it_becomes_known(hub: HubUnd
     rows = await hub.rows("SELECT address, bar FROM consent_state")
     assert [tuple(row) for row in rows] == [("anna", "barred")]
     assert await hub.value("SELECT count(*) FROM suppression WHERE digest = convert_to('anna', 'UTF8')") == 0
+
+
+async def test_who_is_blocked_is_no_new_work_on_another_channel_either(hub: HubUnderTest) -> None:
+    """Where an address means the same person on every channel of the messenger."""
+    customer = await meet(hub)
+    await wishes.block(hub.runtime, hub.owner, customer.contact_id, "Drohungen")
+    other = await hub.connect()
+    assert await hub.deliver(other, telegram_text(40, "Dann eben hier", user=USER)) == 200
+    await hub.settle()
+    (row,) = await hub.rows("SELECT state, unread, barred_at FROM conversation WHERE channel_id = $1", other.id)
+    assert (row["state"], row["unread"], row["barred_at"] is not None) == ("done", 0, True)
 
 
 async def test_a_list_is_taken_whole_or_not_at_all(hub: HubUnderTest) -> None:
