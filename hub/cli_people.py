@@ -32,9 +32,8 @@ def spam_list(organisation: Organisation) -> None:
         events, cases = asyncio.run(read_held(with_servers(read_settings()), organisation))
     for one in events:
         grounds = ", ".join(t(f"cases.ground.{ground}") for ground in one.grounds)
-        say(
-            f"{ids.show('spam', one.id)}  {one.state:9}  {one.messenger:9}  {grounds}  {f'EUR {one.amount}' if one.amount else ''}".rstrip()
-        )
+        charge = f"EUR {one.amount}" if one.amount else ""
+        say(f"{ids.show('spam', one.id)}  {one.state:9}  {one.messenger:9}  {grounds}  {charge}".rstrip())
         if one.accepted_at:
             say(
                 f"    accepted {one.accepted_at.isoformat()}, withdrawn {one.withdrawn_at.isoformat() if one.withdrawn_at else '-'}"
