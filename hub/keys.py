@@ -21,6 +21,7 @@ SEALED: Final = (
     ("channel", "settings_sealed"),
     ("channel", "secrets_sealed"),
     ("consent_subject", "key_sealed"),
+    ("ledger_key", "private_sealed"),
     ("suppression_key", "key_sealed"),
     ("proof_archive", "content_sealed"),
     ("case_message", "evidence_sealed"),

@@ -114,6 +114,12 @@ POST /o/{slug}/consent/spam/{event}/file                   manage_consent
 GET  /o/{slug}/consent/spam/{event}/file                   read_consent
 GET  /o/{slug}/messages/{message}/report                   write_inbox
 POST /o/{slug}/messages/{message}/report                   write_inbox
+GET  /o/{slug}/consent                                     read_consent
+GET  /o/{slug}/consent/person                              read_consent
+POST /o/{slug}/consent/person/withdraw                     write_inbox
+POST /o/{slug}/consent/person/proof                        read_consent
+GET  /o/{slug}/consent/hand-out                            manage_consent
+POST /o/{slug}/consent/hand-out                            manage_consent
 
 GET  /o/{slug}/deliveries                                  read_operations
 GET  /o/{slug}/deliveries/count                            read_operations

@@ -45,7 +45,7 @@ class AbuseCase(TenantRow, table=True):
 
 
 class CaseMessage(TenantRow, table=True):
-    """A message of a case with its five fields (`evidence.py`), as they were when it was reported."""
+    """A message of a case with its five fields (`message_evidence.py`), as they were when it was reported."""
 
     __tablename__ = "case_message"
     __table_args__ = (UniqueConstraint("organisation_id", "case_id", "message_id"), refers("case_id", "abuse_case"))

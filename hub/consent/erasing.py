@@ -9,22 +9,21 @@ stays    the chain, which still verifies; a keyed hash where there was a stop or
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, Final
+from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.consent import ledger, suppression
 from hub.consent.chain import open_details
 from hub.consent.locks import Key
+from hub.consent.retention import last_day_of_proof
 from hub.consent.suppression import Suppressed
 from hub.core import clock, ids
 from hub.core.calendar import day_of
 from hub.core.db import UnitOfWork
 from hub.core.vault import Vault
-
-KEPT_YEARS: Final = 3
-"""Proofs of a message over Viber are kept to the end of the third calendar year after that of the last one (R-200)."""
+from hub.organisations import policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +55,10 @@ class Kept:
     delete_on: date | None
 
 
-def delete_day(last_message_at: datetime, zone: ZoneInfo) -> date:
-    """The day on which proofs of a recipient are destroyed: a last message on 2026-05-04 keeps them until 2029-12-31 24:00."""
-    return date(day_of(last_message_at, zone).year + KEPT_YEARS + 1, 1, 1)
+async def delete_day(unit: UnitOfWork, last_message_at: datetime, zone: ZoneInfo) -> date:
+    """The day on which proofs of a recipient are destroyed: the one after the last on which they have to be kept."""
+    retention = (await policy.resolve(unit, "proof.retention")).value
+    return last_day_of_proof(last_message_at, zone, retention) + timedelta(days=1)
 
 
 async def read_standings(unit: UnitOfWork, keys: Collection[Key]) -> list[Standing]:
@@ -143,7 +143,7 @@ async def _archive(unit: UnitOfWork, vault: Vault, proofs: Mapping[Key, datetime
         "recipients": [[*key, last_at.isoformat()] for key, last_at in sorted(proofs.items())],
         "entries": said,
     }
-    archive_id, delete_on = ids.new_id(), delete_day(max(proofs.values()), zone)
+    archive_id, delete_on = ids.new_id(), await delete_day(unit, max(proofs.values()), zone)
     await unit.sql.execute(
         """
         INSERT INTO proof_archive (organisation_id, id, made_at, delete_on, entries, content_sealed)

@@ -1,6 +1,7 @@
 """What this room tells higher ones, inside the transaction that changes it: `hub/listeners.py` subscribes."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -48,6 +49,34 @@ class PersonErased:
     keys: frozenset[Key]
     conversation_ids: tuple[UUID, ...]
     message_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What higher rooms know of an address: how its person is called and which address people read, on which channel that is, and
+    all addresses of the same person on whatever messenger."""
+
+    name: str
+    shown: str
+    channel: str
+    addresses: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleAsked:
+    """Who is behind these addresses? Subscribers write into `known`; who is in nobody's book is in no answer."""
+
+    keys: Collection[Key]
+    known: dict[Key, Known] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleSought:
+    """Whose name holds this text? Subscribers write addresses into `found`, at most `limit`."""
+
+    text: str
+    limit: int
+    found: set[Key] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)

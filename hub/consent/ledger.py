@@ -66,7 +66,7 @@ async def record(
         for purpose_id in {purpose_id for key, purpose_id in grants if key in family}:
             join_grants([grants.setdefault((key, purpose_id), Grant()) for key in family])
     entries: list[Entry] = []
-    for change in changes:
+    for change in sorted(changes, key=lambda change: change.kind != "linked"):  # as above; `fold.py` takes them in this order
         subject_id, key = subjects[change.key]
         entry = seal_entry(unit.tenant, subject_id, key, change)
         for address in people[change.key]:
@@ -177,14 +177,16 @@ async def _states(unit: UnitOfWork, keys: list[Key]) -> dict[Key, State]:
         unit.tenant,
         *_columns(keys),
     )
-    known = {
-        (row["messenger"], row["scope"], row["address"]): State(
-            **{axis: Word(row[axis], Moment(row[f"{axis}_at"], row[f"{axis}_seq"])) for axis in _AXES},
-            stopped=Moment(row["stopped_at"], row["stopped_seq"]),
-        )
-        for row in rows
-    }
+    known = {(row["messenger"], row["scope"], row["address"]): read_state(row) for row in rows}
     return {key: known.get(key) or State() for key in keys}
+
+
+def read_state(row: Any) -> State:
+    """A row of `consent_state` as a value."""
+    return State(
+        **{axis: Word(row[axis], Moment(row[f"{axis}_at"], row[f"{axis}_seq"])) for axis in _AXES},
+        stopped=Moment(row["stopped_at"], row["stopped_seq"]),
+    )
 
 
 async def _grants(unit: UnitOfWork, keys: list[Key]) -> dict[GrantKey, Grant]:

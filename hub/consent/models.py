@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -31,7 +31,10 @@ class ConsentEntry(Tenant, table=True):
     under the subject's key."""
 
     __tablename__ = "consent_entry"
-    __table_args__ = (Index("consent_entry_subject", "organisation_id", "subject_id", "seq"),)
+    __table_args__ = (
+        Index("consent_entry_subject", "organisation_id", "subject_id", "seq"),
+        Index("consent_entry_overrides", "organisation_id", "at", postgresql_where=text("kind = 'overridden'")),
+    )
     seq: int = Field(sa_type=BigInteger, primary_key=True)
     at: datetime = when()
     kind: str
@@ -48,6 +51,46 @@ class LedgerHead(Tenant, table=True):
     __tablename__ = "ledger_head"
     seq: int = Field(default=0, sa_type=BigInteger)
     hash: bytes
+
+
+class LedgerKey(TenantRow, table=True):
+    """The key by which an organisation's ledger is signed (Ed25519): the private half sealed by the vault, the public half handed
+    out with each proof."""
+
+    __tablename__ = "ledger_key"
+    __table_args__ = (UniqueConstraint("organisation_id"),)
+    public_key: bytes
+    private_sealed: bytes
+    created_at: datetime = when()
+
+
+class LedgerCheckpoint(Tenant, table=True):
+    """A signed statement about the entries after `after_seq` up to `seq`: the hash of the last one, and the Merkle root over the
+    hashes of all of them (`checkpoints.py`). Append-only by trigger."""
+
+    __tablename__ = "ledger_checkpoint"
+    __table_args__ = (refers("key_id", "ledger_key"),)
+    seq: int = Field(sa_type=BigInteger, primary_key=True)
+    after_seq: int = Field(sa_type=BigInteger)
+    at: datetime = when()
+    head: bytes
+    root: bytes
+    signature: bytes
+    key_id: UUID
+
+
+class LedgerWatch(Tenant, table=True):
+    """The daily care for an organisation's books (`watch.py`): when it is due, up to which day the uses are sealed, and what the
+    last check found. `ledger_seq` and `audit_seq`: how many entries it went through, or with a problem the first broken one."""
+
+    __tablename__ = "ledger_watch"
+    due_at: datetime = when()
+    uses_until: date | None = None
+    checked_at: datetime | None = when(default=None, nullable=True)
+    ledger_seq: int = Field(default=0, sa_type=BigInteger)
+    ledger_problem: str = ""
+    audit_seq: int = Field(default=0, sa_type=BigInteger)
+    audit_problem: str = ""
 
 
 class ConsentState(Tenant, table=True):

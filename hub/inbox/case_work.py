@@ -8,7 +8,7 @@ from uuid import UUID
 from hub.channels import service as channels
 from hub.consent import cases
 from hub.consent.cases import Case, Reported
-from hub.consent.evidence import Evidence
+from hub.consent.message_evidence import Evidence
 from hub.consent.spam import Suspect, raise_candidates
 from hub.core import ids
 from hub.core.db import UnitOfWork

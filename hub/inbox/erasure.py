@@ -52,11 +52,11 @@ async def preview(unit: UnitOfWork, person: Person, zone: ZoneInfo) -> Preview:
     """What would go and what would stay, before anybody confirms it."""
     counts = await _count(unit, person)
     standings = await erasing.read_standings(unit, person.keys)
-    proofs = _proofs(person, zone)
+    proofs = await _proofs(unit, person, zone)
     return Preview(
         counts,
         len({one.key for one in standings if one.suppressed}),
-        delete_day(max(proofs.values()), zone) if proofs else None,
+        await delete_day(unit, max(proofs.values()), zone) if proofs else None,
     )
 
 
@@ -93,7 +93,7 @@ async def erase_person(
         unit,
         runtime.vault,
         keys,
-        proofs=_proofs(person, zone),
+        proofs=await _proofs(unit, person, zone),
         never_again=never_again,
         zone=zone,
         member_id=access.member_id if access else None,
@@ -112,13 +112,15 @@ async def erase_person(
     return kept
 
 
-def _proofs(person: Person, zone: ZoneInfo) -> dict[Key, datetime]:
+async def _proofs(unit: UnitOfWork, person: Person, zone: ZoneInfo) -> dict[Key, datetime]:
     """Addresses whose proofs still have to be kept, with the time of the last message there."""
     today = clock.now().astimezone(zone).date()
     return {
         key: address.last_sent_at
         for address in person.addresses
-        if address.connector.connector in PROVED and address.last_sent_at and delete_day(address.last_sent_at, zone) > today
+        if address.connector.connector in PROVED
+        and address.last_sent_at
+        and await delete_day(unit, address.last_sent_at, zone) > today
         for key in address.keys
     }
 

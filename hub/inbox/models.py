@@ -467,6 +467,7 @@ class Attempt(TenantRow, table=True):
     __table_args__ = (
         UniqueConstraint("organisation_id", "part_id", "no"),
         Index("attempt_open", "organisation_id", "channel_id", postgresql_where=text("outcome = 'sending'")),
+        Index("attempt_permit", "permit_at", postgresql_using="brin"),
         one_of("outcome", "sending", "accepted", "retry", "failed", "unknown"),
     )
     part_id: UUID

@@ -27,6 +27,8 @@ from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
 from hub.inbox import alarm, clearing, notices
 from hub.inbox.arrivals import UNROUTED_KEPT, take_up
+from hub.inbox.deciding.report import report_overrides
+from hub.inbox.uses import keep_books
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -153,6 +155,8 @@ async def run(runtime: Runtime) -> None:
                 await ask_again(runtime)
                 await tell_owners(runtime)
                 await humans.watch(runtime)
+                await report_overrides(runtime)
+                await keep_books(runtime)
                 kept_house = time.monotonic()
         except LOOK_FAILED as error:
             log.error("sweeper_failed", error=type(error).__name__)

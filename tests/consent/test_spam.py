@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from hub.consent import cases, spam
-from hub.consent.evidence import FIELDS, Evidence
+from hub.consent.message_evidence import FIELDS, Evidence
 from hub.consent.spam import Suspect
 from hub.core import clock, ids
 from hub.core.errors import Conflict, InvalidInput
