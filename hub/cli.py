@@ -10,7 +10,7 @@ hub doctor     look at everything the hub stands on, and say what to do
 hub channels   what the operator decides about messengers: a provider ends one, its word on an account, what Meta demands, outages
 hub deliveries what came in for accounts that nobody has connected
 hub keys       the master keys: list, rotate, drop
-hub consent    the ledger of consents: verify it, write a proof
+hub consent    the ledger of consents: verify it, write a proof; spam events; the list of erasures
 hub audit      the audit log: verify it
 hub sandbox    the simulators of the providers
 """
@@ -25,6 +25,7 @@ from typing import Annotated
 import typer
 
 from hub.cli_consent import audit_app, consent_app
+from hub.cli_people import erasures_app, spam_app
 from hub.core import ids
 from hub.core.errors import HubError
 from hub.core.hooks import Hooks
@@ -40,6 +41,9 @@ app.add_typer(keys_app, name="keys")
 
 channels_app = typer.Typer(no_args_is_help=True, help="What the operator decides about messengers.")
 app.add_typer(channels_app, name="channels")
+
+consent_app.add_typer(spam_app, name="spam")
+consent_app.add_typer(erasures_app, name="erasures")
 
 deliveries_app = typer.Typer(no_args_is_help=True, help="What came in.")
 app.add_typer(deliveries_app, name="deliveries")

@@ -33,6 +33,25 @@ class PersonBlocked:
 
 
 @dataclass(frozen=True, slots=True)
+class BarLifted:
+    """The business writes to this address again; same fields as `ConsentWithdrawn`."""
+
+    messenger: str
+    scope: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonErased:
+    """A person is being erased: every room takes away what it holds under these addresses, conversations and messages. Told before
+    their rows go."""
+
+    keys: frozenset[Key]
+    conversation_ids: tuple[UUID, ...]
+    message_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What higher rooms know of an address: how its person is called and which address people read, on which channel that is, and
     all addresses of the same person on whatever messenger."""

@@ -11,14 +11,14 @@ was known holds for all of them, and a change at one is a change at all.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, get_args
 from uuid import UUID
 
-from hub.consent import aliases
+from hub.consent import aliases, suppression
 from hub.consent.chain import Change, Entry, append, new_key, open_key, seal_entry
-from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
+from hub.consent.hooks import BarLifted, ConsentWithdrawn, PersonBlocked
 from hub.consent.locks import Key
 from hub.consent.states import OF_PURPOSE, Axis, Grant, Kind, Moment, State, Word, join_grants, join_states
 from hub.core import clock, ids
@@ -34,15 +34,22 @@ OWN: Final[Key] = ("", "", "")
 """The subject of entries about the organisation itself."""
 
 
-async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence[Change]) -> None:
+async def record(
+    unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence[Change], *, met: Collection[Key] = frozenset()
+) -> None:
     """Write changes into the ledger and draw the state of their addresses anew.
 
-    The caller holds the exclusive locks of all addresses of these people (`locks.py`, `aliases.families`). Whoever is withdrawn by
-    these changes is told to the higher rooms inside this transaction.
+    `met`: addresses that became known in this transaction. What is remembered of them, and of others that the ledger does not know,
+    comes first (`suppression.py`). The caller holds the exclusive locks of all addresses of these people (`locks.py`,
+    `aliases.families`). Whoever is withdrawn by these changes is told to the higher rooms inside this transaction.
     """
     for change in changes:
         if (change.kind in OF_PURPOSE) != (change.purpose_id is not None):
             raise ValueError(f"{change.kind} with purpose {change.purpose_id}")
+    remembered = await suppression.recall(unit, vault, {*met, *await _unknown(unit, {change.key for change in changes})})
+    changes = [*remembered, *changes]
+    if not changes:
+        return
     subjects = await find_subjects(unit, vault, {change.key for change in changes})
     links = [change for change in changes if change.kind == "linked"]
     await aliases.link(unit, [(change.key, change.other) for change in links])
@@ -70,6 +77,8 @@ async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence
         entries.append(entry)
     await _write_states(unit, states)
     await _write_grants(unit, grants)
+    lifted = {address for change in changes if change.kind == "unbarred" for address in people[change.key]}
+    await suppression.lift(unit, vault, lifted, ("barred", "request"))
     unit.notes.setdefault("ledger", []).append((entries, states, grants))
     unit.before_commit(Last.LEDGER, _append)
     await _tell(unit, hooks, known, states, people, changes)
@@ -100,10 +109,27 @@ async def _tell(
             await hooks.publish(unit, ConsentWithdrawn(*address))
         if state.bar.value == "barred" and (state.bar.since.entry or bar != "barred"):
             await hooks.publish(unit, ConsentWithdrawn(*address, rule="barred"))
+        if state.bar.value == "open" and bar == "barred":
+            await hooks.publish(unit, BarLifted(*address))
     for change in changes:
         if change.kind == "withdrawn":
             for address in people[change.key]:
                 await hooks.publish(unit, ConsentWithdrawn(*address, rule="no_consent", purpose_id=change.purpose_id))
+
+
+async def _unknown(unit: UnitOfWork, keys: set[Key]) -> list[Key]:
+    """Those of whom the ledger has said nothing yet."""
+    rows = await unit.sql.fetch(
+        """
+        SELECT messenger, scope, address FROM unnest($2::text[], $3::text[], $4::text[]) AS w(messenger, scope, address)
+        WHERE NOT EXISTS (
+            SELECT FROM consent_subject s
+            WHERE s.organisation_id = $1 AND s.messenger = w.messenger AND s.scope = w.scope AND s.address = w.address)
+        """,
+        unit.tenant,
+        *_columns(keys),
+    )
+    return [(row["messenger"], row["scope"], row["address"]) for row in rows]
 
 
 async def find_subjects(unit: UnitOfWork, vault: Vault, keys: set[Key]) -> dict[Key, tuple[UUID, bytes]]:

@@ -323,3 +323,48 @@ class ConsentImport(TenantRow, table=True):
     created_at: datetime = when()
     started_at: datetime | None = when(default=None, nullable=True)
     done_at: datetime | None = when(default=None, nullable=True)
+
+
+class SuppressionKey(TenantRow, table=True):
+    """The key of an organisation's suppressed addresses, sealed by the vault: without it a digest names nobody."""
+
+    __tablename__ = "suppression_key"
+    __table_args__ = (UniqueConstraint("organisation_id"),)
+    key_sealed: bytes
+
+
+class Suppression(Tenant, table=True):
+    """What is remembered of an address that we must not know any more, or do not know yet (`suppression.py`). `digest`: HMAC-SHA256
+    of the address. `cause`: the person's own stop; the business's block; or that somebody demanded it. `at`: when that was."""
+
+    __table_args__ = (one_of("cause", "opt_out", "barred", "request"),)
+    messenger: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    digest: bytes = Field(primary_key=True)
+    cause: str = Field(primary_key=True)
+    at: datetime = when()
+    lifted_at: datetime | None = when(default=None, nullable=True)
+    reason: str = ""
+
+
+class Erasure(TenantRow, table=True):
+    """That a person was erased: for a restore, which brings them back and has to erase them again (R-259). `addresses`: messenger,
+    scope and digest in hex of each; `counts`: how much went."""
+
+    __table_args__ = (refers("member_id", "member"),)
+    at: datetime = when()
+    member_id: UUID | None = None
+    addresses: list[list[str]] = Field(sa_column=Column(JSONB, nullable=False))
+    counts: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class ProofArchive(TenantRow, table=True):
+    """What the ledger said of an erased person to whom messages went over Viber: proofs that must be kept (R-200), sealed, until
+    `delete_on`."""
+
+    __tablename__ = "proof_archive"
+    __table_args__ = (Index("proof_archive_due", "organisation_id", "delete_on"),)
+    made_at: datetime = when()
+    delete_on: date
+    entries: int
+    content_sealed: bytes

@@ -20,6 +20,7 @@ from hub.channels.moving import register_moved
 from hub.channels.terms import ask_again
 from hub.connectors.contract import Polls
 from hub.consent import imports
+from hub.consent.erasing import destroy_archives
 from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
@@ -110,6 +111,7 @@ async def keep_house(runtime: Runtime) -> None:
     for organisation_id in organisations:
         async with runtime.database.unit_of_work(organisation_id) as unit:
             await fold_counters(unit)
+            await destroy_archives(unit)
             await caps.forget(unit)
             await trim_feed(unit, now - timedelta(days=settings.keep_feed_days))
             dropped = await unit.sql.fetchval(
