@@ -54,8 +54,9 @@ class PersonErased:
 @dataclass(frozen=True, slots=True)
 class Known:
     """What higher rooms know of an address: how its person is called and which address people read, on which channel that is, and
-    all addresses of the same person on whatever messenger."""
+    all addresses of the same person on whatever messenger. `contact_id`: in whose book of contacts they stand."""
 
+    contact_id: UUID
     name: str
     shown: str
     channel: str

@@ -45,12 +45,12 @@ async def name_people(unit: UnitOfWork, asked: PeopleAsked) -> None:
     for row in await unit.sql.fetch(_NAMED, unit.tenant, *(list(column) for column in zip(*asked.keys, strict=True))):
         people[row["contact_id"]].append(row)
     wanted = set(asked.keys)
-    for rows in people.values():
+    for contact_id, rows in people.items():
         addresses = tuple(dict.fromkeys(key for row in rows for key in _keys(row)))
         for row in rows:
             shown = f"@{row['username']}" if row["username"] else row["address"]
             for key in wanted.intersection(_keys(row)):
-                asked.known.setdefault(key, Known(row["name"], shown, row["title"] if key[1] else "", addresses))
+                asked.known.setdefault(key, Known(contact_id, row["name"], shown, row["title"] if key[1] else "", addresses))
 
 
 async def seek_people(unit: UnitOfWork, sought: PeopleSought) -> None:

@@ -119,7 +119,10 @@ async def stop_queued(unit: UnitOfWork, event: ConsentWithdrawn | PersonBlocked)
 async def stop_channel(unit: UnitOfWork, event: ChannelBlocked) -> None:
     """The kill switch fails everything that is queued on the channel, in the same transaction (R-183)."""
     rows = await unit.sql.fetch(
-        "SELECT DISTINCT message_id FROM message_part WHERE organisation_id = $1 AND channel_id = $2 AND state IN ('held', 'queued')",
+        """
+        SELECT DISTINCT message_id FROM message_part
+        WHERE organisation_id = $1 AND channel_id = $2 AND state IN ('held', 'queued')
+        """,
         unit.tenant,
         event.channel_id,
     )

@@ -18,7 +18,7 @@ from hub.sandbox.acts import Answer, Assign, Block, Colleague, Doing, Done, Note
 from hub.sandbox.demo.basics import Place, Say, words
 from hub.sandbox.demo.company import find_people
 from hub.sandbox.demo.connecting import connect, open_shop
-from hub.sandbox.demo.consent import set_up_consent
+from hub.sandbox.demo.consent import set_up_consent, show_consent
 from hub.sandbox.demo.phones import SIGNAL, TELEGRAM, Messenger, Person, find_messengers
 from hub.sandbox.demo.website import WEBCHAT, Website
 
@@ -61,6 +61,8 @@ class Stage:
                     story_clock.set(at)
                     await self._step(people, story, number, step)
             story_clock.set(now)
+            if TELEGRAM in self._places:
+                await show_consent(runtime, people[stories.OWNER], self._places[TELEGRAM])
             async with runtime.database.unit_of_work(people[stories.OWNER].organisation_id) as unit:
                 await audit.record(unit, None, SEEDED, stories.SLUG, {})
         finally:
