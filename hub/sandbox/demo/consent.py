@@ -56,7 +56,16 @@ async def show_consent(runtime: Runtime, owner: Access, place: Place) -> None:
         for row in rows:
             if row["name"] in ON_PAPER:
                 key = (place.connector, "", row["address"])
-                said = Attested(key, letter, "granted", "agent", "de", clock.now(), HEARD, "agent")
+                said = Attested(
+                    key=key,
+                    purpose_id=letter,
+                    kind="granted",
+                    method="agent",
+                    language="de",
+                    at=clock.now(),
+                    note=HEARD,
+                    source="agent",
+                )
                 await attest(runtime, unit, owner, said)
     for row in rows:
         if row["name"] in NEWS:
