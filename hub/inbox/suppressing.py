@@ -58,7 +58,7 @@ async def suppress_list(runtime: Runtime, access: Access, messenger: str, typed:
         await lock_addresses(unit, set(keys).union(*families.values()))
         now = clock.now()
         await suppression.suppress(unit, runtime.vault, [Suppressed(key, "request", now, reason.strip()) for key in keys])
-        evidence = {"source": suppression.SOURCE, "reason": reason.strip(), "actor": ids.show("mem", access.member_id)}
+        evidence = {"source": suppression.SOURCE, "reason": reason.strip(), "actor": access.person_name}
         changes = [Change(*key, "barred", now, evidence) for key in await _known(unit, keys)]
         if changes:
             await ledger.record(unit, runtime.vault, runtime.hooks, changes)
