@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import health, metrics
+from hub.campaigns import pages as campaigns
 from hub.channels import flow_pages
 from hub.channels import pages as channels
 from hub.connectors.registry import Registry
@@ -40,7 +41,7 @@ class Hub:
         self._connectors = connectors
         self._door: ASGIApp | None = None
         self.web = FastAPI(title="Hub", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-        for room in (health, metrics, organisations, channels, inbox, webchat_api, webchat):
+        for room in (health, metrics, organisations, channels, inbox, webchat_api, campaigns, webchat):
             self.web.include_router(room.router)
         for consent in (pages_purposes, pages_record, pages_import, flow_pages, own_page):
             self.web.include_router(consent.router)

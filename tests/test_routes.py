@@ -82,6 +82,20 @@ POST /o/{slug}/channels/{channel}/block                    manage_channels
 POST /o/{slug}/channels/{channel}/unblock                  manage_channels
 POST /o/{slug}/channels/{channel}/settings                 manage_channels
 
+GET  /o/{slug}/campaigns                                   read_campaigns
+POST /o/{slug}/campaigns                                   write_campaigns
+GET  /o/{slug}/campaigns/{campaign}                        read_campaigns
+POST /o/{slug}/campaigns/{campaign}                        write_campaigns
+POST /o/{slug}/campaigns/{campaign}/test                   write_campaigns
+POST /o/{slug}/campaigns/{campaign}/start                  write_campaigns
+POST /o/{slug}/campaigns/{campaign}/back                   write_campaigns
+POST /o/{slug}/campaigns/{campaign}/pause                  write_campaigns
+POST /o/{slug}/campaigns/{campaign}/resume                 write_campaigns
+POST /o/{slug}/campaigns/{campaign}/stop                   write_campaigns
+POST /o/{slug}/campaigns/{campaign}/copy                   write_campaigns
+GET  /o/{slug}/campaigns/{campaign}/recipients             read_campaigns
+GET  /o/{slug}/campaigns/{campaign}/export                 read_campaigns
+
 GET  /o/{slug}/deliveries                                  read_operations
 GET  /o/{slug}/deliveries/count                            read_operations
 POST /o/{slug}/deliveries/replay                           read_operations
@@ -189,6 +203,7 @@ IDS: Final = {
     "purpose": "pur",
     "flow": "flow",
     "imported": "imp",
+    "campaign": "cmp",
 }
 """Path parameters that name a thing of somebody, with the prefix of its shown id."""
 NO_IDS: Final = {"slug", "view", "token", "key", "act"}
