@@ -12,12 +12,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import health, metrics
 from hub.campaigns import pages as campaigns
-from hub.channels import flow_pages
+from hub.channels import document_pages, flow_pages
 from hub.channels import pages as channels
+from hub.channels import template_pages as channel_templates
 from hub.connectors.registry import Registry
 from hub.consent import pages_import, pages_purposes, pages_record
 from hub.core import pages
 from hub.core.hooks import Hooks
+from hub.core.request_limits import RateLimits
 from hub.core.requests import Requests
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
@@ -27,6 +29,7 @@ from hub.inbox.door import Door
 from hub.inbox.stream import Told, opened
 from hub.listeners import subscribe
 from hub.organisations import pages as organisations
+from hub.organisations import sessions
 from hub.runtime import open_runtime, settle_memory
 from hub.webchat import api as webchat_api
 from hub.webchat import pages as webchat
@@ -41,10 +44,17 @@ class Hub:
         self._connectors = connectors
         self._door: ASGIApp | None = None
         self.web = FastAPI(title="Hub", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-        for room in (health, metrics, organisations, channels, inbox, webchat_api, campaigns, webchat):
+        for room in (health, metrics, organisations, document_pages, channels, channel_templates, inbox, webchat_api, webchat):
             self.web.include_router(room.router)
+        self.web.include_router(campaigns.router)
         for consent in (pages_purposes, pages_record, pages_import, flow_pages, own_page):
             self.web.include_router(consent.router)
+        self.web.add_middleware(
+            RateLimits,
+            address=settings.requests_address,
+            token=settings.requests_token,
+            cookie=sessions.cookie_name(settings),
+        )
         pages.install(self.web, settings)
         self.web.add_middleware(AllowOrigin)
         self._rooms = Requests(self.web, settings.trusted_proxies)

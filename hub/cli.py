@@ -7,7 +7,8 @@ hub migrate    bring the database to the newest schema
 hub found      create an organisation with its owner
 hub replay     put dead letters back into their lane
 hub doctor     look at everything the hub stands on, and say what to do
-hub channels   what the operator decides about messengers: a provider ends one, a provider's word on an account
+hub channels   what the operator decides about messengers: a provider ends one, its word on an account, what Meta demands, outages
+hub deliveries what came in for accounts that nobody has connected
 hub keys       the master keys: list, rotate, drop
 hub sandbox    the simulators of the providers
 """
@@ -17,7 +18,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -37,6 +38,9 @@ app.add_typer(keys_app, name="keys")
 
 channels_app = typer.Typer(no_args_is_help=True, help="What the operator decides about messengers.")
 app.add_typer(channels_app, name="channels")
+
+deliveries_app = typer.Typer(no_args_is_help=True, help="What came in.")
+app.add_typer(deliveries_app, name="deliveries")
 
 SANDBOX_OFFSET = 1
 """The demo's sandbox listens on the hub's port plus this."""
@@ -326,6 +330,92 @@ def channels_approve(
     with _plain_errors():
         asyncio.run(approve_from_command_line(with_servers(read_settings()), channel, word, reason))
         say(f"{channel} is {word}.")
+
+
+@channels_app.command("demand")
+def channels_demand(
+    organisation: Annotated[str, typer.Argument(help="The organisation's name in addresses (slug).")],
+    ground: Annotated[str, typer.Option(help="i or ii, as in clause III.3.2.")],
+    text: Annotated[str, typer.Option(help="What Meta wrote; the owners read it.")],
+    by: Annotated[str, typer.Option(help="Who at Meta asked for it.")],
+    at: Annotated[datetime, typer.Option(help="When they asked (UTC).")],
+) -> None:
+    """Meta demands that an organisation is stopped: nothing leaves over Facebook Messenger and Instagram from now on, in no channel
+    of it. What comes in is kept, and the owners are told afterwards."""
+    from hub.channels.commands import demand_from_command_line
+    from hub.channels.demands import Demand
+    from hub.listeners import subscribe
+
+    demand = Demand(ground, text, by, at if at.tzinfo else at.replace(tzinfo=UTC))
+    with _plain_errors():
+        settings = with_servers(read_settings())
+        mails = asyncio.run(demand_from_command_line(settings, subscribe(Hooks()), organisation, demand))
+        say(f"Facebook Messenger and Instagram of {organisation} are stopped. {mails} owners were told by mail.")
+
+
+@channels_app.command("release")
+def channels_release(
+    organisation: Annotated[str, typer.Argument(help="The organisation's name in addresses (slug).")],
+    reason: Annotated[str, typer.Option(help="Why it may send again.")],
+) -> None:
+    """Lift what a demand of Meta's has stopped."""
+    from hub.channels.commands import release_from_command_line
+
+    with _plain_errors():
+        asyncio.run(release_from_command_line(with_servers(read_settings()), organisation, reason))
+        say(f"Facebook Messenger and Instagram of {organisation} may send again.")
+
+
+@channels_app.command("outages")
+def channels_outages(
+    from_day: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day, in each one's zone.")],
+    to_day: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day.")],
+    organisation: Annotated[str, typer.Option(help="Only this organisation (slug).")] = "",
+) -> None:
+    """When nothing could leave over a channel, and whose fault it was. What a provider is to blame for is no downtime."""
+    from hub.channels.commands import report_from_command_line
+
+    with _plain_errors():
+        settings, listed, downtime = with_servers(read_settings()), 0, 0
+        for slug, report in asyncio.run(report_from_command_line(settings, from_day.date(), to_day.date(), organisation)):
+            for one in report.outages:
+                ended = f"{one.ended_at:%Y-%m-%d %H:%M}" if one.ended_at else "goes on"
+                counts = "counts" if one.counts else "does not count"
+                say(f"{ids.show('out', one.id)}  {slug}  {one.channel} ({one.connector})")
+                say(f"    {one.began_at:%Y-%m-%d %H:%M} to {ended} UTC, {one.minutes} min")
+                say(f"    {one.fault}, {counts}: {one.cause} {one.text}".rstrip())
+            listed += report.listed_minutes
+            downtime += report.downtime_minutes
+        say(f"{listed} minutes of providers, listed and not counted. {downtime} minutes of downtime.")
+
+
+@channels_app.command("judge")
+def channels_judge(
+    organisation: Annotated[str, typer.Argument(help="The organisation's name in addresses (slug).")],
+    outage: Annotated[str, typer.Argument(help="The outage's id (out_…), as hub channels outages shows it.")],
+    fault: Annotated[str, typer.Argument(help="provider, network or ours.")],
+    reason: Annotated[str, typer.Option(help="How you know; it stands in the channel's history.")],
+) -> None:
+    """Say whose fault an outage was, where the hub could not know."""
+    from hub.channels.commands import judge_from_command_line
+
+    with _plain_errors():
+        asyncio.run(judge_from_command_line(with_servers(read_settings()), organisation, outage, fault, reason))
+        say(f"{outage} is {fault}.")
+
+
+@deliveries_app.command("unrouted")
+def deliveries_unrouted() -> None:
+    """What came at shared addresses for accounts that nobody has connected, kept for 7 days. Connecting the account takes it up."""
+    from hub.inbox.commands import list_unrouted_deliveries
+
+    with _plain_errors():
+        found = asyncio.run(list_unrouted_deliveries(with_servers(read_settings())))
+        for one in found:
+            named = one.own_id or "(no account named)"
+            span = f"{one.first_at:%Y-%m-%d %H:%M} to {one.last_at:%Y-%m-%d %H:%M}"
+            say(f"{one.connector}  {one.endpoint}  {named}  {one.count}  {span}")
+        say(f"{sum(one.count for one in found)} deliveries for {len(found)} accounts that nobody has connected.")
 
 
 @keys_app.command("list")

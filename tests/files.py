@@ -4,6 +4,7 @@ import io
 import struct
 import zipfile
 import zlib
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from PIL import Image
@@ -71,3 +72,8 @@ def nested_archive() -> bytes:
     """What 42.zip is made of: archives that shrink again when they are packed."""
     inner = archive({f"{number}": bytes(500_000) for number in range(20)})
     return archive({f"lib {number}.zip": inner for number in range(16)})
+
+
+async def paper(body: bytes = PDF) -> AsyncIterator[bytes]:
+    """A written consent, as it arrives."""
+    yield body

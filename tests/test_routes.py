@@ -15,14 +15,16 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
 from hub.app import Hub
+from hub.channels import documents
 from hub.connectors.events import Media
-from hub.core import ids
+from hub.core import clock, ids
 from hub.core.settings import Settings
 from hub.inbox import ingest
 from hub.inbox.attachments import Item, add_items
 from hub.organisations import sessions, team, teams
 from hub.organisations.access import Rule
 from hub.organisations.rights import ROLE_RIGHTS, Right
+from tests.files import paper
 from tests.organisations.support import DATA, ELSEWHERE, HERE, PAGE, Browser, browse, hire, signed_in
 from tests.support import HubUnderTest, telegram_text
 
@@ -71,10 +73,16 @@ GET  /o/{slug}/channels/red                                read_channels
 POST /o/{slug}/channels/stop                               manage_channels
 POST /o/{slug}/channels/go                                 manage_channels
 GET  /o/{slug}/channels/{channel}                          read_channels
+POST /o/{slug}/channels/documents/{connector}/{kind}       manage_channels
+GET  /o/{slug}/channels/documents/{document}               manage_channels
 GET  /o/{slug}/channels/{channel}/test                     manage_channels
 POST /o/{slug}/channels/{channel}/test                     manage_channels
 POST /o/{slug}/channels/{channel}/account                  manage_channels
 POST /o/{slug}/channels/{channel}/declare                  manage_channels
+POST /o/{slug}/channels/{channel}/welcome                  manage_channels
+GET  /o/{slug}/channels/{channel}/templates                read_channels
+POST /o/{slug}/channels/{channel}/templates                manage_channels
+POST /o/{slug}/channels/{channel}/templates/{template}/delete manage_channels
 POST /o/{slug}/channels/{channel}/reach                    manage_channels
 POST /o/{slug}/channels/{channel}/on                       manage_channels
 POST /o/{slug}/channels/{channel}/off                      manage_channels
@@ -120,6 +128,7 @@ POST /o/{slug}/conversations/{conversation}/template       write_inbox
 POST /o/{slug}/conversations/{conversation}/notes          write_inbox
 POST /o/{slug}/conversations/{conversation}/draft          write_inbox
 POST /o/{slug}/conversations/{conversation}/typing         write_inbox
+POST /o/{slug}/conversations/{conversation}/pieces         write_inbox
 POST /o/{slug}/conversations/{conversation}/assign         write_inbox
 POST /o/{slug}/conversations/{conversation}/due            write_inbox
 POST /o/{slug}/conversations/{conversation}/snooze         write_inbox
@@ -204,9 +213,11 @@ IDS: Final = {
     "flow": "flow",
     "imported": "imp",
     "campaign": "cmp",
+    "template": "tpl",
+    "document": "doc",
 }
 """Path parameters that name a thing of somebody, with the prefix of its shown id."""
-NO_IDS: Final = {"slug", "view", "token", "key", "act"}
+NO_IDS: Final = {"slug", "view", "token", "key", "act", "connector", "kind"}
 """The others: the organisation itself, words, a secret that is its own proof, and the public name of a website chat."""
 FORM: Final = {
     "text": "x",
@@ -245,7 +256,8 @@ class Route:
     def at(self, slug: str, named: dict[str, str]) -> str:
         """The address in an organisation, with these ids, else with well-formed ones that nobody has."""
         values = {name: named.get(name, ids.show(prefix, ids.new_id())) for name, prefix in IDS.items()}
-        return self.path.format(slug=slug, view="open", token="no-such-token", key="no-such-chat", act="box", **values)
+        words = {"view": "open", "token": "no-such-token", "key": "no-such-chat", "act": "box"}
+        return self.path.format(slug=slug, connector="telegram", kind="consent", **words, **values)
 
 
 def written() -> list[Route]:
@@ -388,6 +400,17 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
     message = await hub.value("SELECT id FROM message")
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         await add_items(unit, channel.id, [Item(message, conversation, 0, told, "x")])
+        await unit.sql.execute(
+            """
+            INSERT INTO template (organisation_id, id, channel_id, provider_id, name, language, category, status, components,
+                                  reason, updated_at)
+            VALUES ($1, $2, $3, '1', 'a', 'de', 'utility', 'approved', '[]', '', $4)
+            """,
+            unit.tenant,
+            ids.new_id(),
+            channel.id,
+            clock.now(),
+        )
     found = {
         "session": await (await signed_in(hub)).session_id(),
         "invitation": link.id,
@@ -398,6 +421,8 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
         "message": await hub.reply(conversation, "Guten Tag"),
         "attachment": await hub.value("SELECT id FROM attachment"),
         "delivery": await hub.value("SELECT id FROM webhook_delivery WHERE state = 'dead'"),
+        "template": await hub.value("SELECT id FROM template"),
+        "document": await documents.add_document(hub.runtime, hub.owner, "telegram", "consent", name="Brief.pdf", pieces=paper()),
     }
     return {name: ids.show(IDS[name], value) for name, value in found.items()}
 

@@ -12,6 +12,7 @@ import { Uploads } from "./uploads.js";
 import { band, word } from "./words.js";
 
 const TYPING = 4_000; // messengers show it for about 5 seconds
+const COUNTING = 400;
 const MARKS = { b: "*", i: "_" };
 
 export class Composer {
@@ -27,6 +28,7 @@ export class Composer {
   #sending = Promise.resolve();
   #drafts = {};
   #writing;
+  #counts; // the timer until the text is counted
   #ignores = ""; // the colleague beside whom this person writes all the same
 
   // `changed({conversation, message})` asks for the parts that changed; `writing(kind)` says that the person writes, or rests (null).
@@ -53,7 +55,9 @@ export class Composer {
       this.#remember();
       if (target.closest(".ask")) this.#frame.draw();
       if (target.matches("#text, #note-text")) this.#writing(target.value.trim() ? this.#mode : null);
-      if (target.id === "text") this.#type();
+      if (target.id !== "text") return;
+      this.#type();
+      this.#count();
     });
     this.#root.addEventListener("change", ({ target }) => {
       if (target.name === "card_picture") this.#frame.attach(target.closest(".one"), target.files[0]);
@@ -237,6 +241,22 @@ export class Composer {
     ask(this.#action("typing"), new URLSearchParams()).catch(() => {}); // lossy by nature
   }
 
+  // What the text costs, where it is charged by the piece: once nobody types for a moment.
+  #count() {
+    const node = document.getElementById("pieces");
+    if (!node) return;
+    clearTimeout(this.#counts);
+    const { value } = this.#text;
+    this.#counts = setTimeout(async () => {
+      try {
+        const { text } = value ? await ask(this.#action("pieces"), new URLSearchParams({ text: value })) : { text: "" };
+        if (this.#text?.value === value) node.textContent = text;
+      } catch {
+        node.textContent = ""; // what it costs is said again with the next letter
+      }
+    }, COUNTING);
+  }
+
   #mark(sign) {
     const field = this.#mode === "change" ? this.#change.elements.text : this.#text;
     mark(field, sign);
@@ -335,6 +355,7 @@ export class Composer {
     sent.files = this.#uploads.take();
     this.#text.value = "";
     this.#typedAt = -TYPING;
+    this.#count();
     this.#writing(null);
     this.#warn("");
     sent.rows = frame?.lift();

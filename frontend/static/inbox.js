@@ -2,6 +2,7 @@
 
 import { ask, Offline, Refused } from "./http.js";
 import { Composer } from "./composer.js";
+import "./templates.js";
 import { listen, openMenu } from "./keys.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";

@@ -1,3 +1,5 @@
+import "./documents.js";
+
 // Every page: menus close by Escape and by a click beside them; leaving takes drafts along; the rail says when webhooks could not be
 // read, and with a strip above the page when a channel does not work.
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from hub.campaigns.audience import Chosen
 from hub.campaigns.models import Campaign
@@ -38,6 +39,7 @@ class Plan:
     letters: Mapping[UUID, Letter]
     templates: Mapping[UUID, Kept]
     capabilities: Mapping[UUID, Capabilities]
+    zone: ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ async def load_plan(runtime: Runtime, unit: UnitOfWork, campaign: Campaign) -> P
                 templates[channel_id] = kept[letter.template_id]
     rows = await unit.sql.fetch("SELECT id, connector FROM channel WHERE organisation_id = $1", unit.tenant)
     capabilities = {row["id"]: runtime.connectors.get(row["connector"]).capabilities for row in rows}
-    return Plan(campaign, letters, templates, capabilities)
+    zone = ZoneInfo(await unit.sql.fetchval("SELECT zone FROM organisation WHERE id = $1", unit.tenant))
+    return Plan(campaign, letters, templates, capabilities, zone)
 
 
 async def decide(runtime: Runtime, unit: UnitOfWork, plan: Plan, batch: Sequence[Chosen], addressed: set[UUID]) -> list[Outcome]:
@@ -92,8 +95,9 @@ async def decide(runtime: Runtime, unit: UnitOfWork, plan: Plan, batch: Sequence
 def _write(plan: Plan, chosen: Chosen) -> tuple[OutboundContent | None, str]:
     """What this recipient gets, or the rule by which there is nothing."""
     letter = plan.letters.get(chosen.channel_id, Letter())
+    template, capabilities = plan.templates.get(chosen.channel_id), plan.capabilities[chosen.channel_id]
     try:
-        return write(letter, plan.templates.get(chosen.channel_id), plan.capabilities[chosen.channel_id], chosen.name), ""
+        return write(letter, template, capabilities, chosen.name, plan.zone), ""
     except NameUnknown:
         return None, "name_unknown"
     except InvalidInput:

@@ -24,7 +24,7 @@ from hub.campaigns.deciding import OWN_RULES
 from hub.campaigns.forms import Typed, draft_of, read_typed, typed_of
 from hub.campaigns.models import Campaign
 from hub.campaigns.simulation import read_counts
-from hub.campaigns.writing import NameUnknown, fill_in
+from hub.campaigns.writing import NameUnknown, can_carry, fill_in
 from hub.channels.queries import list_channels
 from hub.channels.templates import list_templates
 from hub.consent.gate import STEP_OF, SendBlocked
@@ -161,7 +161,7 @@ async def _draft_values(
     for row in channels:
         if row.connector.capabilities.templates:
             kept = [(one, read_wording(one.components)) for one in await list_templates(unit, row.id, only_approved=True)]
-            templates[row.shown] = [(one, wording) for one, wording in kept if not wording.needs_file]
+            templates[row.shown] = [(one, wording) for one, wording in kept if can_carry(wording)]
     typed = typed or typed_of(campaign, ZoneInfo(access.zone))
     chosen = [ids.read("chn", one) for one in typed.channels]
     places = await reading.test_places(unit, chosen, campaign.test_conversation_id)

@@ -172,7 +172,8 @@ async def send_test(runtime: Runtime, access: Access, campaign_id: UUID, convers
         )
         if row is None:
             raise NotFound("no such conversation")
-        letter = (await load_plan(runtime, unit, campaign)).letters.get(row["channel_id"], Letter())
+        plan = await load_plan(runtime, unit, campaign)
+        letter = plan.letters.get(row["channel_id"], Letter())
         text, values = fill_in(letter.text, row["name"]), [fill_in(value, row["name"]) for value in letter.values]
         campaign.test_conversation_id = conversation_id
         unit.session.add(campaign)
@@ -182,7 +183,7 @@ async def send_test(runtime: Runtime, access: Access, campaign_id: UUID, convers
         conversation_id,
         purpose_id=campaign.purpose_id,
         text=text,
-        template=Filled(letter.template_id, values) if letter.template_id else None,
+        template=Filled(letter.template_id, values, plan.zone) if letter.template_id else None,
         client_key=f"test-{ids.new_id().hex}",
         priority=BULK,
     )

@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from hub.channels.templates import Kept
 from hub.connectors.contract import Capabilities
 from hub.connectors.events import OutboundContent
 from hub.core.errors import InvalidInput
-from hub.inbox.compose import compose, compose_template
+from hub.inbox.compose import Filled, compose, compose_template
 from hub.inbox.content import clean
+from hub.inbox.wording import Wording
 
 VARIABLE: Final = re.compile(r"\{\{\s*(name|first_name)\s*(?:\|([^{}]*))?\}\}")
 ANY_VARIABLE: Final = re.compile(r"\{\{.*?\}\}")
@@ -79,13 +81,19 @@ def fill_in(text: str, name: str) -> str:
     return VARIABLE.sub(value, text)
 
 
-def write(letter: Letter, template: Kept | None, capabilities: Capabilities, name: str) -> OutboundContent:
-    """The content for one recipient. NameUnknown; InvalidInput where there are no words, a blank stays open, or the template is
+def can_carry(wording: Wording) -> bool:
+    """Whether a newsletter can go as this template: one that needs no file and no place of its own."""
+    return not (wording.foreign or wording.files or wording.needs_place)
+
+
+def write(letter: Letter, template: Kept | None, capabilities: Capabilities, name: str, zone: ZoneInfo) -> OutboundContent:
+    """The content for one recipient; moments in a template's blanks are in `zone`. NameUnknown; InvalidInput where there are no words, a blank stays open, or the template is
     gone or not approved (any more)."""
     if letter.template_id is not None:
         if template is None:
             raise InvalidInput("the template is gone", field="template")
-        return compose_template(template, [fill_in(value, name) for value in letter.values], ())
+        filled = Filled(letter.template_id, [fill_in(value, name) for value in letter.values], zone)
+        return compose_template(template, filled, (), None)
     if not letter.text:
         raise InvalidInput("nothing is written for this messenger", field="letter")
     return compose(capabilities, fill_in(letter.text, name), (), (), None)

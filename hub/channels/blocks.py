@@ -29,6 +29,12 @@ class AlreadyBlocked(Conflict):
     code = "already_blocked"
 
 
+class BlockedByOperator(Conflict):
+    """The operator has set this switch, and only they lift it (R-187)."""
+
+    code = "blocked_by_operator"
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A kill switch that is set. `by` is the member's name; empty: the operator."""
@@ -64,54 +70,70 @@ async def block_messenger(runtime: Runtime, access: Access, connector: str, reas
 
     NotFound for a messenger that is not installed, InvalidInput without a reason, AlreadyBlocked.
     """
-    _check(runtime, connector, reason)
+    if connector != ALL:
+        runtime.connectors.get(connector)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        # a claim holds these rows: it is over before the switch is set, or it sees the switch
-        channels = await unit.sql.fetch(
-            "SELECT id FROM channel WHERE organisation_id = $1 AND $2 IN ('', connector) ORDER BY id FOR UPDATE",
-            unit.tenant,
-            connector,
-        )
-        is_new = await unit.sql.fetchval(
-            """
-            INSERT INTO channel_block (organisation_id, connector, reason, blocked_at, blocked_by) VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT DO NOTHING RETURNING true
-            """,
-            unit.tenant,
-            connector,
-            reason.strip(),
-            clock.now(),
-            access.member_id,
-        )
-        if not is_new:
-            raise AlreadyBlocked(connector)
-        await audit.record(unit, access, "messenger.blocked", connector or "all", {"reason": reason.strip()})
-        await history.note_messenger(unit, connector, f"{_what(connector)}_blocked", reason.strip(), by=access)
-        for row in channels:
-            await runtime.hooks.publish(unit, ChannelBlocked(row["id"], reason.strip()))
-        note_change(unit, "channel", {})
+        await stop(runtime, unit, access, connector, reason)
+
+
+async def stop(runtime: Runtime, unit: UnitOfWork, access: Access | None, connector: str, reason: str) -> None:
+    """The same in a transaction that has more to do. `access` None: the operator, whose switch takes the place of the business's
+    own. Raises InvalidInput, AlreadyBlocked."""
+    reason = _given(reason)
+    # a claim holds these rows: it is over before the switch is set, or it sees the switch
+    channels = await unit.sql.fetch(
+        "SELECT id FROM channel WHERE organisation_id = $1 AND $2 IN ('', connector) ORDER BY id FOR UPDATE",
+        unit.tenant,
+        connector,
+    )
+    is_new = await unit.sql.fetchval(
+        """
+        INSERT INTO channel_block (organisation_id, connector, reason, blocked_at, blocked_by) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (organisation_id, connector) DO UPDATE SET reason = $3, blocked_at = $4, blocked_by = NULL WHERE $5 IS NULL
+        RETURNING true
+        """,
+        unit.tenant,
+        connector,
+        reason,
+        clock.now(),
+        access.member_id if access else None,
+    )
+    if not is_new:
+        raise AlreadyBlocked(connector)
+    await audit.record(unit, access, "messenger.blocked", connector or "all", {"reason": reason})
+    await history.note_messenger(unit, connector, f"{_what(connector)}_blocked", reason, by=access)
+    for row in channels:
+        await runtime.hooks.publish(unit, ChannelBlocked(row["id"], reason))
+    note_change(unit, "channel", {})
 
 
 async def lift_block(runtime: Runtime, access: Access, connector: str, reason: str) -> None:
-    """Let a messenger, or all with ALL, send again. Conflict when it is not stopped."""
-    _check(runtime, connector, reason)
+    """Let a messenger, or all with ALL, send again. Conflict when it is not stopped, BlockedByOperator, InvalidInput."""
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
-        was_set = await unit.sql.fetchval(
-            "DELETE FROM channel_block WHERE organisation_id = $1 AND connector = $2 RETURNING true", unit.tenant, connector
-        )
-        if not was_set:
-            raise Conflict("no such kill switch is set")
-        await audit.record(unit, access, "messenger.unblocked", connector or "all", {"reason": reason.strip()})
-        await history.note_messenger(unit, connector, f"{_what(connector)}_unblocked", reason.strip(), by=access)
-        note_change(unit, "channel", {})
+        await lift(unit, access, connector, reason)
+
+
+async def lift(unit: UnitOfWork, access: Access | None, connector: str, reason: str) -> None:
+    """The same in a transaction that has more to do. `access` None: the operator, who may lift each."""
+    reason = _given(reason)
+    row = await unit.sql.fetchrow(
+        "SELECT blocked_by FROM channel_block WHERE organisation_id = $1 AND connector = $2 FOR UPDATE", unit.tenant, connector
+    )
+    if row is None:
+        raise Conflict("no such kill switch is set")
+    if access is not None and row["blocked_by"] is None:
+        raise BlockedByOperator(connector)
+    await unit.sql.execute("DELETE FROM channel_block WHERE organisation_id = $1 AND connector = $2", unit.tenant, connector)
+    await audit.record(unit, access, "messenger.unblocked", connector or "all", {"reason": reason})
+    await history.note_messenger(unit, connector, f"{_what(connector)}_unblocked", reason, by=access)
+    note_change(unit, "channel", {})
 
 
 def _what(connector: str) -> str:
     return "all" if connector == ALL else "messenger"
 
 
-def _check(runtime: Runtime, connector: str, reason: str) -> None:
-    if connector != ALL:
-        runtime.connectors.get(connector)
+def _given(reason: str) -> str:
     if not reason.strip():
         raise InvalidInput("a reason is needed", field="reason")
+    return reason.strip()

@@ -6,11 +6,11 @@
     region      messages stay in the allowed regions, or the business has consented in writing that they leave (R-262)
 
 The business declares it in the set-up form; the newest declaration for each messenger is kept and checked whenever a channel is
-switched on. A consent is named by its date and file number; the document itself stays with the business.
+switched on. A consent is named by its date and file number, and uploaded (`documents.py`).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -18,6 +18,7 @@ from typing import Final
 from babel import Locale
 
 from hub.channels import history
+from hub.channels.documents import read_documents
 from hub.channels.providers import Provider, provider_of
 from hub.core import clock
 from hub.core.db import UnitOfWork
@@ -112,8 +113,9 @@ def _outside(provider: Provider, allowed: list[str]) -> tuple[str, ...]:
     return tuple(region for region in provider.regions or ("world",) if region not in (*allowed, HERE))
 
 
-def check(conditions: Conditions, answers: Mapping[str, str]) -> None:
-    """Raises ConditionNotMet for the first condition that these answers do not meet."""
+def check(conditions: Conditions, answers: Mapping[str, str], documents: Collection[str]) -> None:
+    """Raises ConditionNotMet for the first condition that these answers do not meet. `documents` are the answers that are proved by
+    one."""
     given = {name: answers.get(name, "").strip() for name in conditions.fields}
     if conditions.territory and given["seat"] not in conditions.territory:
         raise ConditionNotMet("territory", "seat")
@@ -128,6 +130,19 @@ def check(conditions: Conditions, answers: Mapping[str, str]) -> None:
             raise ConditionNotMet("industry", "industry")
     if conditions.leaves and not given["region"]:
         raise ConditionNotMet("region", "region")
+    for name in _consents(conditions, given):
+        if name not in documents:
+            raise ConditionNotMet("document", name)
+
+
+def _consents(conditions: Conditions, given: Mapping[str, str]) -> list[str]:
+    """Which of the answers are consents that are needed."""
+    needed = {
+        "consent": bool(conditions.consent_of),
+        "industry_consent": given.get("industry") in WITH_CONSENT,
+        "region": bool(conditions.leaves),
+    }
+    return [name for name, is_needed in needed.items() if is_needed]
 
 
 async def declare(unit: UnitOfWork, access: Access, connector: str, answers: Mapping[str, str]) -> None:
@@ -135,7 +150,7 @@ async def declare(unit: UnitOfWork, access: Access, connector: str, answers: Map
     conditions = await conditions_of(unit, connector)
     if not conditions.fields:
         return
-    check(conditions, answers)
+    check(conditions, answers, await read_documents(unit, connector))
     kept = {name: answers.get(name, "").strip() for name in conditions.fields}
     await unit.sql.execute(
         """
@@ -167,7 +182,7 @@ async def require(unit: UnitOfWork, connector: str) -> None:
     row = await unit.sql.fetchrow(
         "SELECT answers, declared_at FROM channel_declaration WHERE organisation_id = $1 AND connector = $2", unit.tenant, connector
     )
-    check(conditions, {} if row is None else row["answers"])
+    check(conditions, {} if row is None else row["answers"], await read_documents(unit, connector))
     if conditions.asks_industry and row["declared_at"] < clock.now() - ASKED_AGAIN:
         raise ConditionNotMet("unanswered", "industry")
 

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from hub.channels.catalogue import Messenger
 from hub.channels.conditions import ConditionNotMet
 from hub.channels.settings import is_secret
-from hub.connectors.contract import AnyConnector
+from hub.connectors.contract import AnswersInline, AnyConnector
 from hub.connectors.errors import CredentialsRejected
 from hub.core.errors import HubError, InvalidInput
 
@@ -58,6 +58,12 @@ class SetUp:
     title: str
     is_accepted: bool
     channel: str = ""
+    welcome: str = ""
+
+    @property
+    def greets(self) -> bool:
+        """Whether somebody who opens the chat can be told something first."""
+        return isinstance(self.messenger.connector, AnswersInline)
 
     @property
     def keeps_secrets(self) -> bool:

@@ -1,11 +1,12 @@
 """Our view of a channel's provider side. Each change is told to the pages and kept in the channel's history; sending asks the gate,
-which knows it as a fact."""
+which knows it as a fact. A provider that is away is an outage (`outages.py`)."""
 
 from datetime import datetime
 from uuid import UUID
 
-from hub.channels import history
+from hub.channels import history, outages
 from hub.channels.hooks import ChannelOpened
+from hub.connectors.errors import SendError
 from hub.connectors.events import ChannelHealth
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
@@ -18,9 +19,11 @@ async def mark_healthy(unit: UnitOfWork, channel_id: UUID) -> None:
     await _mark(unit, channel_id, "healthy", "", None)
 
 
-async def mark_failing(unit: UnitOfWork, channel_id: UUID, cause: str, until: datetime) -> None:
-    """The provider cannot be reached; nothing is tried before `until`."""
+async def mark_failing(unit: UnitOfWork, channel_id: UUID, cause: str, until: datetime, error: SendError) -> None:
+    """The provider cannot be reached, says `error`; nothing is tried before `until`."""
     await _mark(unit, channel_id, "failing", cause, until)
+    if cause == outages.CAUSE:
+        await outages.begin(unit, channel_id, error)
 
 
 async def mark_attention(unit: UnitOfWork, channel_id: UUID, cause: str, text: str = "") -> None:
@@ -116,6 +119,8 @@ async def _mark(
     )
     if before is None:
         return ""
+    if before["health_cause"] == outages.CAUSE and cause != outages.CAUSE:
+        await outages.end(unit, channel_id)
     if not noted and (before["health"], before["health_cause"]) != (health, cause):
         await history.note(unit, channel_id, "ok" if health == "healthy" else health, cause, text)
     note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})

@@ -35,6 +35,13 @@ CHANGES: Final = (
     "declared",
     "terms_accepted",
     "terms_asked",
+    "demanded",
+    "outage_provider",
+    "outage_network",
+    "outage_ours",
+    "document_added",
+    "automation_stopped",
+    "automation_goes",
 )
 """What is done with a channel: causes of lines of level `change`, with words in `channels.history.<cause>`."""
 

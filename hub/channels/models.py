@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -69,6 +69,10 @@ class Channel(TenantRow, table=True):
     terms_due_at: datetime | None = when(default=None, nullable=True)
     """From when on the channel only receives unless the provider's new terms are accepted (R-180); None: they are."""
     approval: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    account_name: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """What the provider calls the account, and shows to customers."""
+    automation_stopped_at: datetime | None = when(default=None, nullable=True)
+    """Since when what programs write is kept back because nobody is there to take over (R-188); None: somebody is."""
 
 
 class ChannelBlock(Tenant, table=True):
@@ -81,6 +85,72 @@ class ChannelBlock(Tenant, table=True):
     reason: str
     blocked_at: datetime = when()
     blocked_by: UUID | None = None
+
+
+class ProviderDemand(TenantRow, table=True):
+    """A provider demanded that its messengers are stopped for this organisation (R-187): on which ground, in which words, who asked
+    and when. What was done about it are the `channel_block` rows that the operator set."""
+
+    __tablename__ = "provider_demand"
+    __table_args__ = (one_of("ground", "i", "ii"),)
+    provider: str
+    ground: str
+    text: str
+    demanded_by: str
+    demanded_at: datetime = when()
+    executed_at: datetime = when()
+
+
+class ConsentDocument(TenantRow, table=True):
+    """A written consent that opens a messenger (`documents.py`): the file lies in the media store under this id. `kind` is the
+    answer of the declaration that it proves."""
+
+    __tablename__ = "consent_document"
+    __table_args__ = (
+        Index("consent_document_list", "organisation_id", "connector", "kind", "uploaded_at"),
+        refers("uploaded_by", "member"),
+        one_of("kind", "consent", "industry_consent", "region"),
+    )
+    connector: str
+    kind: str
+    name: str
+    mime: str
+    size: int = Field(sa_type=BigInteger)
+    sha256: bytes
+    scanned: str
+    uploaded_by: UUID
+    uploaded_at: datetime = when()
+
+
+class CapCount(Tenant, table=True):
+    """How many messages left in one window of a cap (`caps.py`). `subject_id` is what `per` counts: the organisation, a channel or
+    a conversation; `messenger` '' counts all of them."""
+
+    __tablename__ = "cap_count"
+    messenger: str = Field(primary_key=True)
+    per: str = Field(primary_key=True)
+    subject_id: UUID = Field(primary_key=True)
+    span: str = Field(primary_key=True)
+    began_at: datetime = when(primary_key=True)
+    sent: int
+
+
+class ChannelOutage(TenantRow, table=True):
+    """A time in which nothing could leave over a channel, and whose fault it was (R-184). `ended_at` None: it goes on."""
+
+    __tablename__ = "channel_outage"
+    __table_args__ = (
+        Index("channel_outage_list", "organisation_id", "channel_id", "began_at", "id"),
+        Index("channel_outage_open", "organisation_id", "channel_id", unique=True, postgresql_where=text("ended_at IS NULL")),
+        refers("channel_id", "channel"),
+        one_of("fault", "provider", "network", "ours"),
+    )
+    channel_id: UUID
+    began_at: datetime = when()
+    ended_at: datetime | None = when(default=None, nullable=True)
+    fault: str
+    cause: str
+    text: str
 
 
 class ChannelDeclaration(Tenant, table=True):

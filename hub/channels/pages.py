@@ -5,7 +5,7 @@ POST /o/{slug}/channels                          connect an account; on to its l
 GET  /o/{slug}/channels/red                      how many open channels do not work, for the mark on every page
 POST /o/{slug}/channels/stop, …/channels/go      the kill switch of a messenger or of all, and lifting it
 GET  /o/{slug}/channels/{channel}                one channel; with `form` the form that changes its settings or its account
-POST /o/{slug}/channels/{channel}/…              settings, account, declare, on, off, block, unblock, reach
+POST /o/{slug}/channels/{channel}/…              settings, account, declare, welcome, on, off, block, unblock, reach
 GET  /o/{slug}/channels/{channel}/test           the live test; its answer is sent by `hub/inbox/live_test.py`
 """
 
@@ -20,7 +20,20 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from hub.channels import blocks, catalogue, conditions, history, live_test, queries, replacing, self_test, service
+from hub.channels import (
+    blocks,
+    catalogue,
+    conditions,
+    documents,
+    history,
+    live_test,
+    outages,
+    queries,
+    replacing,
+    self_test,
+    service,
+    templates,
+)
 from hub.channels.catalogue import Messenger
 from hub.channels.causes import cause_words
 from hub.channels.endings import read_endings
@@ -29,6 +42,7 @@ from hub.channels.history import Happened
 from hub.channels.providers import provider_of
 from hub.channels.qr import qr_svg
 from hub.channels.queries import ChannelRow
+from hub.connectors.contract import AnswersInline
 from hub.connectors.errors import ConnectorError
 from hub.core import ids
 from hub.core.errors import Conflict, InvalidInput
@@ -45,6 +59,7 @@ router = APIRouter()
 Reader = Annotated[Access, requires(Right.READ_CHANNELS)]
 Manager = Annotated[Access, requires(Right.MANAGE_CHANNELS)]
 Reason = Annotated[str, Form(max_length=200)]
+Welcome = Annotated[str, Form(max_length=20_000)]
 Notes = Annotated[Sequence[str], Query()]
 
 NOTE: Final = re.compile(r"channel\.[a-z]+\.note\.[a-z_]+")
@@ -63,6 +78,7 @@ class Said(StrEnum):
     UNBLOCKED = "unblocked"
     BLOCKED = "blocked"
     DECLARED = "declared"
+    WELCOMED = "welcomed"
     STOPPED = "stopped"
     GOES = "goes"
 
@@ -105,12 +121,15 @@ async def _page(
         endings = await read_endings(unit)
         set_up = _set_up(messengers, typed or {})
         asked = await conditions.conditions_of(unit, set_up.messenger.name) if set_up else conditions.Conditions()
+        papers = await documents.read_documents(unit, set_up.messenger.name) if set_up and asked.fields else {}
     return render(
         request,
         "channels/page.html",
         status=problem.error.http_status if problem else 200,
         channels=channels,
         asked=asked,
+        papers=papers,
+        says_for=set_up.messenger.name if set_up else "",
         messengers=messengers,
         labels={one.name: one.label for one in messengers},
         blocks=stopped,
@@ -156,7 +175,14 @@ def _set_up(messengers: list[Messenger], typed: dict[str, str]) -> SetUp | None:
     for one in messengers:
         if one.connector and one.name == typed.get("connector"):
             fields = fields_of(one.connector, typed)
-            return SetUp(Purpose.CONNECT, one, fields, typed.get("title", ""), typed.get("terms") == "accepted")
+            return SetUp(
+                Purpose.CONNECT,
+                one,
+                fields,
+                typed.get("title", ""),
+                typed.get("terms") == "accepted",
+                welcome=typed.get("welcome", ""),
+            )
     return None
 
 
@@ -178,6 +204,8 @@ async def connect_channel(request: Request, access: Manager) -> Response:
     except (InvalidInput, service.NotInTariff, conditions.ConditionNotMet) as error:
         return await _page(request, access, problem=problem_of(error, connector, values), typed=typed)
     await service.accept_terms(runtime, access, connector)
+    if greeting := typed.get("welcome", ""):
+        await service.set_welcome(runtime, access, channel_id, greeting)
     try:
         result = await service.switch_on(runtime, access, channel_id)
     except ConnectorError as error:
@@ -268,6 +296,9 @@ async def _channel_page(
         row = await queries.get_channel(unit, runtime.connectors, channel_id)
         asked = await conditions.conditions_of(unit, row.connector.connector)
         said_before = await conditions.read_answers(unit, row.connector.connector)
+        papers = await documents.read_documents(unit, row.connector.connector) if asked.fields else {}
+        kept_templates = await templates.list_templates(unit, channel_id)
+        failures = await outages.newest(unit, channel_id)
         happenings = await history.list_history(unit, channel_id, queries.HISTORY)
     manages = access.may(Right.MANAGE_CHANNELS)
     stored = await service.shown_settings(runtime, access, channel_id)
@@ -277,9 +308,14 @@ async def _channel_page(
         status=problem.error.http_status if problem else 200,
         row=row,
         asked=asked,
+        papers=papers,
+        says_for=row.connector.connector,
         typed={f"says_{name}": value for name, value in said_before.items()} | (typed or {}),
+        greets=isinstance(row.connector, AnswersInline),
         stored=fields_of(row.connector, {f"set_{name}": value for name, value in stored.items()}),
         happenings=happenings,
+        templates=kept_templates,
+        outages=failures,
         set_up=_change(row, form, stored, typed or {}) if manages and form in (Purpose.SETTINGS, Purpose.ACCOUNT) else None,
         problem=problem,
         said=said,
@@ -336,6 +372,16 @@ async def declare(request: Request, access: Manager, channel: ChannelId) -> Resp
     except conditions.ConditionNotMet as error:
         return await _channel_page(request, access, channel, typed=typed, problem=Problem(error, "declare", error.field))
     return _back(access, channel, Said.DECLARED)
+
+
+@router.post("/o/{slug}/channels/{channel}/welcome")
+async def welcome(request: Request, access: Manager, channel: ChannelId, text: Welcome = "") -> Response:
+    """Change what somebody who opens the chat is told first."""
+    try:
+        await service.set_welcome(_runtime(request), access, channel, text)
+    except InvalidInput as error:
+        return await _channel_page(request, access, channel, typed={"welcome": text}, problem=Problem(error, "welcome", "welcome"))
+    return _back(access, channel, Said.WELCOMED)
 
 
 @router.post("/o/{slug}/channels/{channel}/on")

@@ -19,6 +19,7 @@ class Provider:
 
     `regions` are where the messenger keeps or reads messages: country codes or `EU`, `here` for this hub alone, `world` for what
     nobody can name (R-262).
+    `human_needed`: programs may write only while a person can take over (R-188).
     `link` is the form of an address by which a customer begins to write, with `{name}` (the address without its @), `{digits}`,
     `{address}` or `{own_id}` in it; empty: there is none. `start` is the same for a link that says what they come for: as
     `{payload}`, which the provider hands to us, or as `{text}`, which stands in their field and is sent by them.
@@ -31,6 +32,7 @@ class Provider:
     regions: tuple[str, ...] = ()
     link: str = ""
     start: str = ""
+    human_needed: bool = False
 
     def link_to(self, own_id: str, address: str) -> str:
         """Where a customer begins to write to this account; empty where the messenger has no such link."""
@@ -66,6 +68,7 @@ def _read(entry: dict[str, Any]) -> Provider:
         tuple(entry.get("regions", ())),
         entry.get("link", ""),
         entry.get("start", ""),
+        entry.get("human_needed", False),
     )
 
 

@@ -50,6 +50,8 @@ class ChannelRow:
     tested_at: datetime | None
     terms_due_at: datetime | None
     approval: str
+    account_name: str
+    automation_stopped_at: datetime | None
     callback_url: str
     per_second: float | None
     created_at: datetime
@@ -116,7 +118,8 @@ async def _read(unit: UnitOfWork, connectors: Registry, channel_id: UUID | None)
         """
         SELECT h.id, h.connector, h.title, h.address, h.own_id, h.state, h.block_reason, h.health, h.health_cause, h.health_since,
                h.health_text, h.warning_cause, h.warning_text, h.warning_since, h.endpoint, h.credentials_expire_at, h.welcome,
-               h.tested_at, h.terms_due_at, h.approval, h.callback_url, h.per_second, h.created_at,
+               h.tested_at, h.terms_due_at, h.approval, h.account_name, h.automation_stopped_at,
+               h.callback_url, h.per_second, h.created_at,
                (SELECT max(c.last_inbound_at) FROM conversation c
                 WHERE c.organisation_id = h.organisation_id AND c.channel_id = h.id) AS last_in_at,
                (SELECT count(*) FROM message_part p

@@ -5,7 +5,7 @@ account used for other things (message ids of a bot begin anew), so nothing of t
 of the way (`AccountReplaced`): the lane is stopped meanwhile, and what arrives waits on disk (I1).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -21,6 +21,7 @@ from hub.channels.settings import read_settings
 from hub.connectors.contract import SetupResult
 from hub.connectors.errors import ConnectorError
 from hub.connectors.http import connector_client
+from hub.connectors.sharing import SharesSubscription
 from hub.core import ids, lanes
 from hub.core.db import UnitOfWork
 from hub.core.lanes import Lane
@@ -90,9 +91,32 @@ async def _poll_anew(unit: UnitOfWork, channel_id: UUID) -> None:
 
 
 async def _take_leave(runtime: Runtime, channel: OpenChannel) -> None:
-    """Take the webhook of the former account away, if it still lets us."""
+    """Take the webhook of the former account away, if it still lets us and no other channel hears through it."""
     try:
         async with connector_client(runtime.settings.trusted_hosts) as http:
+            if isinstance(channel.connector, SharesSubscription):
+                needed = await channel.connector.needed_by(channel.account, http)
+                if await _are_any_here(runtime, channel, needed):
+                    log.info("subscription_still_needed", channel=ids.show("chn", channel.channel_id))
+                    return
             await channel.connector.teardown(channel.account, http)
     except ConnectorError as error:
         log.warning("former_account_kept_its_webhook", channel=ids.show("chn", channel.channel_id), error=type(error).__name__)
+
+
+async def _are_any_here(runtime: Runtime, former: OpenChannel, accounts: Sequence[tuple[str, str]]) -> bool:
+    """Whether a channel of any organisation stands for one of these accounts, through the same app."""
+    async with runtime.database.system() as unit:
+        return bool(
+            await unit.sql.fetchval(
+                """
+                SELECT EXISTS (
+                    SELECT FROM channel h
+                    JOIN unnest($1::text[], $2::text[]) AS account(connector, own_id) USING (connector, own_id)
+                    WHERE h.endpoint = $3)
+                """,
+                [connector for connector, _ in accounts],
+                [own_id for _, own_id in accounts],
+                former.endpoint,
+            )
+        )

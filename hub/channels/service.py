@@ -14,14 +14,15 @@ from typing import Any
 from uuid import UUID
 
 from hub.billing import ports as billing
-from hub.channels import conditions, history
+from hub.channels import conditions, history, humans, outages
 from hub.channels.accounts import OpenChannel, read_channel
 from hub.channels.hooks import ChannelBlocked, ChannelOpened
 from hub.channels.models import Channel, ChannelTerms
 from hub.channels.providers import provider_of
 from hub.channels.settings import is_secret, merge_settings, read_settings, seal_settings
-from hub.connectors.contract import Account, AnyConnector, Settings, SetupResult, SharesEndpoint
+from hub.connectors.contract import Account, AnyConnector, Settings, SetupResult
 from hub.connectors.http import connector_client
+from hub.connectors.sharing import SharesEndpoint
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput, NotFound, PaymentRequired
@@ -228,7 +229,7 @@ async def take_over(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, re
         """
         UPDATE channel SET own_id = $3, address = $4, callback_url = $5, endpoint = $6, health = 'healthy', health_cause = '',
                health_text = '', health_since = $7, health_until = NULL, settings_sealed = $8, credentials_expire_at = $9,
-               per_second = COALESCE($10, per_second), care_at = $7
+               per_second = COALESCE($10, per_second), care_at = $7, account_name = $11
         WHERE organisation_id = $1 AND id = $2 RETURNING state
         """,
         unit.tenant,
@@ -241,8 +242,10 @@ async def take_over(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, re
         seal_settings(runtime.vault, settings, unit.tenant, channel.channel_id),
         now + timedelta(seconds=result.lasts_seconds) if result.lasts_seconds is not None else None,
         result.per_second,
+        result.title,
     )
     channel_id = channel.channel_id
+    await outages.end(unit, channel_id)
     if state == "on":
         await runtime.hooks.publish(unit, ChannelOpened(channel_id))
         tenant = unit.tenant
@@ -257,6 +260,9 @@ async def discard_channel(runtime: Runtime, access: Access, channel_id: UUID) ->
             WITH events AS (
                 DELETE FROM channel_event e USING channel h
                 WHERE e.organisation_id = $1 AND e.channel_id = $2 AND h.organisation_id = $1 AND h.id = $2 AND h.own_id = ''
+            ), outages AS (
+                DELETE FROM channel_outage u USING channel h
+                WHERE u.organisation_id = $1 AND u.channel_id = $2 AND h.organisation_id = $1 AND h.id = $2 AND h.own_id = ''
             ), lanes AS (
                 DELETE FROM channel_lane l USING channel h
                 WHERE l.organisation_id = $1 AND l.channel_id = $2 AND h.organisation_id = $1 AND h.id = $2 AND h.own_id = ''
@@ -307,12 +313,14 @@ async def unblock_channel(runtime: Runtime, access: Access, channel_id: UUID, re
 
 async def set_welcome(runtime: Runtime, access: Access, channel_id: UUID, text: str) -> None:
     """What somebody who opens the chat is told first, where the messenger asks for it; empty: nothing. InvalidInput when it is too
-    long."""
+    long; HumanNeeded where nobody could take over."""
     text = text.replace("\r\n", "\n").strip()
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         channel = await read_channel(runtime, unit, channel_id)
         if len(text) > channel.connector.capabilities.max_text:
             raise InvalidInput("the welcome is too long", field="welcome")
+        if text:
+            await humans.require(unit, channel.connector.connector)
         await unit.sql.execute(
             "UPDATE channel SET welcome = $3 WHERE organisation_id = $1 AND id = $2", unit.tenant, channel_id, text
         )
@@ -330,6 +338,8 @@ async def _set_state(unit: UnitOfWork, channel_id: UUID, state: str, reason: str
     )
     if not found:
         raise NotFound("no such channel")
+    if state != "on":  # nobody wants to send any more
+        await outages.end(unit, channel_id)
     note_change(unit, "channel", {"channel": ids.show("chn", channel_id)})
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from hub.channels.accounts import OpenChannel, read_channel
-from hub.connectors.contract import SyncsTemplates, TemplateRecord
+from hub.connectors.contract import AnyConnector, SyncsTemplates, TemplateRecord
 from hub.connectors.events import TemplateChanged
 from hub.connectors.http import connector_client
 from hub.core import clock, ids
@@ -26,6 +26,8 @@ from hub.runtime import Runtime
 
 APPROVED: Final = "approved"
 """The provider's word for one that may be sent."""
+SHOWN: Final = 20
+"""Lines of a template's history that a page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Became:
     status: str
     category: str
     reason: str
-    member_id: UUID | None
+    member: str
+    """Whose act it was, by name; empty: the provider's."""
 
 
 class NoTemplates(Conflict):
@@ -75,17 +78,28 @@ async def list_templates(unit: UnitOfWork, channel_id: UUID, *, only_approved: b
     return [Kept(**row) for row in rows]
 
 
-async def history_of(unit: UnitOfWork, template_id: UUID) -> list[Became]:
-    """What became of a template, the newest first."""
+async def histories_of(unit: UnitOfWork, template_ids: Collection[UUID]) -> dict[UUID, list[Became]]:
+    """What became of each of these templates, the newest first, as far as a page shows it."""
     rows = await unit.sql.fetch(
         """
-        SELECT at, status, category, reason, member_id FROM template_event
-        WHERE organisation_id = $1 AND template_id = $2 ORDER BY at DESC, id DESC
+        SELECT e.template_id, e.at, e.status, e.category, e.reason, COALESCE(p.name, '') AS member
+        FROM unnest($2::uuid[]) AS asked(id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM template_event WHERE organisation_id = $1 AND template_id = asked.id ORDER BY at DESC, id DESC LIMIT $3
+        ) AS e
+        LEFT JOIN member m ON m.organisation_id = $1 AND m.id = e.member_id
+        LEFT JOIN person p ON p.id = m.person_id
+        ORDER BY e.at DESC, e.id DESC
         """,
         unit.tenant,
-        template_id,
+        list(template_ids),
+        SHOWN,
     )
-    return [Became(**row) for row in rows]
+    histories: dict[UUID, list[Became]] = {template_id: [] for template_id in template_ids}
+    for row in rows:
+        values = dict(row)
+        histories[values.pop("template_id")].append(Became(**values))
+    return histories
 
 
 async def read_template(unit: UnitOfWork, channel_id: UUID, template_id: UUID) -> Kept:
@@ -98,7 +112,7 @@ async def read_template(unit: UnitOfWork, channel_id: UUID, template_id: UUID) -
 
 async def sync(runtime: Runtime, channel: OpenChannel) -> None:
     """Take over the provider's list. Raises what `SyncsTemplates.list_templates` raises."""
-    connector = _syncing(channel)
+    connector = syncing(channel.connector)
     async with connector_client(runtime.settings.trusted_hosts) as http:
         records = await connector.list_templates(channel.account, http)
     async with runtime.database.unit_of_work(channel.organisation_id) as unit:
@@ -152,7 +166,7 @@ async def create(runtime: Runtime, access: Access, channel_id: UUID, template: T
     """Submit a template to the provider, which mostly decides later; its id. Raises NotFound, NoTemplates, and what
     `SyncsTemplates.create_template` raises."""
     channel = await _open(runtime, access, channel_id)
-    connector = _syncing(channel)
+    connector = syncing(channel.connector)
     async with connector_client(runtime.settings.trusted_hosts) as http:
         made = await connector.create_template(template, channel.account, http)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
@@ -165,7 +179,7 @@ async def create(runtime: Runtime, access: Access, channel_id: UUID, template: T
 async def delete(runtime: Runtime, access: Access, channel_id: UUID, template_id: UUID) -> None:
     """Take a template away at the provider; its history stays. Raises what `create` raises."""
     channel = await _open(runtime, access, channel_id)
-    connector = _syncing(channel)
+    connector = syncing(channel.connector)
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         kept = await read_template(unit, channel_id, template_id)
     record = TemplateRecord(
@@ -197,10 +211,11 @@ async def _open(runtime: Runtime, access: Access, channel_id: UUID) -> OpenChann
         return await read_channel(runtime, unit, channel_id)
 
 
-def _syncing(channel: OpenChannel) -> SyncsTemplates[Any]:
-    if not isinstance(channel.connector, SyncsTemplates):
-        raise NoTemplates(f"{channel.connector.label} has no templates")
-    return channel.connector
+def syncing(connector: AnyConnector) -> SyncsTemplates[Any]:
+    """Raises NoTemplates."""
+    if not isinstance(connector, SyncsTemplates):
+        raise NoTemplates(f"{connector.label} has no templates")
+    return connector
 
 
 async def _keep(

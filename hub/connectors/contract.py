@@ -14,6 +14,7 @@ from uuid import UUID
 from httpx import AsyncClient
 from pydantic import BaseModel, ConfigDict
 
+from hub.connectors.errors import SendError
 from hub.connectors.events import Event, MediaKind, OutboundContent, Sender, Style
 
 
@@ -430,31 +431,6 @@ class Handshakes(Protocol[S_contra]):
         Pure. Raises SignatureInvalid for a test that does not know our secret. GET reaches a channel only through here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """The part of a shared delivery that speaks of one account: its `own_id`, and a body with only its elements.
-
-    No `own_id`: it speaks of what accounts have in common (templates, the business itself). Every account behind the endpoint gets
-    it, and `parse` reads of it what is its own.
-    """
-
-    own_id: str
-    body: bytes
-
-
-@runtime_checkable
-class SharesEndpoint(Protocol[S_contra]):
-    """A connector whose provider delivers for many accounts at one address (all pages of one app)."""
-
-    def endpoint(self, account: Account[S_contra]) -> str:
-        """The name of the address that the accounts behind one app share (the app's id), `[a-z0-9-]{1,64}`: they are reached as
-        `/hooks/{connector}/{endpoint}`. Empty: this account has an address of its own."""
-
-    def shares(self, request: RawRequest) -> Sequence[Share]:
-        """A verified delivery by account, each element once. Pure. Raises MalformedPayload for bytes that cannot be read at all.
-        The door gives a share only to accounts for which `verify` passes as well."""
-
-
 @runtime_checkable
 class AnswersInline(Protocol[S_contra]):
     """A connector where one kind of message rides in the answer to a webhook (Viber's welcome)."""
@@ -562,21 +538,34 @@ class Checks(Protocol[S_contra]):
         `setup` raises."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """A send limit that several accounts share: those with the same `name`. At most `most` messages in `seconds`."""
+@runtime_checkable
+class CountsPieces(Protocol):
+    """A connector whose provider charges a text by the pieces that it is cut into on its way (SMS)."""
 
-    name: str
-    most: int
-    seconds: float
+    def count_pieces(self, text: str) -> int:
+        """How many pieces a text costs, at least one; more than one message too, where `split` makes several. Pure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broadcast:
+    """What became of one message to many, by address: the receipt of whoever it was taken for, the error of everybody else."""
+
+    receipts: Mapping[str, Receipt]
+    failed: Mapping[str, SendError]
 
 
 @runtime_checkable
-class SharesBudget(Protocol[S_contra]):
-    """A connector where all accounts of one app share a limit."""
+class Broadcasts(Protocol[S_contra]):
+    """A connector that can send one content to many people in one request. The gate decides for each of them all the same, and each
+    message has its own permit."""
 
-    def budget(self, account: Account[S_contra]) -> Budget:
-        """The limit that a message of this account also counts for. Pure. Its name holds no secret."""
+    most_receivers: int
+
+    async def broadcast(
+        self, permits: Sequence[Permit], messages: Sequence[OutboundMessage], account: Account[S_contra], http: AsyncClient
+    ) -> Broadcast:
+        """One attempt for all of them: the same content to 1 to `most_receivers` different addresses. Spends every permit first.
+        What is raised (as by `send`) holds for all."""
 
 
 AnyConnector = Connector[Any]

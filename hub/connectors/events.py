@@ -138,17 +138,19 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A message whose words the provider has approved before (WhatsApp). Only outbound.
+    """A message whose words the provider has approved before (WhatsApp, Messenger). Only outbound.
 
-    `parameters` fill the places of each component in their order: keys are `header`, `body` and `button:0` …, or the names of named
-    places. `text` is how it reads, for the thread; `header` is the media of a header that has one.
+    `parameters` fill the places of each component in their order: keys are `header`, `body` and `button:0` …, those of a card begin
+    with `card:0:`, and a named place stands behind its component (`body:first_name`). `text` is how it reads, for the thread;
+    `header` is the file or place above it, where it has one; `cards` are the files of the cards side by side.
     """
 
     name: str
     language: str
     text: str
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    header: Media | None = None
+    header: Media | Location | None = None
+    cards: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,8 +253,9 @@ class MessageReceived:
     `quote` is the part of the answered message that the customer marked. `forwarded_from` names who wrote it first, where it was
     passed on. Items with the same `album` are one message, whose files stand in the order of `sequence`. `press` is the provider's
     handle of a pressed button that waits to be answered. `piece_of`: the provider's one message was cut into several of the same
-    time; the key of the first, with which the others are taken back. `nonce` is what the sender's encryption uses for this
-    message alone: one that comes again under another key is a replay, and is dropped.
+    time; the key of the first, with which the others are taken back. `is_earlier`: the provider hands over what was said before it
+    told us of messages: a line at its own time, and no news. `nonce` is what the sender's encryption uses for this message alone:
+    one that comes again under another key is a replay, and is dropped.
     """
 
     key: str
@@ -268,14 +271,15 @@ class MessageReceived:
     start_payload: str | None = None
     referral: Referral | None = None
     piece_of: str = ""
+    is_earlier: bool = False
     nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSent:
     """Our side wrote from somewhere else: a colleague's phone, the provider's own inbox, another program (`by`, in the provider's
-    words). Shown in the thread as ours; it never was on our way out. An echo of what the hub sent ends at its key. `piece_of` as in
-    `MessageReceived`."""
+    words). Shown in the thread as ours; it never was on our way out. An echo of what the hub sent ends at its key. `piece_of` and
+    `is_earlier` as in `MessageReceived`."""
 
     key: str
     at: datetime
@@ -285,6 +289,7 @@ class MessageSent:
     reply_to_key: str | None = None
     piece_of: str = ""
     by: str = ""
+    is_earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,6 +375,16 @@ class IdentityChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonNamed:
+    """The business's own address book at the provider has a name (`sender.display_name`) for somebody. It names those whom we know
+    by their address only, and makes nobody known."""
+
+    key: str
+    at: datetime
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Typing:
     """The customer writes, or has stopped. Lossy by nature: shown or forgotten, never kept."""
 
@@ -434,6 +449,7 @@ Event = (
     | StatusUpTo
     | ConsentChanged
     | IdentityChanged
+    | PersonNamed
     | Typing
     | ChannelHealth
     | TemplateChanged

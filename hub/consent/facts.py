@@ -9,6 +9,18 @@ from typing import Literal
 from hub.consent.states import GrantState
 
 
+@dataclass(frozen=True, slots=True)
+class CapReached:
+    """A cap that one more message would pass (`channels/caps.py`): `most` in one `span` for each `per`; its window ends at `until`,
+    and until then a message waits or is refused."""
+
+    per: str
+    most: int
+    span: str
+    until: datetime
+    waits: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything known about one recipient at the instant `now`. All times are aware UTC.
@@ -33,6 +45,8 @@ class Facts:
     reply_window_hours                how long the messenger allows free replies after that; None: without end
     human_agent_days                  how many days after that a person, and no program, may still answer
     templates                         messages that the provider has approved before may go at any time
+    human_missing                     the messenger demands that a person can take over, and nobody can (R-188)
+    cap                               the cap that is reached (R-198); None: there is room, or this message was counted before
     opt_in_always                     not even an answer leaves without an opt-in on record (Viber, R-221)
     service_opt_in                    the policy asks for an opt-in to service messages outside the reply window as well
     """
@@ -72,6 +86,8 @@ class Facts:
     opt_in_always: bool
     service_opt_in: bool
     now: datetime
+    human_missing: bool = False
+    cap: CapReached | None = None
 
     def version(self) -> str:
         """A short name of these facts without the time they were asked at: kept with an attempt, so that it can be shown later

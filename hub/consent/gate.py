@@ -13,6 +13,9 @@ Steps in their order (`STEPS`); the first rule that speaks decides:
     channel_off               the business switched the channel off                    refuse
     channel_failing           the provider cannot be reached                           defer to the next try
     channel_attention         only a person can mend the channel                       defer
+    cap_reached               as many left as may in this window (R-198)               defer to the next window, or refuse
+    human_missing             a program writes where a person must be able to take
+                              over, and nobody is there (R-188)                        refuse
   person
     barred                    the business itself writes there no more                 refuse
     person_blocked            the messenger does not let us through                    refuse
@@ -143,7 +146,22 @@ def _channel(facts: Facts, request: Request) -> Decision | None:
         until = facts.health_until or facts.now + LOOK_AGAIN
         if until > facts.now:
             return Decision("defer", "channel_failing", {"cause": facts.health_cause}, until)
-    return None
+    return _cap(facts) or _human(facts, request)
+
+
+def _cap(facts: Facts) -> Decision | None:
+    if facts.cap is None:
+        return None
+    evidence: dict[str, object] = {"per": facts.cap.per, "most": facts.cap.most, "span": facts.cap.span}
+    return (
+        Decision("defer", "cap_reached", evidence, facts.cap.until)
+        if facts.cap.waits
+        else Decision("refuse", "cap_reached", evidence)
+    )
+
+
+def _human(facts: Facts, request: Request) -> Decision | None:
+    return Decision("refuse", "human_missing") if facts.human_missing and request.by == "program" else None
 
 
 def _person(facts: Facts, request: Request) -> Decision | None:
@@ -224,11 +242,11 @@ def _form(facts: Facts, request: Request) -> Decision | None:
     if request.purpose == "welcome" or _is_open(facts):
         return None
     closed: dict[str, object] = {"closed_at": _closes_at(facts)}
-    if facts.templates:
-        return None if request.form == "template" else Decision("refuse", "template_needed", closed)
+    if facts.templates and request.form == "template":
+        return None
     if _is_human_time(facts) and request.purpose == "reply":
         return None if request.by == "person" else Decision("refuse", "human_only", closed)
-    return Decision("refuse", "window_closed", closed)
+    return Decision("refuse", "template_needed" if facts.templates else "window_closed", closed)
 
 
 def _closes_at(facts: Facts) -> datetime | None:
@@ -263,7 +281,8 @@ def _ground(facts: Facts, request: Request) -> Decision:
         return Decision("allow", "overridden", {"entry": facts.overridden_seq})
     if _is_open(facts):
         return Decision("allow", "reply", {"last_inbound_at": facts.last_inbound_at})
-    return Decision("allow", "template" if facts.templates else "human_agent", {"closed_at": _closes_at(facts)})
+    is_template = facts.templates and request.form == "template"
+    return Decision("allow", "template" if is_template else "human_agent", {"closed_at": _closes_at(facts)})
 
 
 STEPS: Final[dict[Step, Callable[[Facts, Request], Decision | None]]] = {
@@ -279,7 +298,8 @@ STEPS: Final[dict[Step, Callable[[Facts, Request], Decision | None]]] = {
 
 _RULES: Final[dict[Step, str]] = {
     "organisation": "organisation_inactive contract_inactive",
-    "channel": "channel_blocked messenger_ended not_approved terms_overdue channel_off channel_failing channel_attention",
+    "channel": "channel_blocked messenger_ended not_approved terms_overdue channel_off channel_failing channel_attention "
+    "cap_reached human_missing",
     "person": "barred person_blocked opted_out already_told",
     "consent": "marketing_stopped purpose_archived no_consent opt_in_needed",
     "frequency": "frequency_cap quiet_hours",

@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     session_days: int = Field(default=30, ge=1)
     body_limit: int = Field(default=5_000_000, ge=1024)
     """Largest webhook body in bytes; a larger one is answered 413."""
+    requests_address: int = Field(default=60_000, ge=1)
+    """Requests a minute from one address to the pages and the API; more are answered 429 (`core/request_limits.py`)."""
+    requests_token: int = Field(default=12_000, ge=1)
+    """Requests a minute with one session."""
+    requests_organisation: int = Field(default=120_000, ge=1)
+    """Requests a minute to one organisation."""
     keep_raw_days: int = Field(default=14, ge=1)
     """How long raw deliveries are kept; their hash, state and result stay."""
     keep_feed_days: int = Field(default=7, ge=1)

@@ -27,6 +27,7 @@ from hub.connectors.events import (
     MessageEdited,
     MessageReceived,
     MessageSent,
+    PersonNamed,
     ReactionChanged,
     StatusChanged,
     Text,
@@ -106,7 +107,7 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
 def _named(event: Event) -> list[str]:
     """Addresses of the person an event speaks of."""
     match event:
-        case MessageReceived() | ConsentChanged():
+        case MessageReceived() | ConsentChanged() | PersonNamed():
             return names_of(event.sender)
         case MessageSent():
             return names_of(event.recipient)

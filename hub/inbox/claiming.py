@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from hub.channels import caps
 from hub.channels.accounts import OpenChannel
 from hub.connectors.contract import (
     AnswerPress,
@@ -65,6 +66,7 @@ class Claim:
 
 _CANDIDATES = """
 SELECT p.id, p.message_id, p.conversation_id, p.action, p.text, p.content, p.reply_to_key, p.target_key, p.tries,
+       p.action = 'message' AND p.part_no = 0 AND p.tries = 0 AS is_new,
        i.provider_user_id AS address, COALESCE(p.author_id, m.author_id) IS NOT NULL AS by_person,
        m.purpose_id, m.content ->> 'purpose' AS purpose,
        CASE p.action WHEN 'message' THEN m.arrived_at ELSE COALESCE(
@@ -117,7 +119,9 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
     free = await locks.share_addresses(unit, keys.values())
     rows = [row for row in rows if keys[row["address"]] in free]
     recipients = await load_asked(unit, runtime.connectors, {_asked(row) for row in rows})
-    decisions = {row["id"]: gate.decide(recipients[_asked(row)].facts, _request(row, recipients[_asked(row)])) for row in rows}
+    new = [row["conversation_id"] for row in rows if row["is_new"]]
+    counters = await caps.open_counters(unit, messenger, channel_id, new, hold=True)
+    decisions = {row["id"]: _decide(row, recipients[_asked(row)], counters) for row in rows}
     await _put_off(unit, [(row, decisions[row["id"]]) for row in rows])
     allowed = [row for row in rows if decisions[row["id"]].verdict == "allow"]
     peers: dict[str, bytes] = {}
@@ -133,6 +137,7 @@ async def claim(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, fence: int
         [row["id"] for row in allowed],
     )
     tries = {row["id"]: row["tries"] for row in claimed}
+    await caps.keep(unit, counters, [row["conversation_id"] for row in allowed if row["is_new"] and row["id"] in tries])
     wanted = [id_ for row in allowed for id_ in file_ids(row["content"])]
     files = await load_files(runtime, unit, wanted, with_links=connector.capabilities.media_by_link)
     claims = [
@@ -157,6 +162,17 @@ async def _candidates(unit: UnitOfWork, channel_id: UUID, now: datetime, lowest:
         return []
     found: list[Any] = await unit.sql.fetch(_CANDIDATES, unit.tenant, channel_id, now, lowest, highest, now + RETRY_BLOCKS, limit)
     return found
+
+
+def _decide(row: Any, recipient: Recipient, counters: caps.Counters) -> Decision:
+    """What the gate says to a part. A message is counted with its first part; what follows it, or is done to it, is not held up."""
+    request = _request(row, recipient)
+    if not row["is_new"]:
+        return gate.decide(recipient.facts, request)
+    decision = gate.decide(replace(recipient.facts, cap=counters.reached(row["conversation_id"])), request)
+    if decision.verdict == "allow":
+        counters.take(row["conversation_id"])
+    return decision
 
 
 def _asked(row: Any) -> Asked:

@@ -51,6 +51,8 @@ async def sweep_part(runtime: Runtime, organisation_id: UUID, part: int) -> None
             WHERE organisation_id = $1 AND id = ANY($2::uuid[]) AND state IN ('waiting', 'stored', 'quarantined')
             UNION ALL
             SELECT id FROM consent_file WHERE organisation_id = $1 AND id = ANY($2::uuid[])
+            UNION ALL
+            SELECT id FROM consent_document WHERE organisation_id = $1 AND id = ANY($2::uuid[])
             """,
             unit.tenant,
             list(found),

@@ -1,4 +1,4 @@
-"""What `hub replay` does: a small runtime for one command."""
+"""What `hub replay` and `hub deliveries` do: a small runtime for one command."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +9,7 @@ from hub.core import ids
 from hub.core.errors import NotFound
 from hub.core.hooks import Hooks
 from hub.core.settings import Settings
+from hub.inbox.arrivals import Unrouted, list_unrouted
 from hub.inbox.ingest import DeadLetter, dead_letters, replay
 from hub.runtime import Runtime, open_runtime
 
@@ -41,3 +42,9 @@ async def replay_dead_letters(
 
 def _utc(at: datetime | None) -> datetime | None:
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
+async def list_unrouted_deliveries(settings: Settings) -> list[Unrouted]:
+    """What came for accounts that nobody has connected."""
+    async with open_runtime(settings, Hooks(), pool=1) as runtime, runtime.database.system() as unit:
+        return await list_unrouted(unit)

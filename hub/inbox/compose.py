@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from hub.channels.templates import APPROVED, Kept
 from hub.connectors.contract import Capabilities
@@ -32,7 +33,7 @@ from hub.connectors.events import (
 )
 from hub.core.errors import InvalidInput
 from hub.inbox.content import clean
-from hub.inbox.wording import fill, read_wording
+from hub.inbox.wording import FILES, fill, read_wording
 
 MOST_TIMES: Final = 20
 """How many times a question offers: more than that nobody reads on a phone."""
@@ -159,23 +160,35 @@ def _compose_cards(capabilities: Capabilities, text: str, files: Sequence[Media]
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A template that was chosen, with what stands in its blanks, in their order."""
+    """A template that was chosen, with what stands in its blanks, in their order; moments are in `zone`."""
 
     template_id: UUID
     values: Sequence[str]
+    zone: ZoneInfo
 
 
-def compose_template(kept: Kept, values: Sequence[str], files: Sequence[Media]) -> Template:
-    """A template of the provider's with its blanks filled. InvalidInput where one is open, its file is missing, or it is not
-    approved (any more)."""
+def compose_template(kept: Kept, filled: Filled, files: Sequence[Media], place: Location | None) -> Template:
+    """A template of the provider's with its blanks filled. InvalidInput where one is open, a file or the place is missing or of
+    another kind than the template has, or it is not approved (any more)."""
     if kept.status != APPROVED:
         raise InvalidInput("this template is not approved", field="template")
     wording = read_wording(kept.components)
-    if len(files) != (1 if wording.needs_file else 0):
-        raise InvalidInput("the template's file is missing", field="files")
-    parameters, text = fill(wording, [clean(value) for value in values])
-    header = files[0] if files else None
-    return Template(name=kept.name, language=kept.language, text=text, parameters=parameters, header=header)
+    if wording.foreign:
+        raise InvalidInput(f"the hub cannot fill {wording.foreign}", field="template", reason="template_foreign")
+    if [file.kind for file in files] != [kind for kind, _ in wording.files]:
+        raise InvalidInput("the template has other files", field="files", reason="template_files")
+    if (place is not None) != wording.needs_place:
+        raise InvalidInput("the template's place is missing", field="location", reason="template_place")
+    parameters, text = fill(wording, [clean(value) for value in filled.values], filled.zone)
+    above = 1 if wording.face.above in FILES else 0
+    return Template(
+        name=kept.name,
+        language=kept.language,
+        text=text,
+        parameters=parameters,
+        header=files[0] if above else place,
+        cards=tuple(files[above:]),
+    )
 
 
 def _options(capabilities: Capabilities, text: str, options: Sequence[str]) -> tuple[Option, ...]:

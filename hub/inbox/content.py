@@ -9,7 +9,7 @@
 | choice      | the question          | spans, options: [[id, label] …]                             |
 | interactive | the answer's words    | option                                                      |
 | sheet       | its heading           | sheet (kind), said, details: [[label, value] …], url         |
-| template    | how it reads          | name, language, parameters                                  |
+| template    | how it reads          | name, language, parameters, place, cards (how many have a file) |
 | cards       | what is said instead  | cards: [{title, text, options} …]                           |
 | times       | the question          | event_title, slots: [[id, start, minutes] …]                |
 | unsupported | what can be said      | kind (the provider's word)                                  |
@@ -91,7 +91,12 @@ def store(content: Content | OutboundContent) -> Stored:
             return Stored("sheet", clean(content.title), sheet)
         case Template():
             parameters = {clean(place): [clean(value) for value in values] for place, values in content.parameters.items()}
-            template = {"name": clean(content.name), "language": content.language, "parameters": parameters}
+            template: dict[str, Any] = {"name": clean(content.name), "language": content.language, "parameters": parameters}
+            if isinstance(content.header, Location):
+                above = store(content.header)
+                template["place"] = {**above.content, "title": above.text}
+            if content.cards:
+                template["cards"] = len(content.cards)
             return Stored("template", clean(content.text), template)
         case Cards():
             return Stored("cards", clean(content.text), {"cards": _cards(content.items)})
@@ -117,8 +122,8 @@ def media_of(content: OutboundContent) -> Sequence[Media]:
             return (content,)
         case Album():
             return content.items
-        case Template() if content.header:
-            return (content.header,)
+        case Template():
+            return (*((content.header,) if isinstance(content.header, Media) else ()), *content.cards)
         case Cards():
             return [card.media for card in content.items if card.media]
         case _:
@@ -129,9 +134,7 @@ def read_part(text: str, content: Mapping[str, Any], files: Mapping[str, Media])
     """A part of ours as it was split. `files` are its media by id."""
     words = Text(text=text, spans=read_spans(content))
     if "parameters" in content:
-        parameters = {place: tuple(values) for place, values in content["parameters"].items()}
-        header = next((files[ref] for ref in content.get("files", ())), None)
-        return Template(name=content["name"], language=content["language"], text=text, parameters=parameters, header=header)
+        return _read_template(text, content, [files[ref] for ref in content.get("files", ())])
     if "cards" in content:
         return Cards(text=text, items=_read_cards(content, files))
     if "slots" in content:
@@ -148,6 +151,20 @@ def read_part(text: str, content: Mapping[str, Any], files: Mapping[str, Media])
     if "options" in content:
         return Choice(text=words, options=_read_options(content["options"]))
     return words
+
+
+def _read_template(text: str, content: Mapping[str, Any], files: Sequence[Media]) -> Template:
+    cards = content.get("cards", 0)
+    place = Location(**content["place"]) if "place" in content else None
+    above, beside = files[: len(files) - cards], files[len(files) - cards :]
+    return Template(
+        name=content["name"],
+        language=content["language"],
+        text=text,
+        parameters={part: tuple(values) for part, values in content["parameters"].items()},
+        header=above[0] if above else place,
+        cards=tuple(beside),
+    )
 
 
 def _options(options: Sequence[Option]) -> list[list[str]]:

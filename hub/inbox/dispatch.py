@@ -17,9 +17,10 @@ from redis.exceptions import RedisError
 from structlog.contextvars import bound_contextvars
 
 from hub.channels.accounts import OpenChannel, read_channel
-from hub.connectors.contract import KnowsPeers, OutboundAction, Permit, PermitInvalid, Receipt, SharesBudget, ShowTyping
+from hub.connectors.contract import KnowsPeers, OutboundAction, Permit, PermitInvalid, Receipt, ShowTyping
 from hub.connectors.errors import OutcomeUnknown, SendError
 from hub.connectors.http import connector_client
+from hub.connectors.sharing import SharesBudget
 from hub.core import clock, ids, lanes
 from hub.core.db import STORE_TROUBLE
 from hub.core.lanes import LANE_TROUBLE, Lane

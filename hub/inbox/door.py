@@ -27,13 +27,14 @@ import structlog
 from prometheus_client import Counter
 
 from hub.channels.accounts import ACCOUNT_COLUMNS, OpenChannel, open_channel
-from hub.connectors.contract import AnswersInline, Handshakes, RawRequest, Reply, Share, SharesEndpoint
+from hub.connectors.contract import AnswersInline, Handshakes, RawRequest, Reply
 from hub.connectors.errors import MalformedPayload, SignatureInvalid
 from hub.connectors.events import Sender
+from hub.connectors.sharing import Share, SharesEndpoint
 from hub.core import ids
 from hub.core.db import STORE_ERRORS
 from hub.core.errors import NotFound
-from hub.inbox.arrivals import Arrival, append, arrival, keep_unrouted, note_stored
+from hub.inbox.arrivals import Arrival, append, arrival, keep_unrouted, note_stored, passes
 from hub.inbox.welcome import greet
 from hub.runtime import Runtime
 
@@ -148,7 +149,7 @@ class Door:
             tested = _shake_hands(kind.connector, request, channels)
             if tested is not None or method == "GET":
                 return tested or 405
-        verified = next((channel for channel in channels if _passes(channel, request)), None)
+        verified = next((channel for channel in channels if passes(channel, request)), None)
         if verified is None:
             return SignatureInvalid.http_status
         if self._disk_nearly_full():
@@ -166,7 +167,7 @@ class Door:
 
     async def take(self, channel: OpenChannel, request: RawRequest) -> int:
         """Verify a request for this channel and keep it: 200 once it is on disk, 401 or 503. Our own website chat comes in here."""
-        if not _passes(channel, request):
+        if not passes(channel, request):
             return SignatureInvalid.http_status
         if self._disk_nearly_full():
             return 503
@@ -202,7 +203,7 @@ class Door:
                 named = [
                     one
                     for one in channels
-                    if share.own_id in ("", one.account.own_id) and (one is verified or _passes(one, request))
+                    if share.own_id in ("", one.account.own_id) and (one is verified or passes(one, request))
                 ]
                 arrivals += [arrival(one, replace(request, body=share.body)) for one in named]
                 if not named:
@@ -313,15 +314,6 @@ class Door:
             log.error("door_store_down", error=type(error).__name__)
             return False
         return True
-
-
-def _passes(channel: OpenChannel, request: RawRequest) -> bool:
-    """Whether the provider sent these bytes to this account."""
-    try:
-        channel.connector.verify(request, channel.account)
-    except SignatureInvalid:
-        return False
-    return True
 
 
 def _shake_hands(connector: Any, request: RawRequest, channels: tuple[OpenChannel, ...]) -> int | Reply | None:

@@ -265,18 +265,22 @@ CONTENT_KEYS = [
 async def _apply_edits(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, edits: dict[tuple[UUID, str], Effect]) -> None:
     """The newest edit of each thing by provider time wins, in whatever order they come, whoever wrote it and wherever. Items of an
     album are edited one by one: an item is as its own newest edit says, however late that comes, and the rest of the message as the
-    newest of all. What left as several requests stays as it is: an edit speaks of one of them. What was taken back stays so."""
+    newest of all. Words alone that change a file are its new caption: some messengers send nothing else (Threema). What left as
+    several requests stays as it is: an edit speaks of one of them. What was taken back stays so."""
     rows = await unit.sql.fetch(
         """
         UPDATE message AS m SET
-            text = row.text, kind = row.kind, content = (m.content - $6::text[]) || row.content::jsonb, edited_at = row.at
+            text = row.text, edited_at = row.at,
+            kind = CASE WHEN m.kind = 'media' AND row.kind = 'text' THEN m.kind ELSE row.kind END,
+            content = (m.content - CASE WHEN m.kind = 'media' AND row.kind = 'text' THEN '{spans}' ELSE $6::text[] END)
+                || row.content::jsonb
         FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $7::timestamptz[], $8::bool[])
              AS row(id, text, kind, content, at, is_item)
         WHERE m.organisation_id = $1 AND m.id = row.id AND m.deleted_at IS NULL
           AND NOT EXISTS (SELECT FROM message_part p
                           WHERE p.organisation_id = $1 AND p.message_id = m.id AND p.action = 'message' AND p.part_no > 0)
           AND (m.edited_at IS NULL OR m.edited_at < row.at OR m.edited_at = row.at AND row.is_item)
-        RETURNING m.id, m.conversation_id
+        RETURNING m.id, m.conversation_id, m.kind
         """,
         unit.tenant,
         [message_id for message_id, _ in edits],
@@ -292,13 +296,33 @@ async def _apply_edits(runtime: Runtime, unit: UnitOfWork, channel_id: UUID, edi
         told = effect.content.get("file")
         if told and (change := await change_item(unit, channel_id, message_id, key, effect.at, told)):
             files[message_id].append(change)
-    await draw_captions(unit, files)
+    pictured = {row["id"] for row in rows if row["kind"] == "media"}
+    captions = {place: effect for place, effect in edits.items() if place[0] in pictured and "file" not in effect.content}
+    await _change_captions(unit, captions)
+    await draw_captions(unit, {*files, *(message_id for message_id, _ in captions)})
     changed = {row["id"]: row["conversation_id"] for row in rows}
     changed |= {message_id: changes[0].conversation_id for message_id, changes in files.items()}
     await redraw_previews(unit, set(changed.values()))
     if any(change.is_other_file for changes in files.values() for change in changes):
         nudge_fetching(runtime, unit, channel_id)
     note_messages_changed(unit, changed.items())
+
+
+async def _change_captions(unit: UnitOfWork, captions: dict[tuple[UUID, str], Effect]) -> None:
+    if not captions:
+        return
+    await unit.sql.execute(
+        """
+        UPDATE attachment AS a SET caption = row.text, edited_at = row.at
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) AS row(message_id, event_key, text, at)
+        WHERE a.organisation_id = $1 AND a.message_id = row.message_id AND a.event_key = row.event_key
+        """,
+        unit.tenant,
+        [message_id for message_id, _ in captions],
+        [event_key for _, event_key in captions],
+        [effect.content["text"] for effect in captions.values()],
+        [effect.at for effect in captions.values()],
+    )
 
 
 async def _apply_reactions(unit: UnitOfWork, reactions: dict[UUID, Effect]) -> None:

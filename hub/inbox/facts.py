@@ -11,6 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.billing import ports as billing
+from hub.channels import humans
 from hub.channels.endings import first_moment
 from hub.connectors.contract import AnyConnector
 from hub.connectors.registry import Registry
@@ -63,6 +64,13 @@ LEFT JOIN messenger_end e ON e.connector = h.connector
 LEFT JOIN consent_state s ON s.organisation_id = h.organisation_id AND s.messenger = h.connector
      AND s.scope = CASE WHEN h.connector = ANY($3::text[]) THEN h.id::text ELSE '' END
 """
+
+
+def _human_missing(demanding: str) -> str:
+    """Whether the messenger is one of those (a placeholder) where a person must be able to take over, and nobody can (R-188)."""
+    return f"h.connector = ANY({demanding}::text[]) AND NOT {humans.SOMEBODY} AS human_missing"
+
+
 _FACTS = f"""
 SELECT w.conversation_id, w.purpose_id, w.message_id, c.last_inbound_at, i.provider_user_id AS address, k.zone AS person_zone,
        p.kind AS purpose_kind, p.archived_at,
@@ -73,7 +81,7 @@ SELECT w.conversation_id, w.purpose_id, w.message_id, c.last_inbound_at, i.provi
            JOIN message m ON m.organisation_id = t.organisation_id AND m.conversation_id = t.id AND m.purpose_id = w.purpose_id
            WHERE t.organisation_id = c.organisation_id AND t.contact_id = c.contact_id AND m.id IS DISTINCT FROM w.message_id
              AND m.state <> 'failed' AND m.arrived_at > $7 AND m.arrived_at <= w.at
-       ) ELSE 0 END AS recent, {_CHANNEL}
+       ) ELSE 0 END AS recent, {_human_missing("$8")}, {_CHANNEL}
 FROM unnest($2::uuid[], $4::uuid[], $5::uuid[], $6::timestamptz[]) AS w(conversation_id, purpose_id, message_id, at)
 JOIN conversation c ON c.organisation_id = $1 AND c.id = w.conversation_id
 JOIN organisation o ON o.id = c.organisation_id
@@ -87,7 +95,7 @@ LEFT JOIN consent_grant g ON g.organisation_id = c.organisation_id AND g.messeng
 """
 """Who has a grant has a state: the ledger writes both."""
 _STRANGER = f"""
-SELECT NULL::timestamptz AS last_inbound_at, $4 AS address, {_CHANNEL}
+SELECT NULL::timestamptz AS last_inbound_at, $4 AS address, {_human_missing("$5")}, {_CHANNEL}
 FROM channel h
 JOIN organisation o ON o.id = h.organisation_id
 {_BESIDE} AND s.address = $4
@@ -116,16 +124,18 @@ async def load_asked(unit: UnitOfWork, connectors: Registry, asked: Collection[A
     values where some are for a purpose: a whole audience may be asked about at once."""
     rules = await _load_rules(unit) if any(one.purpose_id for one in asked) else _Rules()
     standing, now, recipients = await billing.standing(unit), clock.now(), {}
+    narrow, demanding = _kinds(connectors)
     by_row = {(one.conversation_id, one.purpose_id, one.message_id): one for one in asked}
     rows = await unit.sql.fetch(
         _FACTS,
         unit.tenant,
         [one.conversation_id for one in by_row.values()],
-        _narrow(connectors),
+        narrow,
         [one.purpose_id for one in by_row.values()],
         [one.message_id for one in by_row.values()],
         [one.at or now for one in by_row.values()],
         now - timedelta(days=rules.most_days),
+        demanding,
     )
     for row in rows:
         connector = connectors.get(row["connector"])
@@ -174,13 +184,15 @@ def _of_purpose(row: Any, connector: AnyConnector, rules: _Rules, now: datetime)
 
 async def load_stranger(unit: UnitOfWork, connectors: Registry, channel_id: UUID, address: str) -> Facts:
     """What is known about an address with which there is no conversation."""
-    row = await unit.sql.fetchrow(_STRANGER, unit.tenant, channel_id, _narrow(connectors), address)
+    narrow, demanding = _kinds(connectors)
+    row = await unit.sql.fetchrow(_STRANGER, unit.tenant, channel_id, narrow, address, demanding)
     return _facts(row, connectors.get(row["connector"]), await billing.standing(unit), clock.now(), _Rules())
 
 
-def _narrow(connectors: Registry) -> list[str]:
-    """Messengers where an address means somebody on one channel only."""
-    return [name for name, connector in connectors.items() if connector.capabilities.address_scope == "channel"]
+def _kinds(connectors: Registry) -> tuple[list[str], list[str]]:
+    """Messengers where an address means somebody on one channel only, and those where a person must be able to take over."""
+    narrow = [name for name, connector in connectors.items() if connector.capabilities.address_scope == "channel"]
+    return narrow, [name for name in connectors if humans.needs_human(name)]
 
 
 def _facts(row: Any, connector: AnyConnector, standing: str, now: datetime, rules: _Rules) -> Facts:
@@ -217,6 +229,7 @@ def _facts(row: Any, connector: AnyConnector, standing: str, now: datetime, rule
         reply_window_hours=connector.capabilities.reply_window_hours,
         human_agent_days=connector.capabilities.human_agent_days,
         templates=connector.capabilities.templates,
+        human_missing=row["human_missing"],
         opt_in_always=connector.capabilities.opt_in_always,
         service_opt_in=connector.connector in rules.service_opt_in,
         now=now,

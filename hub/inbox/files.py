@@ -7,9 +7,8 @@
     POST /o/{slug}/conversations/{conversation}/files    attach a file (form field `file`, CSRF token in the header)
     GET  /files/{token}                                  one file for a provider, by a signed link (`links.py`)
 
-Only what is `stored` is handed out: nothing refused, nothing in quarantine, nothing of a message that was taken back. Every file
-comes with its type by content, no guessing, a sandbox without rights, and as a download unless a page asks for one of the types
-that are safe to show. Ranges, and with them seeking in sound and film, are Starlette's.
+Only what is `stored` is handed out (`core/handing.py` says how): nothing refused, nothing in quarantine, nothing of a message that
+was taken back.
 """
 
 from typing import Annotated, Any, Final
@@ -17,13 +16,13 @@ from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Depends, Path, Request
-from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.requests import ClientDisconnect
 
 from hub.core import ids
 from hub.core.bodies import takes_file
 from hub.core.errors import InvalidInput, NotFound
-from hub.core.media import INLINE_TYPES, content_disposition
+from hub.core.handing import file_response
 from hub.core.pages import page_values, wants_page
 from hub.core.storage import Form
 from hub.inbox import media, uploads
@@ -41,7 +40,6 @@ Reader = Annotated[Access, requires(Right.READ_INBOX)]
 Writer = Annotated[Access, requires(Right.WRITE_INBOX)]
 
 READ: Final = ["GET", "HEAD"]
-FILE_POLICY: Final = "sandbox; default-src 'none'"
 SMALL_TYPE: Final = "image/webp"
 
 
@@ -88,23 +86,13 @@ async def hand_out(request: Request, linked: Linked, *, inline: bool, form: Form
     if row is None or (form is Form.SMALL and not row["has_thumbnail"]):
         raise NotFound("no such file")
     path = runtime.storage.path(linked.organisation_id, linked.attachment_id, form)
+    mime = SMALL_TYPE if form is Form.SMALL else row["mime"]
+    version = f"{row['sha256'].hex()}{form}"
     try:
-        found = path.stat()
+        return file_response(request, path, name=row["name"], mime=mime, version=version, inline=inline)
     except FileNotFoundError:
         log.error("object_missing", attachment=ids.show("file", linked.attachment_id))
         raise NotFound("the store has no such object") from None
-    mime = SMALL_TYPE if form is Form.SMALL else row["mime"]
-    etag = f'"{row["sha256"].hex()}{form}"'
-    headers = {
-        "etag": etag,
-        "cache-control": "private, no-cache",
-        "content-security-policy": FILE_POLICY,
-        "content-disposition": content_disposition(row["name"], inline=inline and mime in INLINE_TYPES),
-        "cross-origin-resource-policy": "same-origin",
-    }
-    if etag in (one.strip() for one in request.headers.get("if-none-match", "").split(",")):
-        return Response(status_code=304, headers=headers)
-    return FileResponse(path, headers=headers, media_type=mime, stat_result=found)
 
 
 @router.post("/o/{slug}/conversations/{conversation}/files")

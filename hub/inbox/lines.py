@@ -137,7 +137,7 @@ class Details:
 
 async def load_details(unit: UnitOfWork, conversation_id: UUID, rows: Sequence[Any]) -> dict[UUID, Details]:
     """Details of these rows of `message` (id, kind, content, direction, has_key) by id."""
-    files = await _files(unit, [row["id"] for row in rows if row["kind"] in ("media", "cards")])
+    files = await _files(unit, [row["id"] for row in rows if row["kind"] in ("media", "cards", "template")])
     answered = await _answered(unit, conversation_id, {row["content"]["reply_to"] for row in rows if "reply_to" in row["content"]})
     parts = await _parts(unit, [row["id"] for row in rows if row["direction"] in ("in", "out")])
     details = {}

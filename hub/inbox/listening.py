@@ -116,4 +116,4 @@ async def _note_trouble(runtime: Runtime, lane: Lane, error: SendError) -> None:
         else:
             wait = timedelta(seconds=error.retry_after) if isinstance(error, RateLimited) else TRY_AGAIN
             cause = error.code if isinstance(error, TakenElsewhere) else "provider_unavailable"
-            await mark_failing(unit, lane.channel_id, cause, clock.now() + wait)
+            await mark_failing(unit, lane.channel_id, cause, clock.now() + wait, error)

@@ -72,10 +72,14 @@ class WebhookDelivery(SQLModel, table=True):
 
 class UnroutedDelivery(SQLModel, table=True):
     """A verified part of a shared delivery (`SharesEndpoint`) that names no account we know: no organisation's, for the operator's
-    eyes only, kept for 7 days. `own_id` is the account that it names, empty where it names none."""
+    eyes only, kept for 7 days. `own_id` is the account that it names, empty where it names none. `whole` and `sent` are the request
+    as the provider signed it: an account that is connected later has to verify it before the part is its own."""
 
     __tablename__ = "unrouted_delivery"
-    __table_args__ = (Index("unrouted_delivery_age", "received_at", "id"),)
+    __table_args__ = (
+        Index("unrouted_delivery_age", "received_at", "id"),
+        Index("unrouted_delivery_account", "connector", "endpoint", "own_id", "received_at", "id"),
+    )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     received_at: datetime = when()
     connector: str
@@ -83,6 +87,8 @@ class UnroutedDelivery(SQLModel, table=True):
     own_id: str
     headers: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
     body: bytes
+    whole: bytes = Field(sa_column_kwargs={"server_default": ""})
+    sent: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False, server_default="{}"))
 
 
 class DeliveryResult(Tenant, table=True):

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from hub.channels import caps
 from hub.channels.templates import Kept, read_template
 from hub.connectors.errors import UnsupportedContent
 from hub.connectors.events import Location, OutboundContent
@@ -103,8 +104,8 @@ async def submit(
     Without more it is an answer; with a `purpose_id` it is what the business writes by itself for that purpose. A template that is
     advertising is always for one: for the organisation's first, where none is named. `files` are the author's uploads in this
     conversation (those of `cards` are named there), `options` the answers to press, `times` those to pick, `reply_to` the message
-    that is answered; a `template` goes without text, with the file that it needs. What the content rules find waits, held, for a
-    second person (`reviews.py`).
+    that is answered; a `template` goes without text, with the files or the place that it needs. What the content rules find waits,
+    held, for a second person (`reviews.py`).
     Raises InvalidInput (empty or not expressible), NotFound, or SendBlocked, for which only the decision is kept.
     """
     text = clean(text.replace("\r\n", "\n")).strip()
@@ -138,7 +139,10 @@ async def submit(
         )
         if purpose != "reply":
             request = replace(request, purpose=purpose)
-        decision = gate.decide(recipient.facts, request)
+        counters = await caps.open_counters(
+            unit, recipient.connector.connector, recipient.channel_id, [conversation_id], hold=False
+        )
+        decision = gate.decide(replace(recipient.facts, cap=counters.reached(conversation_id)), request)
         if decision.verdict == "refuse":
             await keep_decisions(unit, "submit", [(decision, conversation_id, None, author.member_id)], purpose_id)
         else:
@@ -149,7 +153,7 @@ async def submit(
                     "the provider fetches files, and this hub has no address", field="files", reason="no_public_address"
                 )
             if template and kept:
-                content: OutboundContent = compose_template(kept, template.values, uploads)
+                content: OutboundContent = compose_template(kept, template, uploads, location)
             else:
                 can = recipient.connector.capabilities
                 content = compose(can, text, uploads, options, location, times=times, cards=cards)

@@ -18,6 +18,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from hub.connectors.contract import CountsPieces
 from hub.consent.gate import SendBlocked
 from hub.core import ids
 from hub.core.errors import HubError, InvalidInput
@@ -41,6 +42,7 @@ from hub.inbox.schemas import (
     Reply,
     ReplyForm,
     TemplateForm,
+    TypedForm,
     View,
 )
 from hub.inbox.screen import Screen, runtime_of
@@ -163,9 +165,16 @@ async def send(request: Request, access: Writer, conversation: ConversationId, f
 @router.post("/o/{slug}/conversations/{conversation}/template")
 async def send_template(request: Request, access: Writer, conversation: ConversationId, form: TemplateForm) -> Response:
     """Send what the provider has approved: it may go when nothing else may. Refused as `send` is."""
-    runtime = runtime_of(request)
     try:
-        message_id = await outbound.submit(runtime, access, conversation, client_key=form.client_key, template=form.filled)
+        message_id = await outbound.submit(
+            runtime_of(request),
+            access,
+            conversation,
+            client_key=form.client_key,
+            files=form.file_ids,
+            location=form.location,
+            template=form.filled(access.zone),
+        )
     except SendBlocked as blocked:
         return await _refused(request, access, form, conversation, blocked)
     except InvalidInput as error:
@@ -198,6 +207,17 @@ async def typing(request: Request, access: Writer, conversation: ConversationId)
     """The page says every few seconds that somebody types a reply."""
     await note_typing(runtime_of(request), access, conversation)
     return JSONResponse({})
+
+
+@router.post("/o/{slug}/conversations/{conversation}/pieces")
+async def pieces(request: Request, access: Writer, conversation: ConversationId, form: TypedForm) -> JSONResponse:
+    """What a text would cost where the provider charges by the piece, in words; empty for one piece, and elsewhere."""
+    runtime = runtime_of(request)
+    async with runtime.database.unit_of_work(access.organisation_id) as unit:
+        connector = (await outbound.load_recipient(runtime, unit, conversation)).connector
+    count = connector.count_pieces(form.text) if isinstance(connector, CountsPieces) else 1
+    told = page_values(request)["t"]("inbox.pieces", count=count, messenger=connector.label) if count > 1 else ""
+    return JSONResponse({"text": told})
 
 
 @router.post("/o/{slug}/conversations/{conversation}/notes")

@@ -118,6 +118,16 @@ async def open_talks(unit: UnitOfWork, channel: OpenChannel, named: Sequence[Nam
     return [talks[names_of(one.sender)[0]] for one in named], links
 
 
+async def name_people(unit: UnitOfWork, channel_id: UUID, named: Sequence[Named]) -> list[UUID]:
+    """Name people whom we know by their address only; the conversations of those who got a name."""
+    if not named:
+        return []
+    talks = {talk.identity_id: talk for talk in await find_talks(unit, channel_id, named) if talk is not None}
+    nameless = [talk for talk in talks.values() if talk.name == talk.address and talk.sender.display_name]
+    await learn_names(unit, [(talk.identity_id, talk.sender) for talk in nameless])
+    return [talk.conversation_id for talk in nameless]
+
+
 def _persons(named: Sequence[Named]) -> dict[str, _Person]:
     """People by each of their names; who shares a name is one person. What was said of them last counts."""
     persons: dict[str, _Person] = {}

@@ -151,6 +151,7 @@ class Known:
 
     id: UUID
     connector: str
+    channel_id: UUID
     channel_title: str
     address: str
     username: str
@@ -401,7 +402,7 @@ async def contact_of(unit: UnitOfWork, conversation: Row) -> Contact:
     )
     known = await unit.sql.fetch(
         """
-        SELECT c.id, h.connector, h.title AS channel_title, i.provider_user_id AS address, i.username
+        SELECT c.id, h.connector, h.id AS channel_id, h.title AS channel_title, i.provider_user_id AS address, i.username
         FROM identity i
         JOIN conversation c ON c.organisation_id = i.organisation_id AND c.identity_id = i.id
         JOIN channel h ON h.organisation_id = i.organisation_id AND h.id = i.channel_id

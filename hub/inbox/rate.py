@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from hub.connectors.contract import Budget
+from hub.connectors.sharing import Budget
 from hub.core.queue import Queue
 
 BURST_SECONDS = 0.25

@@ -7,11 +7,12 @@ from typing import Final
 
 from hub.channels import health, templates
 from hub.channels.accounts import OpenChannel
-from hub.connectors.events import ChannelHealth, Event, IdentityChanged, StatusUpTo, TemplateChanged, Typing
+from hub.connectors.events import ChannelHealth, Event, IdentityChanged, PersonNamed, StatusUpTo, TemplateChanged, Typing
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
+from hub.core.feed import note_change
 from hub.inbox.content import clean
-from hub.inbox.people import Link, Named, conversations_of, find_talks, keep_aliases, move_talk, names_of
+from hub.inbox.people import Link, Named, conversations_of, find_talks, keep_aliases, move_talk, name_people, names_of
 from hub.inbox.storing import write_event
 from hub.inbox.watermarks import apply_marks
 from hub.runtime import Runtime
@@ -23,6 +24,9 @@ TYPING_LASTS: Final = timedelta(seconds=15)
 async def apply_reports(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, events: Sequence[Event]) -> list[Link]:
     """Apply what is no message and changes none; addresses that turned out to be one person's."""
     await apply_marks(unit, channel.channel_id, [event for event in events if isinstance(event, StatusUpTo)])
+    people = [Named(event.sender, event.key, event.at) for event in events if isinstance(event, PersonNamed)]
+    for conversation_id in sorted(await name_people(unit, channel.channel_id, people)):
+        note_change(unit, "conversation", {"conversation": ids.show("conv", conversation_id)})
     links: list[Link] = []
     for event in sorted(events, key=lambda event: event.at):
         match event:

@@ -297,10 +297,11 @@ async def _judge_health(unit: UnitOfWork, channel_id: UUID, results: list[Result
         cause = refusal.cause if isinstance(refusal, AccountPaused) else "auth_failed"
         await mark_attention(unit, channel_id, cause, refusal.provider_text)
     else:
-        down = [result.claim.tries for result in results if isinstance(result.answer, Unavailable)]
+        down = [(result.claim.tries, result.answer) for result in results if isinstance(result.answer, Unavailable)]
         if down:
-            until = clock.now() + timedelta(seconds=min(LONGEST_BACKOFF, 2.0 ** min(max(down), 16)))
-            await mark_failing(unit, channel_id, "provider_unavailable", until)
+            tries, error = max(down, key=lambda one: one[0])
+            until = clock.now() + timedelta(seconds=min(LONGEST_BACKOFF, 2.0 ** min(tries, 16)))
+            await mark_failing(unit, channel_id, "provider_unavailable", until, error)
 
 
 async def abandon_open_attempts(unit: UnitOfWork, channel_id: UUID) -> None:

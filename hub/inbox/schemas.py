@@ -48,14 +48,35 @@ class _Posted(BaseModel):
     """The list that the page without script goes back to."""
 
 
-class Reply(_Posted):
+class _WithPlace(_Posted):
+    """What may have a place, as four fields of the form."""
+
+    latitude: Word = ""
+    longitude: Word = ""
+    title: Word = ""
+    address: Word = ""
+
+    @property
+    def location(self) -> Location | None:
+        """InvalidInput for what is no place on earth."""
+        if not (self.latitude or self.longitude):
+            return None
+        latitude, longitude = _degrees(self.latitude, "latitude", 90), _degrees(self.longitude, "longitude", 180)
+        return Location(latitude=latitude, longitude=longitude, title=self.title.strip(), address=self.address.strip())
+
+
+Files = Annotated[list[str], Field(max_length=MOST_IDS)]
+"""Shown ids of uploads, in their order."""
+
+
+class Reply(_WithPlace):
     """A reply: text, uploaded files with a caption, a question with answers to press or times to pick, cards, or a place.
     `client_key` is made when the form is drawn: the same key twice is one message. `reply_to`: the shown id of the message that is
     answered. Each card has its place in all four lists of cards; its answers are lines of one value."""
 
     text: Text = ""
     client_key: Annotated[str, Field(min_length=1, max_length=CLIENT_KEY_LENGTH)]
-    files: Annotated[list[str], Field(max_length=MOST_IDS)] = []
+    files: Files = []
     options: Annotated[list[Word], Field(max_length=MOST_IDS)] = []
     slots: Annotated[list[Word], Field(max_length=MOST_IDS)] = []
     minutes: Annotated[int, Field(ge=1, le=MINUTES_OF_A_DAY)] = 30
@@ -65,10 +86,6 @@ class Reply(_Posted):
     card_files: Annotated[list[str], Field(max_length=MOST_IDS)] = []
     card_options: Annotated[list[Text], Field(max_length=MOST_IDS)] = []
     reply_to: str = ""
-    latitude: Word = ""
-    longitude: Word = ""
-    title: Word = ""
-    address: Word = ""
 
     @property
     def file_ids(self) -> list[UUID]:
@@ -98,25 +115,27 @@ class Reply(_Posted):
             for title, text, file, options in rows
         ]
 
-    @property
-    def location(self) -> Location | None:
-        """InvalidInput for what is no place on earth."""
-        if not (self.latitude or self.longitude):
-            return None
-        latitude, longitude = _degrees(self.latitude, "latitude", 90), _degrees(self.longitude, "longitude", 180)
-        return Location(latitude=latitude, longitude=longitude, title=self.title.strip(), address=self.address.strip())
 
-
-class TemplatePick(_Posted):
-    """A template, by its shown id, and what stands in its blanks."""
+class TemplatePick(_WithPlace):
+    """A template, by its shown id, what stands in its blanks, and the files that it needs."""
 
     template: str
     client_key: Annotated[str, Field(min_length=1, max_length=CLIENT_KEY_LENGTH)]
     parameters: Annotated[list[Annotated[str, StringConstraints(max_length=LONGEST)]], Field(max_length=MOST_IDS)] = []
+    files: Files = []
 
     @property
-    def filled(self) -> Filled:
-        return Filled(ids.read("tpl", self.template), self.parameters)
+    def file_ids(self) -> list[UUID]:
+        return [ids.read("file", file) for file in self.files]
+
+    def filled(self, zone: str) -> Filled:
+        return Filled(ids.read("tpl", self.template), self.parameters, ZoneInfo(zone))
+
+
+class Typed(BaseModel):
+    """What stands in the field of a reply."""
+
+    text: Text = ""
 
 
 class Change(_Posted):
@@ -204,6 +223,7 @@ TemplateForm = Annotated[TemplatePick, Form()]
 ChangeForm = Annotated[Change, Form()]
 ReactionForm = Annotated[Reaction, Form()]
 NoteForm = Annotated[Note, Form()]
+TypedForm = Annotated[Typed, Form()]
 NewConversationForm = Annotated[NewConversation, Form()]
 DraftForm = Annotated[DraftText, Form()]
 SignForm = Annotated[Sign, Form()]

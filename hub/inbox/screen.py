@@ -11,7 +11,7 @@ from babel.numbers import format_decimal
 from fastapi import Request
 
 from hub.channels.templates import Kept, list_templates
-from hub.connectors.contract import AnyConnector
+from hub.connectors.contract import AnyConnector, CountsPieces
 from hub.connectors.events import Text
 from hub.consent.gate import Decision
 from hub.core import clock, ids
@@ -201,7 +201,7 @@ class Screen:
             self._runtime.connectors.get(row.connector),
             self._t(f"inbox.state.{word}"),
             tone,
-            self._said(row.last_kind, row.last_text) or self._t("inbox.start.nothing_yet"),
+            self._said(row.last_kind, row.last_text),
             people.get(row.assignee_id) if row.assignee_id else None,
             teams.get(row.team_id) if row.team_id else None,
             read_signal(row.state, row.turn, row.due_at, row.due_from, row.snoozed_until, clock.now()),
@@ -232,7 +232,9 @@ class Screen:
 
     def _said(self, kind: str, text: str) -> str:
         """A message in one line: its text, or the kind of content with the words that go with it."""
-        if kind in ("text", "choice", "interactive", "template", "cards", "times"):
+        if kind == "text":  # a text has words: without any, nobody has written yet
+            return text or self._t("inbox.start.nothing_yet")
+        if kind in ("choice", "interactive", "template", "cards", "times"):
             return text or self._kind_word(kind)
         if kind == "unsupported":
             return self._kind_word(text)
@@ -292,10 +294,9 @@ class Screen:
         )
 
     async def _picks(self, row: Row) -> list[Pick]:
-        """Approved templates of the conversation's channel; those that begin with a file are not offered here."""
+        """Approved templates of the conversation's channel."""
         kept = await list_templates(self._unit, row.channel_id, only_approved=True)
-        picks = [Pick(one, read_wording(one.components)) for one in kept]
-        return [pick for pick in picks if not pick.wording.needs_file]
+        return [Pick(one, read_wording(one.components)) for one in kept]
 
     async def protocol(self, conversation_id: UUID, before: int | None) -> dict[str, Any]:
         """A page of everything that was done with a conversation; NotFound."""
@@ -336,6 +337,7 @@ class Screen:
             "draw_text": draw_text,
             "typed": self._typed,
             "media_rules": media_rules,
+            "counts_pieces": lambda connector: isinstance(connector, CountsPieces),
             "most_times": MOST_TIMES,
         }
 

@@ -37,6 +37,10 @@ class Incoming:
         return clean(self.event.album) if isinstance(self.event, MessageReceived) else ""
 
     @property
+    def is_news(self) -> bool:
+        return not self.event.is_earlier
+
+    @property
     def person(self) -> Named:
         sender = self.event.sender if isinstance(self.event, MessageReceived) else self.event.recipient
         return Named(sender, self.event.key, self.event.at)
@@ -58,8 +62,8 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Update:
-    """What a conversation gets: its number, how many messages of the customer and the time of the newest, when anything was said
-    last, and whether we answered elsewhere."""
+    """What a conversation gets: its number, how many new messages of the customer, the time of the newest of all, when anything was
+    said last, whether we answered elsewhere, and whether all of it is earlier and nobody has to do anything about it."""
 
     conversation_id: UUID
     seq: int
@@ -67,6 +71,7 @@ class _Update:
     received_at: datetime | None
     sort_at: datetime
     is_answered: bool
+    is_past: bool
 
 
 def read_message(event: MessageReceived | MessageSent) -> Incoming:
@@ -101,8 +106,10 @@ async def store_messages(runtime: Runtime, unit: UnitOfWork, channel: OpenChanne
     for talk, received in said.values():
         seq = talk.seq
         own = [incoming for incoming in received if not incoming.joins]
+        news = [incoming for incoming in own if incoming.is_news]
         theirs = [incoming.event.at for incoming in own if isinstance(incoming.event, MessageReceived)]
-        if theirs and talk.state != "open":
+        received_now = sum(isinstance(incoming.event, MessageReceived) for incoming in news)
+        if received_now and talk.state != "open":
             seq += 1
             reopened = Stored("text", "", {"event": "reopened"})
             rows.append(_Row(ids.new_id(), talk.conversation_id, seq, "event", reopened, now))
@@ -121,7 +128,8 @@ async def store_messages(runtime: Runtime, unit: UnitOfWork, channel: OpenChanne
             # a provider's clock that runs ahead must not pin the row on top
             sort_at = min(max(incoming.event.at for incoming in own), now)
             newest = max(theirs, default=None)
-            updates.append(_Update(talk.conversation_id, seq, len(theirs), newest, sort_at, len(theirs) < len(own)))
+            is_answered, is_past = received_now < len(news), talk.is_new and not news
+            updates.append(_Update(talk.conversation_id, seq, received_now, newest, sort_at, is_answered, is_past))
     await _insert_messages(unit, rows, now)
     await add_items(unit, channel.channel_id, items)
     joined = {incoming.id for incoming in messages if incoming.joins}
@@ -132,9 +140,13 @@ async def store_messages(runtime: Runtime, unit: UnitOfWork, channel: OpenChanne
         unit, {conversation_of[message_id] for message_id in joined} - {update.conversation_id for update in updates}
     )
     await _answer_presses(unit, channel, presses, now)
+    earlier = {incoming.id for incoming in messages if not incoming.is_news}
     for row in rows:
-        shown = {"conversation": ids.show("conv", row.conversation_id), "message": ids.show("msg", row.id)}
-        note_change(unit, "message", {**shown, "direction": row.direction})
+        if row.id not in earlier:
+            shown = {"conversation": ids.show("conv", row.conversation_id), "message": ids.show("msg", row.id)}
+            note_change(unit, "message", {**shown, "direction": row.direction})
+    for conversation_id in sorted({row.conversation_id for row in rows if row.id in earlier}):
+        note_change(unit, "conversation", {"conversation": ids.show("conv", conversation_id)})
     note_messages_changed(unit, [(message_id, conversation_of[message_id]) for message_id in joined])
     if items:
         nudge_fetching(runtime, unit, channel.channel_id)
@@ -194,17 +206,18 @@ async def _insert_messages(unit: UnitOfWork, rows: list[_Row], now: datetime) ->
 
 async def _redraw(unit: UnitOfWork, updates: list[_Update]) -> None:
     """What the list shows: the newest message by the thread's own order, so that an older one that comes late counts but does not
-    take its place. Whoever answered elsewhere has read what was there, unless the customer wrote since."""
+    take its place. Whoever answered elsewhere has read what was there, unless the customer wrote since. A conversation that begins
+    with earlier messages alone was finished with the last of them."""
     if not updates:
         return
     newest = NEWEST.format(conversation="row.id", preview="$8")
     await unit.sql.execute(
         f"""
         UPDATE conversation AS c SET
-            state = CASE WHEN row.received > 0 THEN 'open' ELSE c.state END,
-            done_at = CASE WHEN row.received = 0 THEN c.done_at END,
+            state = CASE WHEN row.received > 0 THEN 'open' WHEN row.is_past THEN 'done' ELSE c.state END,
+            done_at = CASE WHEN row.is_past THEN row.sort_at WHEN row.received = 0 THEN c.done_at END,
             snoozed_until = CASE WHEN row.received = 0 THEN c.snoozed_until END,
-            turn = CASE WHEN row.is_answered AND newest.direction = 'out' THEN 'customer'
+            turn = CASE WHEN row.is_past OR row.is_answered AND newest.direction = 'out' THEN 'customer'
                         WHEN row.received > 0 THEN 'us' ELSE c.turn END,
             unread = CASE WHEN row.is_answered AND newest.direction = 'out' THEN 0 ELSE c.unread + row.received END,
             last_seq = row.seq,
@@ -213,8 +226,8 @@ async def _redraw(unit: UnitOfWork, updates: list[_Update]) -> None:
             overdue = c.overdue AND (c.state <> 'done' OR row.received = 0),
             last_text = newest.preview, last_kind = newest.kind, last_direction = newest.direction,
             last_inbound_at = GREATEST(c.last_inbound_at, row.received_at), sort_at = GREATEST(c.sort_at, row.sort_at)
-        FROM unnest($2::uuid[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::bool[])
-            AS row(id, seq, received, received_at, sort_at, is_answered)
+        FROM unnest($2::uuid[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::bool[], $9::bool[])
+            AS row(id, seq, received, received_at, sort_at, is_answered, is_past)
         CROSS JOIN LATERAL ({newest}) AS newest
         WHERE c.organisation_id = $1 AND c.id = row.id
         """,
@@ -226,6 +239,7 @@ async def _redraw(unit: UnitOfWork, updates: list[_Update]) -> None:
         [update.sort_at for update in updates],
         [update.is_answered for update in updates],
         PREVIEW,
+        [update.is_past for update in updates],
     )
 
 

@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
+from hub.channels import caps, humans
 from hub.channels.incidents import tell_owners
 from hub.channels.moving import register_moved
 from hub.channels.terms import ask_again
@@ -24,7 +25,7 @@ from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
 from hub.inbox import alarm, clearing, notices
-from hub.inbox.arrivals import UNROUTED_KEPT
+from hub.inbox.arrivals import UNROUTED_KEPT, take_up
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -107,6 +108,7 @@ async def keep_house(runtime: Runtime) -> None:
     for organisation_id in organisations:
         async with runtime.database.unit_of_work(organisation_id) as unit:
             await fold_counters(unit)
+            await caps.forget(unit)
             await trim_feed(unit, now - timedelta(days=settings.keep_feed_days))
             dropped = await unit.sql.fetchval(
                 """
@@ -145,8 +147,10 @@ async def run(runtime: Runtime) -> None:
             if time.monotonic() - kept_house > HOUSEKEEPING_SECONDS:
                 await keep_house(runtime)
                 await register_moved(runtime)
+                await take_up(runtime)
                 await ask_again(runtime)
                 await tell_owners(runtime)
+                await humans.watch(runtime)
                 kept_house = time.monotonic()
         except LOOK_FAILED as error:
             log.error("sweeper_failed", error=type(error).__name__)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import structlog
 
+from hub.channels import caps
 from hub.channels.accounts import OpenChannel
 from hub.connectors.contract import AnswersInline, Reply
 from hub.connectors.errors import SendError
@@ -40,11 +41,16 @@ async def greet(runtime: Runtime, channel: OpenChannel, arrived: Arrival, sender
             facts = (await load_recipients(unit, runtime.connectors, [known]))[known].facts
         else:
             facts = await load_stranger(unit, runtime.connectors, channel.channel_id, address)
+        counters = await caps.open_counters(
+            unit, channel.connector.connector, channel.channel_id, [known] if known else [], hold=True
+        )
+        facts = replace(facts, cap=counters.reached(known))
         decision = gate.decide(facts, gate.Request(purpose="welcome", by="program"))
         await append_in(unit.sql, [arrived])
         if decision.verdict == "allow":
             named = Named(replace(sender, aliases=()), "", arrived.received_at)
             (talk,), _ = await open_talks(unit, channel, [named])
+            await caps.keep(unit, counters, [talk.conversation_id])
             permit, message = await write_welcome(unit, channel, talk, text, decision, facts.version())
         else:
             await keep_decisions(unit, "submit", [(decision, known, None, None)])

@@ -11,6 +11,7 @@ What is answered:
     an organisation that is unknown or somebody else's      404 (R-263)
     a role without the right                                403 (R-040)
     an unsafe method without the session's CSRF token       403, also when it comes from another site
+    more requests than the organisation may make            429 (R-232)
 
 A test walks all routes and asks each for its `Rule`.
 """
@@ -25,7 +26,7 @@ from weakref import WeakKeyDictionary
 
 from fastapi import Depends, HTTPException, Request
 
-from hub.core import clock
+from hub.core import clock, request_limits
 from hub.core.db import Database
 from hub.core.errors import Forbidden, HubError, NotFound, NotSignedIn
 from hub.organisations import sessions
@@ -78,6 +79,10 @@ class Rule:
         if request.method not in SAFE_METHODS and not sessions.same(await _sent_csrf(request), who.csrf_token):
             raise NotFromHere("csrf token missing or wrong")
         request.state.access = who
+        if isinstance(who, Access):
+            runtime = _runtime(request)
+            name = f"organisation:{who.organisation_id.hex}"
+            await request_limits.count(runtime.queue, {name: runtime.settings.requests_organisation})
         return who
 
 

@@ -9,7 +9,7 @@ Values are JSON. A span of time is `{"days": 30}`, `{"weeks": 6}`, `{"months": 1
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -93,6 +93,13 @@ PARAMETERS: Final = (
     Parameter("provider_terms.grace", {"days": 30}, "how long a channel sends under terms not yet accepted", "hub", "R-180"),
     Parameter("threema.territory", ["DE", "AT", "GB"], "registered seats that may use Threema", "whappodo", "III.7.2"),
     Parameter("allowed_regions", ["any"], "where messengers may process data; others need a consent", "innovaphone", "K.5.6"),
+    Parameter(
+        "caps",
+        [{"messenger": "viber", "per": "recipient", "most": 100, "span": "hour", "then": "queue"}],
+        "messages that may leave in a window; Viber takes 100 an hour for each person",
+        "whappodo",
+        "III.9.4",
+    ),
     Parameter("consent.frequency", {"messages": 4, "days": 7}, "advertising to one person for one purpose", "hub", "issue 5"),
     Parameter(
         "consent.quiet_hours", {"from": "20:00", "until": "08:00"}, "no advertising, in the recipient's day", "hub", "issue 5"
@@ -212,30 +219,36 @@ async def resolve(unit: UnitOfWork, name: str) -> Resolved:
 
     A parameter younger than the organisation's version has the value it was introduced with. KeyError: no such parameter.
     """
-    override = await unit.sql.fetchrow(
-        """
-        SELECT level, parameter, source FROM policy_override
-        WHERE organisation_id = $1 AND name = $2 ORDER BY array_position($3::text[], level) LIMIT 1
-        """,
-        unit.tenant,
-        name,
-        list(PRECEDENCE),
-    )
-    row = await unit.sql.fetchrow(
-        """
-        SELECT p.profile, p.version, p.parameters -> $2 AS parameter
-        FROM organisation o
-        JOIN policy_version p ON p.profile = o.policy_profile AND p.version >= o.policy_version AND p.parameters ? $2
-        WHERE o.id = $1 ORDER BY p.version LIMIT 1
-        """,
-        unit.tenant,
-        name,
-    )
-    if row is None:
-        raise KeyError(name)
-    general = row["parameter"]
-    if override is not None:
-        return Resolved(override["parameter"], general["unit"], f"{override['level']}: {override['source']}")
+    return (await resolve_all(unit, (name,)))[name]
+
+
+async def resolve_all(unit: UnitOfWork, names: Sequence[str]) -> dict[str, Resolved]:
+    """The values of several parameters in one query. KeyError names one that does not exist."""
+    rows = await unit.sql.fetch(_RESOLVE, unit.tenant, list(names), list(PRECEDENCE))
+    found = {row["name"]: row for row in rows}
+    return {name: _resolved(found[name]) for name in names}
+
+
+_RESOLVE: Final = """
+SELECT wanted.name, general.profile, general.version, general.parameter AS general, special.level, special.parameter, special.source
+FROM organisation o
+CROSS JOIN unnest($2::text[]) AS wanted(name)
+JOIN LATERAL (
+    SELECT profile, version, parameters -> wanted.name AS parameter FROM policy_version
+    WHERE profile = o.policy_profile AND version >= o.policy_version AND parameters ? wanted.name ORDER BY version LIMIT 1
+) AS general ON true
+LEFT JOIN LATERAL (
+    SELECT level, parameter, source FROM policy_override
+    WHERE organisation_id = $1 AND name = wanted.name ORDER BY array_position($3::text[], level) LIMIT 1
+) AS special ON true
+WHERE o.id = $1
+"""
+
+
+def _resolved(row: Any) -> Resolved:
+    general = row["general"]
+    if row["level"] is not None:
+        return Resolved(row["parameter"], general["unit"], f"{row['level']}: {row['source']}")
     return Resolved(general["value"], general["unit"], f"{row['profile']} version {row['version']}: {general['source']}")
 
 

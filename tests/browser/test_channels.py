@@ -6,6 +6,7 @@ from playwright.async_api import Page, expect
 from hub.channels import health, service
 from hub.core import ids
 from tests.browser.conftest import Site
+from tests.files import PDF
 from tests.inbox.pages_support import receive, visit
 from tests.support import Connected, HubUnderTest
 
@@ -44,6 +45,19 @@ async def test_form_keeps_what_was_typed_but_no_secret(hub: HubUnderTest, site: 
     await expect(page.get_by_label("Name im Hub")).to_have_value("Werkstatt")
     await expect(page.get_by_label("Ich habe die Bedingungen")).to_be_checked()
     assert "zu kurz" not in await page.content()
+
+
+async def test_a_document_is_kept_as_soon_as_it_is_chosen(hub: HubUnderTest, site: Site) -> None:
+    """R-190: what is no document is said at the field; one that is kept stands there, and what else was typed stays."""
+    page = await look_at(site, hub, "/channels?connect=google")
+    await page.get_by_label("Agent-ID").fill("muster_optik")
+    chosen = page.get_by_label("Schriftstück: Zustimmung von Google")
+    await chosen.set_input_files(files={"name": "brief.txt", "mimeType": "text/plain", "buffer": b"nein"})
+    await expect(page.locator("#h-paper_consent")).to_contain_text("weder ein PDF noch ein Bild")
+    await chosen.set_input_files(files={"name": "Zustimmung.pdf", "mimeType": "application/pdf", "buffer": PDF})
+    await expect(page.get_by_role("link", name="Zustimmung.pdf")).to_be_visible()
+    await expect(page.locator("#h-paper_consent")).to_be_empty()
+    await expect(page.get_by_label("Agent-ID")).to_have_value("muster_optik")
 
 
 async def test_kill_switch_asks_first(hub: HubUnderTest, site: Site) -> None:

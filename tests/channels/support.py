@@ -3,6 +3,7 @@
 import html
 import re
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -10,13 +11,18 @@ from pydantic import SecretStr
 
 from hub.core import ids
 from hub.inbox import ingest
+from hub.organisations import sessions
 from hub.runtime import Runtime
-from tests.inbox.pages_support import PAGE, Visitor
+from tests.files import PDF
+from tests.inbox.pages_support import DATA, PAGE, Visitor
 from tests.sandbox.support import TOKEN, Simulated
 from tests.smtp import MailServer
 from tests.support import Connected, HubUnderTest
 
 SECRET = TOKEN.partition(":")[2]
+PAGE_ACCOUNT: dict[str, Any] = {"app_id": "1234567890123", "app_secret": "0123456789abcdef" * 2, "page_token": "EAA" + "b" * 40}
+INSTAGRAM: dict[str, Any] = {"app_id": "1234567890123", "app_secret": "0123456789abcdef" * 2, "access_token": "EAA" + "c" * 40}
+"""Settings of accounts at Meta, as a business types them."""
 
 
 def form(simulated: Simulated, **changed: str) -> dict[str, str]:
@@ -52,6 +58,13 @@ async def card(who: Visitor, channel: Connected, query: str = "") -> str:
 
 async def act(who: Visitor, channel: Connected, what: str, **fields: str) -> httpx2.Response:
     return await who.post(f"/channels/{ids.show('chn', channel.id)}/{what}", headers=PAGE, **fields)
+
+
+async def upload(who: Visitor, where: str, body: bytes = PDF, name: str = "Zustimmung.pdf") -> httpx2.Response:
+    """Hand in a document for a messenger and kind (`telegram/consent`)."""
+    headers = {**DATA, "x-csrf-token": sessions.csrf_token(who.token)}
+    path = f"{who.base}/channels/documents/{where}"
+    return await who.client.post(path, files={"file": (name, body, "application/pdf")}, headers=headers)
 
 
 def with_mail(hub: HubUnderTest, smtp: MailServer) -> Runtime:

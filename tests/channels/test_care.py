@@ -183,7 +183,7 @@ async def test_templates_are_taken_over_with_what_became_of_them(hub: HubUnderTe
     await hub.settle()
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         (kept,) = await templates.list_templates(unit, channel_id)
-        became = await templates.history_of(unit, kept.id)
+        became = (await templates.histories_of(unit, [kept.id]))[kept.id]
         assert await templates.list_templates(unit, channel_id, only_approved=True) == []
     assert (kept.name, kept.status, kept.reason) == ("termin", "rejected", "INVALID_FORMAT")
     assert [one.status for one in became] == ["rejected", "pending"]

@@ -10,7 +10,7 @@ from hub.channels import conditions, providers, service
 from hub.channels.conditions import ConditionNotMet, Conditions, check
 from hub.core.clock import FakeClock
 from hub.core.i18n import LOCALES, catalogue
-from tests.channels.support import act, card, connect, field, form, words
+from tests.channels.support import act, card, connect, field, form, upload, words
 from tests.inbox.pages_support import PAGE, visit
 from tests.sandbox.support import Simulated
 from tests.support import HubUnderTest
@@ -22,33 +22,41 @@ ABROAD = Conditions(leaves=("US",))
 
 
 @pytest.mark.parametrize(
-    ("asked", "answers", "reason"),
+    ("asked", "answers", "documents", "reason"),
     [
-        (Conditions(), {}, ""),
-        (THREEMA, {"seat": "GB"}, ""),
-        (THREEMA, {"seat": "CH"}, "territory"),
-        (THREEMA, {"seat": "FR"}, "territory"),
-        (THREEMA, {}, "territory"),
-        (RCS, {}, "consent"),
-        (RCS, {"consent": " "}, "consent"),
-        (RCS, {"consent": "Google, 12.10.2026, Az. 7"}, ""),
-        (VIBER, {}, "unanswered"),
-        (VIBER, {"industry": "something"}, "unanswered"),
-        (VIBER, {"industry": "none"}, ""),
-        (VIBER, {"industry": "credit"}, "industry_consent"),
-        (VIBER, {"industry": "credit", "industry_consent": "Viber, 1.10.2026"}, ""),
-        *((VIBER, {"industry": one, "industry_consent": "x"}, "industry") for one in conditions.INDUSTRIES if one != "credit"),
-        (ABROAD, {}, "region"),
-        (ABROAD, {"region": "Vorstand, 3.11.2026"}, ""),
+        (Conditions(), {}, (), ""),
+        (THREEMA, {"seat": "GB"}, (), ""),
+        (THREEMA, {"seat": "CH"}, (), "territory"),
+        (THREEMA, {"seat": "FR"}, (), "territory"),
+        (THREEMA, {}, (), "territory"),
+        (RCS, {}, ("consent",), "consent"),
+        (RCS, {"consent": " "}, ("consent",), "consent"),
+        (RCS, {"consent": "Google, 12.10.2026, Az. 7"}, (), "document"),
+        (RCS, {"consent": "Google, 12.10.2026, Az. 7"}, ("region",), "document"),
+        (RCS, {"consent": "Google, 12.10.2026, Az. 7"}, ("consent",), ""),
+        (VIBER, {}, (), "unanswered"),
+        (VIBER, {"industry": "something"}, (), "unanswered"),
+        (VIBER, {"industry": "none"}, (), ""),
+        (VIBER, {"industry": "credit"}, ("industry_consent",), "industry_consent"),
+        (VIBER, {"industry": "credit", "industry_consent": "Viber, 1.10.2026"}, (), "document"),
+        (VIBER, {"industry": "credit", "industry_consent": "Viber, 1.10.2026"}, ("industry_consent",), ""),
+        *(
+            (VIBER, {"industry": one, "industry_consent": "x"}, ("industry_consent",), "industry")
+            for one in conditions.INDUSTRIES
+            if one != "credit"
+        ),
+        (ABROAD, {}, ("region",), "region"),
+        (ABROAD, {"region": "Vorstand, 3.11.2026"}, (), "document"),
+        (ABROAD, {"region": "Vorstand, 3.11.2026"}, ("region",), ""),
     ],
 )
-def test_each_condition(asked: Conditions, answers: dict[str, str], reason: str) -> None:
-    """R-190, R-193, R-197, R-262 as a table: "consumer credit, not a bank" only with a consent, any other class never."""
+def test_each_condition(asked: Conditions, answers: dict[str, str], documents: tuple[str, ...], reason: str) -> None:
+    """R-190, R-193, R-197, R-262 as a table: "consumer credit, not a bank" only with a consent document, any other class never."""
     if not reason:
-        check(asked, answers)
+        check(asked, answers, documents)
         return
     with pytest.raises(ConditionNotMet) as told:
-        check(asked, answers)
+        check(asked, answers, documents)
     assert told.value.reason == reason
 
 
@@ -59,7 +67,7 @@ def test_there_are_eleven_classes_and_words_for_all() -> None:
         texts = catalogue(locale)
         for one in (conditions.NONE, *conditions.INDUSTRIES):
             assert texts[f"channels.industry.{one}"]
-        for one in ("territory", "consent", "unanswered", "industry", "industry_consent", "region"):
+        for one in ("territory", "consent", "unanswered", "industry", "industry_consent", "region", "document"):
             assert texts[f"channels.condition.{one}"]
 
 
@@ -80,7 +88,8 @@ async def test_threema_is_refused_outside_its_territory(
 
 
 async def test_no_consent_no_channel(hub: HubUnderTest, simulated: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-190: given no consent, when the channel is enabled, then refused; a channel connected before the condition needs it too."""
+    """R-190: given no uploaded consent, when the channel is enabled, then refused; a channel connected before the condition needs
+    it too."""
     ada = await visit(hub, "Ada Admin", role="admin")
     channel = await connect(hub, ada, simulated)
     monkeypatch.setitem(conditions.CONSENT_OF, "telegram", "Google")
@@ -89,6 +98,9 @@ async def test_no_consent_no_channel(hub: HubUnderTest, simulated: Simulated, mo
         answer.text
     )
     assert (await act(ada, channel, "declare", says_consent="")).status_code == 409
+    answer = await act(ada, channel, "declare", says_consent="Google, 12.10.2026")
+    assert answer.status_code == 409 and "Hier fehlt das Schriftstück." in words(answer.text)
+    await upload(ada, "telegram/consent")
     assert (await act(ada, channel, "declare", says_consent="Google, 12.10.2026")).status_code == 303
     assert 'value="Google, 12.10.2026"' in field(await card(ada, channel), "says_consent")
     assert (await act(ada, channel, "on")).status_code == 303

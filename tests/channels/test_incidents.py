@@ -4,6 +4,7 @@ import pytest
 
 from hub.channels import health, service
 from hub.channels.incidents import PATIENCE, tell_owners
+from hub.connectors.errors import Unavailable
 from hub.core import ids
 from hub.core.clock import FakeClock
 from tests.channels.support import with_mail
@@ -55,7 +56,7 @@ async def test_a_short_outage_wakes_nobody(hub: HubUnderTest, smtp: MailServer, 
     runtime, channel = with_mail(hub, smtp), await hub.connect()
     for advance, sent in ((PATIENCE.total_seconds() - 1, 0), (1, 1)):
         async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
-            await health.mark_failing(unit, channel.id, "provider_unavailable", clock())
+            await health.mark_failing(unit, channel.id, "provider_unavailable", clock(), Unavailable("503"))
         clock.advance(seconds=advance)
         assert await tell_owners(runtime) == sent
 

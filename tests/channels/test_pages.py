@@ -9,14 +9,14 @@ from structlog.testing import capture_logs
 from hub.channels import health, providers, service
 from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel
 from hub.channels.hooks import ChannelBlocked
-from hub.connectors.errors import ConnectorError
+from hub.connectors.errors import ConnectorError, Unavailable
 from hub.consent.gate import SendBlocked
 from hub.core.clock import FakeClock
 from hub.core.i18n import LOCALES, catalogue
 from tests.channels.support import SECRET, act, card, connect, field, form, words
 from tests.inbox.pages_support import PAGE, receive, visit
 from tests.sandbox.support import TOKEN, Simulated
-from tests.support import HubUnderTest, telegram_text
+from tests.support import Connected, HubUnderTest, telegram_text
 
 # Connecting
 
@@ -285,7 +285,7 @@ async def test_health_in_words(
     await hub.reply(await receive(hub, channel, "Hallo"), "wartet")
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         if mark is health.mark_failing:
-            await health.mark_failing(unit, channel.id, cause, clock())
+            await health.mark_failing(unit, channel.id, cause, clock(), Unavailable("503"))
         else:
             await mark(unit, channel.id, cause)
     page = words(await card(ada, channel))
@@ -327,6 +327,23 @@ async def test_an_agent_looks_but_does_not_act(hub: HubUnderTest, simulated: Sim
         assert (await act(jonas, channel, what, **fields)).status_code == 403
     assert (await jonas.post("/channels", headers=PAGE, **form(simulated))).status_code == 403
     assert await hub.value("SELECT count(*) FROM channel") == 1 and await hub.value("SELECT state FROM channel") == "on"
+
+
+async def test_a_greeting_is_set_where_the_messenger_asks_for_one(hub: HubUnderTest, simulated: Simulated) -> None:
+    """Provider file of Viber, A4: with the set-up or later, and never longer than a message."""
+    ada = await visit(hub, "Ada Admin", role="admin")
+    assert 'name="welcome"' in await ada.page("/channels?connect=viber")
+    assert 'name="welcome"' not in await ada.page("/channels?connect=sms")
+    telegram = await connect(hub, ada, simulated)
+    assert "/welcome" not in await card(ada, telegram)
+    values = {"auth_token": f"{'4' * 16}-{'4' * 16}-{'4' * 16}", "sender_name": "Radwerk"}
+    about: dict[str, Any] = {"connector": "viber", "title": "Viber", "values": values, "answers": {"industry": "none"}}
+    viber = Connected(await service.connect_channel(hub.runtime, hub.owner, **about), "viber", "")
+    assert (await act(ada, viber, "welcome", text="Guten Tag\r\nin der Werkstatt ")).status_code == 303
+    assert await hub.value("SELECT welcome FROM channel WHERE id = $1", viber.id) == "Guten Tag\nin der Werkstatt"
+    assert "Begrüßung geändert" in words(page := await card(ada, viber)) and "in der Werkstatt</textarea>" in page
+    refused = await act(ada, viber, "welcome", text="x" * 7001)
+    assert refused.status_code == 422 and "x" * 7001 in refused.text
 
 
 async def test_who_may_not_even_look(hub: HubUnderTest) -> None:

@@ -147,3 +147,23 @@ async def test_who_may_move_a_channel(hub: HubUnderTest, moved: Simulated) -> No
     foreign = await hub.connect(access=other)
     await service.accept_terms(hub.runtime, other, "telegram")
     assert (await replace(ada, foreign, moved)).status_code == 404
+
+
+@pytest.mark.parametrize(("sister", "is_kept"), [("12345", True), ("other", False)])
+async def test_a_subscription_that_another_channel_needs_stays(
+    hub: HubUnderTest, moved: Simulated, monkeypatch: pytest.MonkeyPatch, sister: str, is_kept: bool
+) -> None:
+    """The page of a Messenger channel is replaced while its Instagram account is connected here: that one goes on hearing."""
+
+    async def needed_by(*_: Any) -> list[tuple[str, str]]:
+        return [("telegram", "12345")]
+
+    monkeypatch.setattr(type(hub.runtime.connectors.get("telegram")), "needed_by", needed_by, raising=False)
+    ada = await visit(hub, "Ada Admin", role="admin")
+    channel = await connect(hub, ada, moved)
+    other = await hub.connect()
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await unit.sql.execute("UPDATE channel SET own_id = $2 WHERE id = $1", other.id, sister)
+    assert (await replace(ada, channel, moved)).status_code == 303
+    info = (await moved.call("getWebhookInfo")).json()["result"]
+    assert bool(info["url"]) is is_kept

@@ -20,7 +20,7 @@ from hub.connectors.apple.samples import SECRETS, SETTINGS, sign
 from hub.connectors.apple.sealing import machine, read_ref
 from hub.connectors.apple.send import LARGEST_PICTURE, link_of
 from hub.connectors.apple.settings import AppleSettings, key_of
-from hub.connectors.contract import OutboundFile, OutboundMessage, RawRequest, SharesEndpoint
+from hub.connectors.contract import OutboundFile, OutboundMessage, RawRequest
 from hub.connectors.errors import MalformedPayload, SignatureInvalid, UnsupportedContent
 from hub.connectors.events import (
     Choice,
@@ -34,6 +34,7 @@ from hub.connectors.events import (
     TimeChoice,
     Unsupported,
 )
+from hub.connectors.sharing import SharesEndpoint
 from tests.connectors.samples import ATTEMPT, PART, Samples, client, permit, texts
 
 samples = Samples(connector)

@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 from hub.connectors import errors
 from hub.connectors.contract import (
+    Broadcasts,
     Connector,
     FetchesMedia,
     FileHead,
@@ -645,6 +646,20 @@ async def test_a_permit_for_another_message_sends_nothing(samples: Samples) -> N
         for leave in others:
             with provider(samples, []), pytest.raises(PermitInvalid):
                 await samples.connector.send(leave, message, samples.account(), http)
+
+
+@pytest.mark.parametrize("samples", [one for one in ALL if isinstance(one.connector, Broadcasts)], ids=str)
+async def test_a_broadcast_spends_the_permit_of_every_receiver(samples: Samples) -> None:
+    """One that was used keeps all of it back, before any request."""
+    connector, first = samples.connector, outbound_message(a_message(samples))
+    assert isinstance(connector, Broadcasts)
+    second, leave, used = replace(first, address=f"{first.address}2"), permit(), permit()
+    used.spend(second)
+    async with client() as http:
+        with provider(samples, []), pytest.raises(PermitInvalid):
+            await connector.broadcast([leave, used], [first, second], samples.account(), http)
+        with pytest.raises(PermitInvalid):
+            leave.spend(first)
 
 
 @every

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from hub.connectors.contract import Checks, FetchesMedia, Handshakes, NamesPeople, RawRequest, Reply, SharesEndpoint
+from hub.connectors.contract import Checks, FetchesMedia, Handshakes, NamesPeople, RawRequest, Reply
 from hub.connectors.errors import CredentialsRejected, SignatureInvalid, Unavailable
 from hub.connectors.events import Choice, Option, Text
 from hub.connectors.messenger.connector import connector
+from hub.connectors.sharing import SharesEndpoint, SharesSubscription
 from tests.connectors.samples import ALL, client, outbound_message, permit, provider
 
 SAMPLES = next(samples for samples in ALL if str(samples) == "messenger")
@@ -23,7 +24,7 @@ def calls_of(name: str) -> list[dict[str, Any]]:
 
 
 def test_what_it_can_do_besides() -> None:
-    for ability in (Handshakes, SharesEndpoint, Checks, FetchesMedia, NamesPeople):
+    for ability in (Handshakes, SharesEndpoint, SharesSubscription, Checks, FetchesMedia, NamesPeople):
         assert isinstance(connector, ability)
 
 
@@ -118,3 +119,15 @@ async def test_a_name_that_is_told() -> None:
         async with client() as http:
             found = await connector.name_of("7318840026614092", ACCOUNT, http)
     assert found is not None and (found.display_name, found.provider_user_id) == ("Jörg Müller", "7318840026614092")
+
+
+@pytest.mark.parametrize(
+    ("page", "needed"),
+    [({"instagram_business_account": {"id": "17841405822304914"}}, [("instagram", "17841405822304914")]), ({"id": "1"}, [])],
+)
+async def test_who_hears_through_the_pages_subscription(page: dict[str, Any], needed: list[tuple[str, str]]) -> None:
+    asked = "{base_url}/v26.0/me?fields=instagram_business_account"
+    call = {"method": "GET", "url_begins": asked, "answer": {"status": 200, "json": page}}
+    with provider(SAMPLES, [call]):
+        async with client() as http:
+            assert await connector.needed_by(ACCOUNT, http) == needed

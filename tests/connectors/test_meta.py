@@ -15,10 +15,11 @@ from hub.connectors._meta.reading import moment
 from hub.connectors._meta.send import request_for
 from hub.connectors._meta.signature import app_secret_proof, handshake, verify_signature, verify_token
 from hub.connectors._meta.split import split_text
-from hub.connectors.contract import RawRequest, Reply, Share
+from hub.connectors.contract import RawRequest, Reply
 from hub.connectors.errors import MalformedPayload, RateLimited, SignatureInvalid
 from hub.connectors.http import Answer
 from hub.connectors.messenger.limits import LIMITS
+from hub.connectors.sharing import Share
 from tests.connectors.samples import outbound_action
 
 SECRET = "5f4dcc3b5aa765d61d8327deb882cf99"

@@ -1,6 +1,7 @@
 """What the conformance suite cannot show of Viber: signatures to the byte, tokens, waits, splitting, the welcome, broadcasts."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -8,7 +9,7 @@ import pytest
 import respx
 
 from hub.connectors import errors
-from hub.connectors.contract import Account, OutboundFile, OutboundMessage, RawRequest
+from hub.connectors.contract import Account, OutboundFile, OutboundMessage, RawRequest, Receipt
 from hub.connectors.events import (
     Album,
     Choice,
@@ -22,7 +23,7 @@ from hub.connectors.events import (
     Text,
 )
 from hub.connectors.viber import samples
-from hub.connectors.viber.broadcast import body_for_many, lists_of, read_broadcast
+from hub.connectors.viber.broadcast import body_for_many, read_broadcast
 from hub.connectors.viber.connector import connector
 from hub.connectors.viber.send import body_for, message_for
 from hub.connectors.viber.settings import ViberSettings
@@ -208,12 +209,17 @@ def test_a_long_file_name_keeps_its_ending() -> None:
 # --- broadcasts -------------------------------------------------------------------------------------------------------
 
 
-def test_a_broadcast_to_301_is_two_lists() -> None:
+def to(*users: str) -> list[OutboundMessage]:
+    return [replace(message(Text(text="Novo radno vreme")), address=user) for user in users]
+
+
+def test_a_broadcast_goes_to_300_different_people_at_most() -> None:
     users = [f"user{number}" for number in range(301)]
-    assert [len(one) for one in lists_of([*users, "user0"])] == [300, 1]
-    assert lists_of([]) == []
-    body = body_for_many(message(Text(text="Novo radno vreme")), users[:2], account().settings)
-    assert body["broadcast_list"] == ["user0", "user1"] and "receiver" not in body
+    body = body_for_many(to(*users[:300]), account().settings)
+    assert body["broadcast_list"] == users[:300] and "receiver" not in body
+    for refused in ([], to(*users), to("a", "a"), [*to("a"), replace(message(Text(text="x")), address="b")]):
+        with pytest.raises(errors.UnsupportedContent):
+            body_for_many(refused, account().settings)
 
 
 def test_of_a_broadcast_each_receiver_has_an_end_of_their_own() -> None:
@@ -223,8 +229,9 @@ def test_of_a_broadcast_each_receiver_has_an_end_of_their_own() -> None:
         b'{"receiver":"Qm9+x/Lk2Aa0vYyZz1Ww3A==","status":6,"status_message":"Not subscribed"},'
         b'{"receiver":"a","status":"5"},{"receiver":"b"},{"receiver":"c","status":0}]}'
     )
-    result = read_broadcast(answer)
-    assert result.key_of(USER) == f"m:{USER}:5931260000000000001" and USER not in result.failed
+    result = read_broadcast(answer, [USER, OTHER, "a", "b", "c"])
+    taken = Receipt(status="accepted", keys=(f"m:{USER}:5931260000000000001",))
+    assert result.receipts == {USER: taken}
     kinds = {user: type(error) for user, error in result.failed.items()}
     assert kinds == {OTHER: errors.RecipientOptedOut, "a": errors.Unreachable, "b": errors.Unavailable, "c": errors.Unavailable}
     assert result.failed[OTHER].provider_text == "Not subscribed"
@@ -235,7 +242,7 @@ def test_of_a_broadcast_each_receiver_has_an_end_of_their_own() -> None:
 )
 def test_what_cannot_be_read_of_a_broadcast_is_nobodys_success(answer: dict[str, Any]) -> None:
     with pytest.raises(errors.OutcomeUnknown):
-        read_broadcast(answer)
+        read_broadcast(answer, [USER])
 
 
 # --- health and settings ----------------------------------------------------------------------------------------------

@@ -10,9 +10,10 @@ import respx
 from httpx import Response
 from pydantic import ValidationError
 
-from hub.connectors.contract import Budget, RawRequest
+from hub.connectors.contract import RawRequest
 from hub.connectors.errors import CredentialsRejected, MalformedPayload, SignatureInvalid
 from hub.connectors.events import ChannelHealth, StatusUpTo
+from hub.connectors.sharing import Budget
 from hub.connectors.x import samples
 from hub.connectors.x.account import EVENTS
 from hub.connectors.x.connector import connector

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hub.billing.ports import Standing
 from hub.consent import gate
-from hub.consent.facts import Facts
+from hub.consent.facts import CapReached, Facts
 from hub.core import ids
 from hub.core.i18n import LOCALES, catalogue
 
@@ -27,6 +27,8 @@ RULES = (
     "channel_off",
     "channel_failing",
     "channel_attention",
+    "cap_reached",
+    "human_missing",
     "barred",
     "person_blocked",
     "opted_out",
@@ -87,6 +89,11 @@ def facts(**values: Any) -> Facts:
     return Facts(**(usual | values))
 
 
+TOMORROW = NOW + timedelta(hours=14)
+QUEUES = CapReached("channel", 1000, "day", TOMORROW, waits=True)
+REFUSES = CapReached("recipient", 3, "hour", TOMORROW, waits=False)
+
+
 @pytest.mark.parametrize(
     ("known", "verdict", "rule"),
     [
@@ -106,6 +113,9 @@ def facts(**values: Any) -> Facts:
         ({"health": "failing", "health_until": NOW + timedelta(minutes=3)}, "defer", "channel_failing"),
         ({"health": "failing", "health_until": NOW}, "allow", "reply"),
         ({"health": "attention"}, "defer", "channel_attention"),
+        ({"cap": QUEUES}, "defer", "cap_reached"),
+        ({"cap": REFUSES}, "refuse", "cap_reached"),
+        ({"human_missing": True}, "allow", "reply"),
         ({"reach": "blocked", "reach_at": NOW}, "refuse", "person_blocked"),
         ({"choice": "opted_out", "choice_at": NOW}, "refuse", "opted_out"),
         # the word itself is the person's last message: it opens no reply
@@ -150,6 +160,9 @@ PROGRAM = gate.Request(purpose="reply", by="program")
         (CLOSED, TEMPLATE, "refuse", "window_closed"),
         (CLOSED | {"human_agent_days": 7}, REPLY, "allow", "human_agent"),
         (CLOSED | {"human_agent_days": 7}, PROGRAM, "refuse", "human_only"),
+        (CLOSED | {"human_agent_days": 7, "templates": True}, REPLY, "allow", "human_agent"),
+        (CLOSED | {"human_agent_days": 2, "templates": True}, REPLY, "refuse", "template_needed"),
+        (CLOSED | {"human_agent_days": 2, "templates": True}, TEMPLATE, "allow", "template"),
         (CLOSED | {"human_agent_days": 2}, REPLY, "refuse", "window_closed"),
         (
             {"reply_window_hours": 24, "last_inbound_at": None, "human_agent_days": 7, "choice": "opted_in"},
@@ -219,6 +232,9 @@ PROGRAM = gate.Request(purpose="reply", by="program")
         ({}, WELCOME, "refuse", "opt_in_needed"),
         ({"choice": "opted_in", "last_inbound_at": None, "reply_window_hours": 24}, WELCOME, "allow", "welcome"),
         ({"choice": "opted_in", "reach": "blocked"}, WELCOME, "refuse", "person_blocked"),
+        # where a person must be able to take over, no program writes while nobody is there
+        ({"human_missing": True}, PROGRAM, "refuse", "human_missing"),
+        ({"human_missing": True, "choice": "opted_in"}, WELCOME, "refuse", "human_missing"),
         ({"choice": "opted_in", "channel_state": "off"}, WELCOME, "refuse", "channel_off"),
     ],
 )
@@ -232,6 +248,7 @@ def test_a_deferred_message_knows_when_it_is_asked_again() -> None:
     assert gate.decide(facts(health="failing", health_until=until), REPLY).until == until
     waiting = gate.decide(facts(health="attention"), REPLY).until
     assert waiting is not None and waiting > NOW
+    assert gate.decide(facts(cap=QUEUES), REPLY).until == TOMORROW
 
 
 instants = st.integers(-30 * 86_400, 30 * 86_400).map(lambda seconds: NOW + timedelta(seconds=seconds))
@@ -273,6 +290,8 @@ any_facts = st.builds(
     opt_in_always=st.booleans(),
     service_opt_in=st.booleans(),
     now=instants,
+    human_missing=st.booleans(),
+    cap=st.sampled_from([None, QUEUES, REFUSES]),
 )
 
 
@@ -288,6 +307,7 @@ def test_nothing_that_forbids_can_be_outvoted(known: Facts, request_: gate.Reque
     assert known.organisation_state == "active" and known.standing in ("trial", "active")
     assert known.approval in ("", "approved")
     assert all(at is None or at > known.now for at in (known.ended_at, known.terms_due_at))
+    assert known.cap is None and not (known.human_missing and request_.by == "program")
     assert known.channel_state == "on" and known.reach == "reachable" and known.health != "attention"
     assert known.bar_at is None
     if known.choice == "opted_out" and request_ != RECEIPT:

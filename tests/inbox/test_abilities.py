@@ -5,6 +5,7 @@ import dataclasses
 import json
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -12,10 +13,11 @@ import respx
 from httpx import AsyncClient
 
 from hub.channels import templates
-from hub.connectors.contract import Account, Budget, OutboundAction, OutboundMessage, Permit, Receipt, TemplateRecord
+from hub.connectors.contract import Account, OutboundAction, OutboundMessage, Permit, Receipt, TemplateRecord
 from hub.connectors.errors import AccountPaused, RecipientLimited, SendError, WindowClosed
-from hub.connectors.events import Card, Cards, ContactCard, Option, Slot, Template, Text, TimeChoice
+from hub.connectors.events import Card, Cards, ContactCard, Location, Media, Option, Slot, Template, Text, TimeChoice
 from hub.connectors.registry import Registry
+from hub.connectors.sharing import Budget
 from hub.consent.gate import SendBlocked
 from hub.core import clock, ids
 from hub.core.errors import InvalidInput
@@ -31,6 +33,7 @@ from tests.probe import Probe, ProbeSettings
 from tests.support import Connected, HubUnderTest
 
 NOW = 1795510800
+BERLIN = ZoneInfo("Europe/Berlin")
 BODY = {"type": "BODY", "text": "Guten Tag {{1}}, Ihr Termin ist am {{2}}."}
 COMPONENTS = (
     {"type": "HEADER", "format": "TEXT", "text": "Termin in {{1}}"},
@@ -78,9 +81,16 @@ class Budgeted(Able):
         return Budget(name="app-1", most=10, seconds=1000.0)
 
 
+class Charged(Able):
+    connector = "charged"
+
+    def count_pieces(self, text: str) -> int:
+        return 1 + len(text) // 160
+
+
 @pytest.fixture
 def connectors() -> Registry:
-    return Registry([Able(), Human(), Budgeted()])
+    return Registry([Able(), Human(), Budgeted(), Charged()])
 
 
 @pytest.fixture(autouse=True)
@@ -116,16 +126,72 @@ def record(name: str, *, status: str = "approved", category: str = "utility", co
 def test_a_templates_blanks_are_filled_where_they_stand() -> None:
     wording = read_wording(COMPONENTS)
     assert [(one.part, one.name) for one in wording.blanks] == [("header", "1"), ("body", "1"), ("body", "2"), ("button:0", "1")]
-    parameters, text = fill(wording, ["Lindau", "Frau Bach", "3. Mai", "t/77"])
+    parameters, text = fill(wording, ["Lindau", "Frau Bach", "3. Mai", "t/77"], BERLIN)
     assert parameters == {"header": ("Lindau",), "body": ("Frau Bach", "3. Mai"), "button:0": ("t/77",)}
     assert text == "Termin in Lindau\n\nGuten Tag Frau Bach, Ihr Termin ist am 3. Mai.\n\nRadwerk"
     named = read_wording([{"type": "BODY", "text": "Am {{date}} um {{time}}"}])
-    assert fill(named, ["3. Mai", "9 Uhr"]) == ({"date": ("3. Mai",), "time": ("9 Uhr",)}, "Am 3. Mai um 9 Uhr")
+    assert fill(named, ["3. Mai", "9 Uhr"], BERLIN) == ({"body:date": ("3. Mai",), "body:time": ("9 Uhr",)}, "Am 3. Mai um 9 Uhr")
     tenth = read_wording([{"type": "BODY", "text": "".join(f"{{{{{number}}}}}" for number in (10, 2, 1))}])
-    assert fill(tenth, ["a", "b", "j"]) == ({"body": ("a", "b", "j")}, "jba")
+    assert fill(tenth, ["a", "b", "j"], BERLIN) == ({"body": ("a", "b", "j")}, "jba")
     for values in ([], ["a", "b", "c"], ["a", "b", "c", " "]):
         with pytest.raises(InvalidInput):
-            fill(wording, values)
+            fill(wording, values, BERLIN)
+
+
+def card(words: str) -> dict[str, Any]:
+    button = {"type": "URL", "text": "Ansehen", "url": "https://r.example/{{1}}"}
+    header = {"type": "HEADER", "format": "IMAGE"}
+    return {"components": [header, {"type": "BODY", "text": words}, {"type": "BUTTONS", "buttons": [button]}]}
+
+
+def test_cards_offers_and_vouchers_are_filled_part_by_part() -> None:
+    """Issue 4.1: templates with every component."""
+    beside = read_wording([BODY, {"type": "CAROUSEL", "cards": [card("Rad {{1}}"), card("Helm")]}])
+    assert beside.files == (("image", 1), ("image", 2))
+    on_cards = [(one.key, one.card) for one in beside.blanks[2:]]
+    assert on_cards == [("card:0:body", 1), ("card:0:button:0", 1), ("card:1:button:0", 2)]
+    parameters, text = fill(beside, ["Anna", "heute", "blau", "r", "h"], BERLIN)
+    assert parameters["card:0:body"] == ("blau",) and parameters["card:1:button:0"] == ("h",)
+    assert text == "Guten Tag Anna, Ihr Termin ist am heute.\n\nRad blau\n\nHelm"
+    offer = {"type": "LIMITED_TIME_OFFER", "limited_time_offer": {"text": "Nur kurz", "has_expiration": True}}
+    voucher = {"type": "BUTTONS", "buttons": [{"type": "COPY_CODE", "example": "RAD"}]}
+    limited = read_wording([offer, {"type": "BODY", "text": "Greifen Sie zu"}, voucher])
+    assert [one.sort for one in limited.blanks] == ["moment", "code"]
+    filled, text = fill(limited, ["2026-12-01T18:00", "RAD20"], BERLIN)
+    assert filled == {"limited_time_offer": ("1796144400000",), "button:0:copy_code": ("RAD20",)}
+    assert text == "Nur kurz\n\nGreifen Sie zu"
+    with pytest.raises(InvalidInput):
+        fill(limited, ["morgen", "RAD20"], BERLIN)
+
+
+@pytest.mark.parametrize(
+    "components",
+    [
+        [
+            {"type": "BODY", "add_security_recommendation": True},
+            {"type": "BUTTONS", "buttons": [{"type": "OTP"}]},
+        ],
+        [
+            {"type": "BODY", "text": "{{1}} ist Ihr Code."},
+            {
+                "type": "BUTTONS",
+                "buttons": [{"type": "URL", "text": "Kopieren", "url": "https://www.whatsapp.com/otp/code/?code=otp{{1}}"}],
+            },
+        ],
+    ],
+)
+def test_a_code_is_typed_once_and_goes_into_text_and_button(components: list[dict[str, Any]]) -> None:
+    """8: the code appears twice; either form of the provider's list."""
+    wording = read_wording(components)
+    assert len(wording.blanks) == 1
+    assert fill(wording, ["482913"], BERLIN)[0] == {"body": ("482913",), "button:0": ("482913",)}
+
+
+@pytest.mark.parametrize(
+    "part", [{"type": "HEADER", "format": "PRODUCT"}, {"type": "BUTTONS", "buttons": [{"type": "CATALOG"}]}, {"type": "CALL"}]
+)
+def test_what_the_hub_cannot_fill_is_named(part: dict[str, Any]) -> None:
+    assert read_wording([BODY, part]).foreign in ("product", "catalog", "call")
 
 
 async def test_after_the_window_only_an_approved_template_goes(hub: HubUnderTest) -> None:
@@ -137,8 +203,8 @@ async def test_after_the_window_only_an_approved_template_goes(hub: HubUnderTest
         await hub.reply(conversation_id, "Noch da?")
     assert refusal.value.decision.rule == "template_needed"
     with pytest.raises(InvalidInput):
-        await hub.reply(conversation_id, "", template=Filled(kept["neu"], ["a", "b"]))
-    message_id = await hub.reply(conversation_id, "", template=Filled(kept["termin"], ["Frau Bach", "3. Mai"]))
+        await hub.reply(conversation_id, "", template=Filled(kept["neu"], ["a", "b"], BERLIN))
+    message_id = await hub.reply(conversation_id, "", template=Filled(kept["termin"], ["Frau Bach", "3. Mai"], BERLIN))
     await hub.settle()
     (action,) = sent
     assert isinstance(action, OutboundMessage) and isinstance(action.content, Template)
@@ -160,12 +226,12 @@ async def test_advertising_needs_consent_to_its_purpose_even_as_a_template(hub: 
             await hub.deliver(channel, [{"type": said, "key": "c1", "at": NOW, "from": "anna", "text": "Ja"}])
             await hub.settle()
         with pytest.raises(SendBlocked) as refusal:
-            await hub.reply(conversation_id, "", template=Filled(kept["angebot"], []))
+            await hub.reply(conversation_id, "", template=Filled(kept["angebot"], [], BERLIN))
         assert refusal.value.decision.rule == "no_consent"
     refused = (await hub.rows("SELECT purpose_id FROM gate_decision ORDER BY at LIMIT 1"))[0]
     assert refused["purpose_id"] == purpose_id
     await grant(hub, purpose_id, ("able", str(channel.id), "anna"))
-    message_id = await hub.reply(conversation_id, "", template=Filled(kept["angebot"], []))
+    message_id = await hub.reply(conversation_id, "", template=Filled(kept["angebot"], [], BERLIN))
     await hub.deliver(channel, [{"type": "marketing_stopped", "key": "c2", "at": NOW + 1, "from": "anna"}])
     await hub.settle()  # the gate is asked again at the claim
     row = (await hub.rows("SELECT state, failure, purpose_id FROM message WHERE id = $1", message_id))[0]
@@ -175,15 +241,16 @@ async def test_advertising_needs_consent_to_its_purpose_even_as_a_template(hub: 
 async def test_the_composer_offers_what_may_go_with_its_words_and_blanks(hub: HubUnderTest) -> None:
     channel = await hub.connect("able", token="t")
     conversation_id = await wrote(hub, channel)
-    picture = ({"type": "HEADER", "format": "IMAGE"}, BODY)
-    await keep(hub, channel, record("termin"), record("bild", components=picture), record("neu", status="pending"))
+    catalogue = (BODY, {"type": "BUTTONS", "buttons": [{"type": "CATALOG"}]})
+    await keep(hub, channel, record("termin"), record("waren", components=catalogue), record("neu", status="pending"))
     assert 'id="templates"' not in await (await visit(hub, "Rita Roth")).page(f"/inbox/open/{conv(conversation_id)}")
     hub.clock.advance(hours=25)
     jonas = await visit(hub)
     page = await jonas.page(f"/inbox/open/{conv(conversation_id)}")
     assert "Jetzt geht nur eine freigegebene Vorlage" in page
     picks = page.split('id="templates"')[1].split("</section>")[0]
-    assert "Guten Tag {{1}}, Ihr Termin ist am {{2}}." in picks and "bild" not in picks and "neu" not in picks
+    assert "Guten Tag <mark" in picks and "neu" not in picks
+    assert "den der Hub nicht füllen kann (catalog)" in picks
     assert picks.count('name="parameters"') == 4
     shown = picks.split('name="template" value="')[1].split('"')[0]
     form: dict[str, Any] = {"template": shown, "client_key": "k1"}
@@ -199,6 +266,33 @@ async def test_the_composer_offers_what_may_go_with_its_words_and_blanks(hub: Hu
     assert len(sent) == 1
     page = await jonas.page(f"/inbox/open/{conv(conversation_id)}")
     assert "Guten Tag Frau Bach" in page and "Vorlage termin" in page
+
+
+async def test_a_template_goes_with_the_files_of_its_header_and_cards(hub: HubUnderTest) -> None:
+    channel = await hub.connect("able", token="t")
+    conversation_id = await wrote(hub, channel)
+    header = {"type": "HEADER", "format": "DOCUMENT"}
+    beside = {"type": "CAROUSEL", "cards": [{"components": [{"type": "HEADER", "format": "IMAGE"}]}] * 2}
+    kept = await keep(hub, channel, record("sommer", components=(header, {"type": "BODY", "text": "Unser Sommer"}, beside)))
+    hub.clock.advance(hours=25)
+    jonas = await visit(hub)
+    page = await jonas.page(f"/inbox/open/{conv(conversation_id)}")
+    assert page.count("data-file=") == 3 and "Karte 2" in page
+    sheet = ids.show("file", await uploaded(hub, conversation_id, jonas.member_id))
+    look = {"kind": "image", "mime": "image/png", "name": "rad.png"}
+    one, two = [ids.show("file", await uploaded(hub, conversation_id, jonas.member_id, b"x", **look)) for _ in range(2)]
+    form: dict[str, Any] = {"template": ids.show("tpl", kept["sommer"]), "client_key": "k1"}
+    answer = await jonas.post(f"/conversations/{conv(conversation_id)}/template", **form, files=[one, sheet, two])
+    assert answer.status_code == 422 and "andere Dateien" in answer.json()["text"]
+    answer = await jonas.post(f"/conversations/{conv(conversation_id)}/template", **form, files=[sheet, two, one])
+    assert answer.status_code == 200
+    await hub.settle()
+    (message,) = [one for one in sent if isinstance(one, OutboundMessage)]
+    assert isinstance(message.content, Template) and isinstance(message.content.header, Media)
+    refs = [message.content.header.ref, *(media.ref for media in message.content.cards)]
+    assert refs == [ids.read("file", name).hex for name in (sheet, two, one)] and set(refs) == set(message.files)
+    page = await jonas.page(f"/inbox/open/{conv(conversation_id)}")
+    assert all(file in page for file in (sheet, one, two))
 
 
 @pytest.mark.parametrize(
@@ -369,6 +463,20 @@ async def test_a_spent_budget_keeps_messages_waiting_and_loses_none(hub: HubUnde
     assert {row["state"] for row in await hub.rows("SELECT state FROM message WHERE direction = 'out'")} == {"accepted", "queued"}
 
 
+async def test_the_composer_says_what_a_text_costs_in_pieces(hub: HubUnderTest) -> None:
+    """Issue 4.10: SMS is charged by the piece; its connector counts them."""
+    jonas = await visit(hub)
+    told = {}
+    for name in ("able", "charged"):
+        conversation_id = await wrote(hub, await hub.connect(name, token="t"), who=name)
+        page = await jonas.page(f"/inbox/open/{conv(conversation_id)}")
+        assert ('id="pieces"' in page) == (name == "charged")
+        for text in ("kurz", "x" * 320):
+            answer = await jonas.post(f"/conversations/{conv(conversation_id)}/pieces", text=text)
+            told[name, len(text)] = answer.json()["text"]
+    assert told.pop(("charged", 320)).startswith("3 ") and set(told.values()) == {""}
+
+
 # how they are kept
 
 
@@ -378,9 +486,15 @@ def test_each_kind_that_leaves_is_read_as_it_was_written() -> None:
     )
     times = TimeChoice(text=Text(text="Wann?"), event_title="Termin", slots=(Slot(id="s", start=clock.now(), minutes=30),))
     template = Template(name="termin", language="de", text="Guten Tag", parameters={"body": ("Anna",)})
-    for content in (cards, times, template, ContactCard(name="Anna", phone="+49 171 1")):
+    place = dataclasses.replace(template, header=Location(latitude=47.5, longitude=9.7, title="Laden", address="Hafen 3"))
+    files = {ref: Media(kind="image", ref=ref, mime="image/png", size=3) for ref in ("a", "b", "c")}
+    pictured = dataclasses.replace(template, header=files["a"])
+    beside = dataclasses.replace(template, cards=(files["b"], files["c"]))
+    both = dataclasses.replace(beside, header=files["a"])
+    contact = ContactCard(name="Anna", phone="+49 171 1")
+    for content in (cards, times, template, place, pictured, beside, both, contact):
         stored = store_part(content)
-        assert read_part(stored.text, json.loads(json.dumps(stored.content)), {}) == content
+        assert read_part(stored.text, json.loads(json.dumps(stored.content)), files) == content
 
 
 @respx.mock

@@ -12,7 +12,7 @@ import respx
 
 from hub.channels.flows import open_flow
 from hub.consent import chain, purposes
-from hub.consent.flows import Flow, FlowTerms, read_flow
+from hub.consent.flows import Flow, FlowTerms, define_flow, read_flow
 from hub.consent.gate import SendBlocked
 from hub.consent.purposes import Wording
 from hub.consent.roads import read_grants
@@ -236,3 +236,25 @@ async def test_after_a_stop_the_word_agrees_anew(chat: Chat) -> None:
     await chat.say("yes")
     assert await chat.state() == "granted"
     assert len(chat.sent) == 5, "question, welcome, receipt, question, welcome"
+
+
+async def test_subscribing_is_the_active_registration_where_it_counts(hub: HubUnderTest) -> None:
+    """R-221: subscribing to the account can be configured as the active registration, and is then stored as consent evidence."""
+    probe = await hub.connect("probe")
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        purpose_id = await purposes.define_purpose(unit, hub.owner, key="newsletter", kind="marketing", words=WORDS)
+    chat = Chat(hub, probe, purpose_id)
+    subscribed: dict[str, Any] = {"type": "opted_in", "key": "c1", "from": USER, "at": AT}
+
+    async def tell(event: dict[str, Any]) -> list[str]:
+        assert await hub.deliver(probe, [event]) == 200
+        await ingest.drain(hub.runtime, hub.organisation_id, probe.id, hub.worker_id)
+        return [row["kind"] for row in await hub.rows("SELECT kind FROM consent_entry ORDER BY seq")]
+
+    assert await tell(subscribed) == ["opted_in"]
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        terms = FlowTerms(channel_id=probe.id, purpose_ids=[purpose_id], language="de", counts_subscription=True)
+        await define_flow(unit, hub.owner, terms)
+    assert await tell({**subscribed, "key": "c2"}) == ["opted_in", "opted_in", "granted"]
+    said = await chat.evidence("granted")
+    assert (said["method"], said["source"], said["key"], said["text"]) == ("subscription", "provider", "c2", WORDS["de"].text)

@@ -15,14 +15,15 @@ from httpx import AsyncClient
 
 from hub.channels import service as channels
 from hub.channels.moving import register_moved
-from hub.connectors.contract import Account, OutboundMessage, Permit, RawRequest, Reply, SetupResult, Share
+from hub.connectors.contract import Account, OutboundMessage, Permit, RawRequest, Reply, SetupResult
 from hub.connectors.errors import MalformedPayload, SignatureInvalid
 from hub.connectors.events import Event, Sender
 from hub.connectors.registry import Registry
+from hub.connectors.sharing import Share
 from hub.core import ids
-from hub.inbox import ingest, sweeper
+from hub.inbox import arrivals, ingest, sweeper
 from tests.probe import Probe, ProbeSettings
-from tests.support import Connected, HubUnderTest
+from tests.support import Connected, HubUnderTest, command
 
 NOW = 1795510800
 
@@ -197,6 +198,38 @@ async def test_what_names_nobody_we_know_is_kept_for_the_operator_and_dropped_af
     hub.clock.advance(hours=2)
     await sweeper.keep_house(hub.runtime)
     assert await lost(hub) == []
+
+
+async def connected(hub: HubUnderTest, *texts: str) -> list[str]:
+    """What of these is in the inbox, after everything that is due."""
+    await arrivals.take_up(hub.runtime)
+    await hub.settle()
+    rows = await hub.rows("SELECT text FROM message WHERE text = ANY($1::text[]) ORDER BY text", list(texts))
+    return [row["text"] for row in rows]
+
+
+@pytest.mark.usefixtures("environment")
+async def test_what_waits_is_applied_when_its_account_is_connected(hub: HubUnderTest) -> None:
+    """Listed for the operator without a word of what it says; taken up once, by the account that can verify it, and by no other."""
+    await page(hub, "p1")
+    hub.clock.set(datetime.fromtimestamp(NOW, UTC))
+    assert await share(hub, {"p9": [said("m1", text="geheim eins")], "p8": [said("m3", text="fremd")]}) == 200
+    hub.clock.advance(hours=1)
+    assert await share(hub, {"p9": [said("m2", text="geheim zwei")]}) == 200
+    told = (await command("deliveries", "unrouted")).output
+    assert "sharing  app-1  p9  2  2026-11-24 09:00 to 2026-11-24 10:00" in told and "geheim" not in told
+    assert "3 deliveries for 2 accounts that nobody has connected." in told
+
+    await page(hub, "p9", "app-1:another secret")  # says that it is the account, and cannot prove it
+    assert await connected(hub, "geheim eins", "geheim zwei") == []
+    assert len(await lost(hub)) == 3
+    true = await page(hub, "p9")
+    assert await connected(hub, "geheim eins", "geheim zwei", "fremd") == ["geheim eins", "geheim zwei"]
+    assert await connected(hub, "geheim eins", "geheim zwei", "fremd") == ["geheim eins", "geheim zwei"]
+    assert await lost(hub) == [("app-1", "p8")]
+    rows = await hub.rows("SELECT channel_id, received_at FROM webhook_delivery ORDER BY received_at")
+    assert [row["channel_id"] for row in rows] == [true.id, true.id]
+    assert rows[0]["received_at"] == datetime.fromtimestamp(NOW, UTC)
 
 
 async def test_an_account_with_another_secret_gets_nothing(hub: HubUnderTest) -> None:

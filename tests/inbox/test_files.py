@@ -15,8 +15,9 @@ from hub.connectors.events import MediaKind
 from hub.connectors.registry import Registry
 from hub.core import ids
 from hub.core.errors import NotFound
+from hub.core.handing import FILE_POLICY
 from hub.core.settings import Settings
-from hub.inbox import clearing, files
+from hub.inbox import clearing
 from hub.inbox.links import Linked, make_link, read_link
 from hub.organisations import sessions
 from tests.files import EICAR, EXE, HTML, MP4, OGG_VOICE, PDF, SVG, archive, image, nested_archive, png_bomb, turned_photo
@@ -91,7 +92,7 @@ async def test_only_harmless_types_are_shown_in_place(desk: Desk, agent: Visitor
     assert (await get(agent, row)).headers["content-disposition"].startswith("attachment;")
     shown_in_place = await get(agent, row, "?inline=1")
     assert shown_in_place.headers["content-disposition"].startswith("inline;" if is_inline else "attachment;")
-    assert shown_in_place.headers["content-security-policy"] == files.FILE_POLICY
+    assert shown_in_place.headers["content-security-policy"] == FILE_POLICY
 
 
 async def test_head_is_get_without_the_body(desk: Desk, agent: Visitor) -> None:
@@ -123,7 +124,7 @@ async def test_ranges(desk: Desk, agent: Visitor) -> None:
         assert response.headers["content-range"] == f"bytes {part[0]}-{part[1] - 1}/{size}"
         assert response.headers["content-length"] == str(part[1] - part[0])
         assert response.headers["accept-ranges"] == "bytes"
-        assert response.headers["content-security-policy"] == files.FILE_POLICY
+        assert response.headers["content-security-policy"] == FILE_POLICY
     several = await get(agent, row, range="bytes=0-3,100-103")
     assert several.status_code == 206
     assert several.headers["content-type"].startswith("multipart/byteranges")
@@ -150,7 +151,7 @@ async def test_the_small_picture(desk: Desk, agent: Visitor) -> None:
     response = await get(agent, await desk.sends(turned_photo()), "/thumb")
     assert response.headers["content-type"] == "image/webp"
     assert response.headers["content-disposition"].startswith("inline;")
-    assert response.headers["content-security-policy"] == files.FILE_POLICY
+    assert response.headers["content-security-policy"] == FILE_POLICY
     assert response.content[8:12] == b"WEBP" and b"Kameramarke" not in response.content
     assert (await get(agent, await desk.sends(PDF), "/thumb")).status_code == 404
 
@@ -198,7 +199,7 @@ async def test_a_signed_link_gives_one_file_to_anybody(desk: Desk) -> None:
     response = await anybody.get(link)
     assert (response.status_code, response.content) == (200, PDF)
     assert response.headers["content-disposition"].startswith("attachment;")
-    assert response.headers["content-security-policy"] == files.FILE_POLICY
+    assert response.headers["content-security-policy"] == FILE_POLICY
     assert (await anybody.head(link)).status_code == 200
     assert (await anybody.post(link)).status_code == 405
     assert link != make_link(

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from hub.connectors import errors
-from hub.connectors.contract import MarkRead, OutboundFile, RawRequest, React, ShowTyping
-from hub.connectors.errors import FileGone, Unreachable, WindowClosed
+from hub.connectors.contract import MarkRead, OutboundFile, RawRequest, React, ShowTyping, TemplateRecord
+from hub.connectors.errors import FileGone, Rejected, Unreachable, WindowClosed
 from hub.connectors.events import (
     Album,
     Card,
@@ -33,6 +33,7 @@ from hub.connectors.events import (
     Sheet,
     StatusChanged,
     StatusUpTo,
+    Template,
     Text,
     Unsupported,
 )
@@ -321,6 +322,38 @@ async def test_the_window_and_the_human_tag(stage: GraphStage, time_: FakeClock)
         await stage.send("Zu spät", tag="human_agent")
     stage.phone.extra(stage.own, stage.person, "link")  # a link into the thread opens it again
     await stage.send("Schön, dass Sie da sind")
+
+
+async def test_an_approved_template_goes_after_everything_else(stage: GraphStage, time_: FakeClock) -> None:
+    """Provider file, 6: list, create, delete, and sent strictly as it was approved."""
+    stage.phone.write(stage.own, stage.person, PhoneDraft(text="Hallo"))
+    time_.advance(days=30)
+    places = {"body": ("881",), "button:0:postback": ("Danke",)}
+    whole = Template(name="order_ready", language="de", text="…", parameters=places)
+    await stage.send(content=whole)
+    line = stage.phone.chat(stage.own, stage.person).lines[-1]
+    assert (line.text, [one.label for one in line.buttons]) == ("Ihre Bestellung 881 liegt bereit.", ["Danke"])
+    for wrong in (
+        replace(whole, parameters={}),
+        replace(whole, parameters={"body": ("881",)}),
+        replace(whole, language="en"),
+        replace(whole, name="other"),
+    ):
+        with pytest.raises(Rejected):
+            await stage.send(content=wrong)
+    body = {"type": "BODY", "text": "Ihr Rad ist da."}
+    new = TemplateRecord(provider_id="", name="rad", language="de", category="utility", status="", components=(body,))
+    made = await stage.connector.create_template(new, stage.account, stage.http)
+    assert made.status == "pending" and made in await stage.connector.list_templates(stage.account, stage.http)
+    with pytest.raises(Rejected):  # in review
+        await stage.send(content=Template(name="rad", language="de", text="…"))
+    with pytest.raises(Rejected):
+        await stage.connector.create_template(replace(new, category="marketing"), stage.account, stage.http)
+    for _ in range(2):
+        await stage.connector.delete_template(made, stage.account, stage.http)
+    assert [one.name for one in await stage.connector.list_templates(stage.account, stage.http)] == ["order_ready"]
+    stage.simulator.faults.switch_on("unauthorised")
+    assert await stage.connector.list_templates(stage.account, stage.http) == []  # an app without the permission is no trouble
 
 
 async def test_who_blocked_the_page_is_not_reached(stage: GraphStage) -> None:

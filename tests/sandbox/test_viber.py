@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.connectors import errors
-from hub.connectors.contract import Account, OutboundFile, OutboundMessage, RawRequest, Receipt
+from hub.connectors.contract import Account, Broadcast, OutboundFile, OutboundMessage, RawRequest, Receipt
 from hub.connectors.events import (
     Choice,
     ConsentChanged,
@@ -34,7 +34,6 @@ from hub.connectors.events import (
     Unrecognised,
     Unsupported,
 )
-from hub.connectors.viber.broadcast import read_broadcast
 from hub.connectors.viber.connector import connector
 from hub.connectors.viber.settings import ViberSettings
 from hub.consent.permit import issue_permit
@@ -96,6 +95,11 @@ class Hub:
         message = _message(content, to, files)
         leave = issue_permit(part_id=message.part_id, attempt_id=message.attempt_id)
         return await connector.send(leave, message, self.account, self.http)
+
+    async def broadcast(self, *to: str) -> Broadcast:
+        messages = [_message(Text(text="Novo radno vreme"), one) for one in to]
+        leaves = [issue_permit(part_id=one.part_id, attempt_id=one.attempt_id) for one in messages]
+        return await connector.broadcast(leaves, messages, self.account, self.http)
 
     async def settled(self) -> list[Any]:
         """What has come in since the last time."""
@@ -341,18 +345,18 @@ async def test_a_broadcast_fails_in_part(hub: Hub) -> None:
     """Status 0 with a list of failures; not activated it is 19."""
     await write(hub)
 
-    async def broadcast(*receivers: str) -> Any:
-        body = {"sender": {"name": "Radwerk"}, "type": "text", "text": "Novo radno vreme", "broadcast_list": receivers}
-        headers = {"x-viber-auth-token": SAMPLE_TOKEN}
-        return (await hub.http.post(f"{ORIGIN}/viber/pa/broadcast_message", json=body, headers=headers)).json()
-
-    assert (await broadcast(JOERG))["status"] == 19
+    with pytest.raises(errors.Rejected) as refusal:
+        await hub.broadcast(JOERG)
+    assert refusal.value.provider_code == "19"
     hub.simulator.world.bot(SAMPLE_ID).may_broadcast = True
-    result = read_broadcast(await broadcast(JOERG, AYSE))
+    result = await hub.broadcast(JOERG, AYSE)
     assert list(result.failed) == [AYSE] and isinstance(result.failed[AYSE], errors.RecipientOptedOut)
     (delivered,) = await hub.settled()
-    assert delivered.target_key == result.key_of(JOERG)
-    assert (await broadcast(*[JOERG] * 301))["status"] == 3
+    assert result.receipts[JOERG].keys == (delivered.target_key,)
+    body = {"sender": {"name": "Radwerk"}, "type": "text", "text": "Novo radno vreme", "broadcast_list": [JOERG] * 301}
+    headers = {"x-viber-auth-token": SAMPLE_TOKEN}
+    answer = await hub.http.post(f"{ORIGIN}/viber/pa/broadcast_message", json=body, headers=headers)
+    assert answer.json()["status"] == 3
 
 
 # --- strictness -------------------------------------------------------------------------------------------------------

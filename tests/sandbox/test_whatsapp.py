@@ -31,6 +31,7 @@ from hub.connectors.events import (
     MessageEdited,
     MessageReceived,
     MessageSent,
+    PersonNamed,
     ReactionChanged,
     Sheet,
     StatusChanged,
@@ -46,6 +47,7 @@ from hub.core.clock import FakeClock
 from hub.core.errors import Conflict, NotFound
 from hub.sandbox.messengers import PhoneDraft, PhoneFile
 from hub.sandbox.whatsapp.simulator import WhatsAppSimulator, create
+from hub.sandbox.whatsapp.templates import SAMPLES
 from tests.connectors.samples import ATTEMPT, CHANNEL, PART, RECEIVED, FilesOfOurs, permit
 from tests.sandbox.support import Stage, serve_app
 
@@ -320,14 +322,127 @@ PLACES = [
 async def test_a_template_is_sent_as_it_was_approved(wa: WhatsApp, template: dict[str, Any], expected: int | None) -> None:
     answer = await wa.send("template", template)
     if expected is None:
-        assert wa.phone().lines[-1].text == "Hallo Karin, Ihre Bestellung 881 liegt bereit."
+        assert wa.phone().lines[-1].text == "Hallo Karin, Ihre Bestellung 881 liegt bereit.\n\nMuster Optik"
         assert answer.json()["messages"][0]["message_status"] == "accepted"
     else:
         assert code(answer) == expected
 
 
+def words(*values: str) -> dict[str, Any]:
+    return {"type": "body", "parameters": [{"type": "text", "text": value} for value in values]}
+
+
+def press(index: int, sub_type: str, **parameter: Any) -> dict[str, Any]:
+    return {"type": "button", "sub_type": sub_type, "index": str(index), "parameters": [parameter]}
+
+
+def shown_card(number: int, media_id: str, *body: dict[str, Any], suffix: str = "brille") -> dict[str, Any]:
+    header = {"type": "header", "parameters": [{"type": "image", "image": {"id": media_id}}]}
+    return {"card_index": number, "components": [header, *body, press(0, "url", type="text", text=suffix)]}
+
+
+SOON = 2_000_000_000_000
+PLACE = {"latitude": 47.5, "longitude": 9.7, "name": "Laden", "address": "Hafen 3"}
+COUPON = press(0, "copy_code", type="coupon_code", coupon_code="SOMMER20")
+CODE = press(0, "url", type="text", text="482913")
+
+
+def above(kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "header", "parameters": [{"type": kind, kind: value}]}
+
+
+def ends(at: int) -> dict[str, Any]:
+    parameter = {"type": "limited_time_offer", "limited_time_offer": {"expiration_time_ms": at}}
+    return {"type": "limited_time_offer", "parameters": [parameter]}
+
+
+def cards(*shown: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "carousel", "cards": list(shown)}
+
+
+@pytest.mark.parametrize(
+    ("name", "components", "expected"),
+    [
+        ("summer_cards", [words("Karin"), cards(shown_card(0, "IMAGE"), shown_card(1, "IMAGE", words("3")))], None),
+        ("summer_cards", [words("Karin")], 132012),
+        ("summer_cards", [words("Karin"), cards(shown_card(0, "IMAGE"))], 132012),
+        ("summer_cards", [words("Karin"), cards(shown_card(0, "IMAGE"), shown_card(1, "IMAGE"))], 132000),
+        ("summer_cards", [words("Karin"), cards(shown_card(0, "PDF"), shown_card(1, "IMAGE", words("3")))], 131053),
+        ("summer_offer", [above("image", {"id": "IMAGE"}), ends(SOON), COUPON], None),
+        ("summer_offer", [above("image", {"id": "IMAGE"}), COUPON], 132000),
+        ("summer_offer", [above("image", {"id": "IMAGE"}), ends(1), COUPON], 132018),
+        ("summer_offer", [above("image", {"id": "IMAGE"}), ends(SOON)], 132000),
+        ("summer_offer", [ends(SOON), COUPON], 132012),
+        ("shop_way", [above("location", PLACE)], None),
+        ("shop_way", [above("location", PLACE | {"address": ""})], 131008),
+        ("invoice", [above("document", {"id": "PDF", "filename": "a.pdf"}), words("881")], None),
+        ("invoice", [above("image", {"id": "IMAGE"}), words("881")], 132012),
+        ("login_code", [words("482913"), CODE], None),
+        ("login_code", [words("482913")], 132000),
+        ("login_code", [words("482913"), press(0, "url", type="text", text="1" * 16)], 132005),
+    ],
+)
+async def test_every_part_of_a_template_is_checked(
+    wa: WhatsApp, name: str, components: list[dict[str, Any]], expected: int | None
+) -> None:
+    """8, 12 and Meta's pages on carousels, offers and codes."""
+    files = {"IMAGE": ("image", "image/png"), "PDF": ("document", "application/pdf")}
+    kept = {word: wa.number.keep(kind, "a", mime, b"x", is_ours=True).id for word, (kind, mime) in files.items()}
+    wanted = json.dumps({"name": name, "language": {"code": "de"}, "components": components})
+    for word, media_id in kept.items():
+        wanted = wanted.replace(f'"{word}"', f'"{media_id}"')
+    answer = await wa.send("template", json.loads(wanted))
+    assert answer.status_code == 200 if expected is None else code(answer) == expected
+
+
+async def test_a_one_time_code_needs_a_number(wa: WhatsApp) -> None:
+    bsuid = wa.number.chats[KARIN].person.bsuid
+    template = {"name": "login_code", "language": {"code": "de"}, "components": [words("482913"), CODE]}
+    body = {"messaging_product": "whatsapp", "recipient": bsuid, "type": "template", "template": template}
+    assert code(await wa.ask("POST", "/messages", body)) == 131062
+
+
+HANDLE = {"header_handle": ["4::aW1hZ2U="]}
+LINK = {"type": "URL", "text": "Ansehen", "url": "https://shop.example.org/"}
+TEXT = {"type": "BODY", "text": "Unser Sommer"}
+CARD = {"components": [{"type": "HEADER", "format": "IMAGE", "example": HANDLE}, {"type": "BUTTONS", "buttons": [LINK]}]}
+OFFER = {"type": "LIMITED_TIME_OFFER", "limited_time_offer": {"text": "Nur heute", "has_expiration": True}}
+OTP = {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE"}]}
+
+
+@pytest.mark.parametrize(
+    ("category", "components", "is_taken"),
+    [
+        ("UTILITY", [{"type": "HEADER", "format": "IMAGE", "example": HANDLE}, TEXT], True),
+        ("UTILITY", [{"type": "HEADER", "format": "IMAGE"}, TEXT], False),
+        ("UTILITY", [{"type": "HEADER", "format": "LOCATION"}, TEXT], True),
+        ("UTILITY", [{"type": "HEADER", "format": "TEXT", "text": "x" * 61}, TEXT], False),
+        ("UTILITY", [{"type": "BODY", "text": "Hallo {{1}}, da."}], False),
+        ("UTILITY", [TEXT, {"type": "FOOTER", "text": "Gruß {{1}}"}], False),
+        ("UTILITY", [TEXT, {"type": "BUTTONS", "buttons": [LINK | {"url": "https://a.example/{{1}}/b", "example": ["x"]}]}], False),
+        ("UTILITY", [TEXT, {"type": "BUTTONS", "buttons": [LINK | {"text": "x" * 26}]}], False),
+        ("UTILITY", [TEXT, {"type": "BUTTONS", "buttons": [{"type": "COPY_CODE", "example": "SOMMER20"}]}], True),
+        ("MARKETING", [TEXT, {"type": "CAROUSEL", "cards": [CARD, CARD]}], True),
+        ("MARKETING", [TEXT, {"type": "CAROUSEL", "cards": [CARD]}], False),
+        ("MARKETING", [TEXT, {"type": "CAROUSEL", "cards": [CARD, {"components": CARD["components"][:1]}]}], False),
+        ("MARKETING", [OFFER, TEXT, {"type": "BUTTONS", "buttons": [{"type": "COPY_CODE", "example": "A"}, LINK]}], True),
+        ("MARKETING", [OFFER, TEXT, {"type": "BUTTONS", "buttons": [LINK, {"type": "COPY_CODE", "example": "A"}]}], False),
+        ("UTILITY", [OFFER, TEXT, {"type": "BUTTONS", "buttons": [{"type": "COPY_CODE", "example": "A"}, LINK]}], False),
+        ("AUTHENTICATION", [{"type": "BODY", "add_security_recommendation": True}, OTP], True),
+        ("AUTHENTICATION", [TEXT, OTP], False),
+        ("AUTHENTICATION", [{"type": "BODY"}, {"type": "BUTTONS", "buttons": [LINK]}], False),
+    ],
+)
+async def test_every_part_of_a_new_template_is_checked(
+    wa: WhatsApp, category: str, components: list[dict[str, Any]], is_taken: bool
+) -> None:
+    wanted = {"name": "new", "language": "de", "category": category, "components": components}
+    answer = await wa.ask("POST", "/v1/configs/templates", wanted)
+    assert answer.status_code == 201 if is_taken else code(answer) == 100
+
+
 async def test_decisions_on_templates_are_told_and_hold(wa: WhatsApp) -> None:
-    body = {"type": "BODY", "text": "Ihre Brille ist fertig, {{1}}."}
+    body = {"type": "BODY", "text": "Ihre Brille ist fertig, {{1}}.", "example": {"body_text": [["Karin"]]}}
     wanted = {"name": "ready", "language": "de", "category": "UTILITY", "components": [body]}
     assert (await wa.ask("POST", "/v1/configs/templates", wanted)).json()["status"] == "pending"
     assert code(await wa.ask("POST", "/v1/configs/templates", wanted)) == 100
@@ -343,7 +458,7 @@ async def test_decisions_on_templates_are_told_and_hold(wa: WhatsApp) -> None:
         ("ready", "disabled"),
     ]
     listed = (await wa.ask("GET", "/v1/configs/templates?limit=2")).json()
-    assert (listed["total"], listed["count"], listed["waba_templates"][0]["status"]) == (3, 2, "approved")
+    assert (listed["total"], listed["count"], listed["waba_templates"][0]["status"]) == (len(SAMPLES) + 1, 2, "approved")
     assert (await wa.ask("DELETE", "/v1/configs/templates/ready")).status_code == 200
     assert (await wa.ask("DELETE", "/v1/configs/templates/ready")).status_code == 404
 
@@ -401,6 +516,7 @@ async def test_who_blocked_the_business_is_only_undeliverable(wa: WhatsApp) -> N
         (lambda wa: extra(wa, "username"), MessageReceived),
         (lambda wa: extra(wa, "agent"), MessageSent),
         (lambda wa: extra(wa, "colleague"), MessageSent),
+        (lambda wa: extra(wa, "history"), PersonNamed),
         (lambda wa: extra(wa, "resume"), ConsentChanged),
         (lambda wa: extra(wa, "restricted"), ChannelHealth),
     ],
@@ -536,7 +652,8 @@ async def test_the_connector_gets_along_with_both_roads(wa: WhatsApp, road: str)
         message = OutboundMessage(part_id=PART, attempt_id=ATTEMPT, address=KARIN, content=content, files=files.by_ref)
         receipt = await connector.send(permit(), message, account, http)
         assert (receipt.keys, wa.phone().lines[-1].text) == ((wa.phone().lines[-1].id,), "Ihr Rezept")
-        body = {"type": "BODY", "text": "Ihre Brille ist fertig, {{first_name}}.", "example": {}}
+        example = {"body_text_named_params": [{"param_name": "first_name", "example": "Karin"}]}
+        body = {"type": "BODY", "text": "Ihre Brille ist fertig, {{first_name}}.", "example": example}
         new = TemplateRecord(provider_id="", name="ready", language="de", category="utility", status="", components=(body,))
         made = await connector.create_template(new, account, http)
         assert made in [replace(one, reason="") for one in await connector.list_templates(account, http)]
@@ -633,8 +750,9 @@ async def test_pywa_keeps_templates(wa: WhatsApp, witness: pywa.WhatsApp) -> Non
         witness.delete_template(template_name="ready")
         return found
 
-    assert await asyncio.to_thread(keep) == ["order_ready", "spring_sale", "ready"]
-    assert [name for name, _ in wa.number.templates.kept] == ["order_ready", "spring_sale"]
+    names = [sample["name"] for sample in SAMPLES]
+    assert await asyncio.to_thread(keep) == [*names, "ready"]
+    assert [name for name, _ in wa.number.templates.kept] == names
 
 
 async def test_pywa_reads_and_verifies_the_webhooks(wa: WhatsApp, witness: pywa.WhatsApp) -> None:

@@ -131,6 +131,12 @@ async def test_a_file_comes_in_open(story: Story) -> None:
     assert (line["text"], file["kind"], file["state"], file["mime"]) == ("So sieht es aus", "image", "stored", "image/png")
     with story.hub.runtime.storage.open(story.hub.organisation_id, file["id"]) as ours:
         assert ours.read() == png
+    phone = story.simulator.phone
+    phone.edit(SAMPLE_ID, JOERG, phone.chat(SAMPLE_ID, JOERG).lines[0].id, "So sieht sie aus")
+    await story.settled()
+    changed = await story.newest()  # a change says the new words alone: of a file they are its caption
+    assert (changed["kind"], changed["text"], changed["content"]["media"]) == ("media", "So sieht sie aus", "image")
+    assert await story.hub.value("SELECT caption FROM attachment WHERE message_id = $1", line["id"]) == "So sieht sie aus"
 
 
 async def test_changes_deletions_and_every_other_kind(story: Story) -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -13,12 +15,17 @@ from starlette.types import Receive, Scope, Send
 from hub.channels import service, templates
 from hub.connectors.events import Location
 from hub.consent.gate import SendBlocked
+from hub.core import clock, ids
 from hub.core.clock import FakeClock
 from hub.core.settings import Settings
 from hub.inbox import actions, uploads
+from hub.inbox.compose import Filled
 from hub.inbox.ingest import load_channel
 from hub.sandbox.messengers import PhoneChat, PhoneDraft, PhoneFile, PhoneLine
 from hub.sandbox.whatsapp.simulator import WhatsAppSimulator, create
+from hub.sandbox.whatsapp.templates import SAMPLES
+from tests.channels.support import words
+from tests.inbox.pages_support import visit
 from tests.sandbox.support import Stage
 from tests.scenarios.test_telegram_whole import PNG, form
 from tests.support import HubUnderTest
@@ -228,6 +235,48 @@ async def test_a_question_is_answered_by_a_press(whole: Whole) -> None:
         assert line["content"]["reply_to"]
 
 
+async def test_after_the_window_a_template_goes_with_its_cards(whole: Whole) -> None:
+    """Issue 4.1: cards with pictures of ours, uploaded and sent by their ids, filled part by part."""
+    hub = whole.hub
+    await whole.write("Hallo")
+    whole.simulator.number.templates.kept["summer_cards", "de"].category = "UTILITY"  # advertising would need an opt-in
+    await templates.sync(hub.runtime, await load_channel(hub.runtime, hub.organisation_id, whole.channel_id))
+    whole.clock.advance(hours=25)
+    kept = await hub.value("SELECT id FROM template WHERE name = 'summer_cards' AND channel_id = $1", whole.channel_id)
+    conversation, kind = await whole.conversation(), "multipart/form-data; boundary=grenze"
+    files = [
+        (await uploads.add_upload(hub.runtime, hub.owner, conversation, content_type=kind, body=form(name, PNG))).id
+        for name in ("a.png", "b.png")
+    ]
+    filled = Filled(kept, ["Karin", "a", "3", "b"], ZoneInfo("Europe/Berlin"))
+    message = await whole.reply("", template=filled, files=files)
+    line = whole.phone.lines[-1]
+    assert line.text == "Hallo Karin, das ist neu bei uns.\n\nSonnenbrillen ab 49 Euro\n\nGläser in 3 Tagen"
+    assert len(line.files) == 2 and await whole.state(message) == "delivered"
+
+
+async def test_the_phones_earlier_messages_come_in_at_their_time_and_are_no_news(whole: Whole) -> None:
+    """5.17, checklist 27: no unread, no open window, nothing to do; what is there already is not doubled."""
+    hub, phone = whole.hub, whole.simulator.phone
+    phone.extra(whole.account, KARIN, "history")
+    await whole.settled()
+    row = (await hub.rows("SELECT state, turn, unread, last_text, last_inbound_at, sort_at, done_at FROM conversation"))[0]
+    assert (row["state"], row["turn"], row["unread"], row["last_text"]) == ("done", "customer", 0, "Ja, von 9 bis 13 Uhr.")
+    assert row["sort_at"] == row["done_at"] < clock.now() - timedelta(days=39)
+    assert await hub.value("SELECT name FROM contact") == whole.simulator.number.chats[KARIN].person.name
+    with pytest.raises(SendBlocked) as refusal:
+        await whole.reply("Zu spät")
+    assert refusal.value.decision.rule == "template_needed"
+    await whole.write("Und sonntags?")
+    phone.extra(whole.account, KARIN, "history")
+    await whole.settled()
+    texts = [row["text"] for row in await hub.rows("SELECT text FROM message WHERE direction IN ('in', 'out') ORDER BY at, seq")]
+    assert texts.count("Und sonntags?") == 1 and texts[-1] == "Und sonntags?" and len(texts) == 5
+    row = (await hub.rows("SELECT state, turn, unread, last_text FROM conversation"))[0]
+    assert tuple(row) == ("open", "us", 1, "Und sonntags?")
+    assert {row["state"] for row in await hub.rows("SELECT state FROM message WHERE direction = 'out'")} == {"read"}
+
+
 async def test_duplicates_and_reordering_change_nothing(whole: Whole) -> None:
     """Test checklist, 1 and 4."""
     whole.simulator.faults.switch_on("duplicate")
@@ -291,6 +340,17 @@ async def test_through_meta_everything_comes_in_at_the_apps_address(whole: Whole
     simulator.phone.extra(whole.account, KARIN, "restricted")
     await whole.settled()
     assert {row["state"] for row in await hub.rows("SELECT state FROM delivery_result")} == {"applied"}
-    kept = await hub.rows("SELECT name, status FROM template WHERE channel_id = $1 ORDER BY name", channel_id)
-    assert [tuple(row) for row in kept] == [("order_ready", "paused"), ("spring_sale", "approved")]
+    kept = await hub.rows("SELECT name, status FROM template WHERE channel_id = $1", channel_id)
+    assert {row["name"] for row in kept if row["status"] == "paused"} == {"order_ready"} and len(kept) == len(SAMPLES)
     assert await hub.value("SELECT warning_cause FROM channel WHERE id = $1", channel_id) in ("restricted", "limited")
+    # R-205: given a status webhook, when received, then the account page shows it with time
+    ada = await visit(hub, "Ada Admin", role="admin")
+    page = words(await ada.page(f"/channels/{ids.show('chn', channel_id)}"))
+    number = (await hub.rows("SELECT address, account_name, warning_since FROM channel WHERE id = $1", channel_id))[0]
+    assert number["address"] in page and f"Anzeigename {number['account_name']}" in page and number["account_name"]
+    since, changed = (
+        f"{at.astimezone(ZoneInfo('Europe/Berlin')):%d.%m.%Y, %H:%M}"
+        for at in (number["warning_since"], await hub.value("SELECT updated_at FROM template WHERE name = 'order_ready'"))
+    )
+    assert f"{since} Zuletzt herein" in page, "the quality with its time"
+    assert f"Vorlagen {len(SAMPLES)}" in page and "order_ready de" in page and f"paused {changed}" in page

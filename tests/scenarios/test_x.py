@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from hub.channels import service
-from hub.connectors.contract import Budget
+from hub.connectors.sharing import Budget
 from hub.connectors.x.connector import X
 from hub.consent.gate import SendBlocked
 from hub.core.errors import InvalidInput

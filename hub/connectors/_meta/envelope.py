@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Final, Literal
 
 from hub.connectors._meta.reading import EPOCH, Json, an_id, moment, objects, read_json
-from hub.connectors.contract import RawRequest, Share
+from hub.connectors.contract import RawRequest
 from hub.connectors.errors import MalformedPayload
+from hub.connectors.sharing import Share
 
 NOBODY: Final = "0"
 """The account of an entry that names none, as in tests from Meta's dashboard. Never an empty one: that would be all accounts."""

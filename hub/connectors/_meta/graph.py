@@ -89,10 +89,11 @@ async def ask(
     query: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
     form: Mapping[str, str] | None = None,
+    json: object = None,
 ) -> Json:
     """A call that may be made twice: where it is not known whether it was, Unavailable is said."""
     try:
-        return await call(graph, http, method, path, query=query, secrets=secrets, form=form)
+        return await call(graph, http, method, path, query=query, secrets=secrets, form=form, json=json)
     except OutcomeUnknown as error:
         raise Unavailable(error.provider_code, error.provider_text) from None
 
@@ -106,10 +107,11 @@ async def ask_set_up(
     field: str,
     query: Mapping[str, str] | None = None,
     form: Mapping[str, str] | None = None,
+    json: object = None,
 ) -> Json:
     """A call of the set-up. Raises CredentialsRejected naming `field` when the credentials are refused, Unavailable or Rejected."""
     try:
-        return await ask(graph, http, method, path, query=query, form=form)
+        return await ask(graph, http, method, path, query=query, form=form, json=json)
     except AuthFailed as error:
         raise CredentialsRejected(field, error.provider_text or error.provider_code) from None
     except RateLimited as error:

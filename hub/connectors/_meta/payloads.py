@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from hub.connectors._meta.contents import read_contents, read_referral, read_story
+from hub.connectors._meta.decisions import FIELD, read_decision
 from hub.connectors._meta.envelope import Element, elements
 from hub.connectors._meta.reading import Json, a_text, an_id, an_object, moment, texts
 from hub.connectors.contract import RawRequest
@@ -305,6 +306,13 @@ def _policy(element: Element, reader: Reader) -> Iterator[Event]:
     yield ChannelHealth(key=key, at=element.at, level=level, cause="policy", text=a_text(policy, "reason"))
 
 
+def _decided(element: Element, reader: Reader) -> Iterator[Event]:
+    decision = read_decision(element)
+    if decision is None:
+        raise Odd("it names no template")
+    yield decision
+
+
 READINGS: Final[dict[str, Callable[[Element, Reader], Iterator[Event]]]] = {
     "message": _message,
     "postback": _postback,
@@ -315,4 +323,5 @@ READINGS: Final[dict[str, Callable[[Element, Reader], Iterator[Event]]]] = {
     "referral": _referral,
     "optin": _opted,
     "policy_enforcement": _policy,
+    f"changes {FIELD}": _decided,
 }

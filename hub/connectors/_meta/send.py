@@ -16,7 +16,7 @@ from hub.connectors.contract import (
     ShowTyping,
 )
 from hub.connectors.errors import OutcomeUnknown, UnsupportedContent
-from hub.connectors.events import Card, Cards, Choice, Media, MediaKind, Option, Text
+from hub.connectors.events import Card, Cards, Choice, Media, MediaKind, Option, Template, Text
 
 ATTACHMENTS: Final[dict[MediaKind, str]] = {
     "image": "image", "voice": "audio", "audio": "audio", "video": "video", "document": "file",
@@ -92,6 +92,8 @@ def _recipient(address: str) -> Json:
 
 def _reason(action: OutboundMessage) -> Json:
     """Why we may write: a tag is for what a person writes after the window, never inside it (messenger.md, 8)."""
+    if isinstance(action.content, Template):
+        return {"messaging_type": "UTILITY"}
     if action.tag:
         return {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
     return {} if action.address.startswith("token:") else {"messaging_type": "RESPONSE"}

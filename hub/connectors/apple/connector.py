@@ -27,7 +27,6 @@ from hub.connectors.contract import (
     RawRequest,
     Receipt,
     SetupResult,
-    Share,
 )
 from hub.connectors.errors import (
     AuthFailed,
@@ -40,6 +39,7 @@ from hub.connectors.errors import (
 )
 from hub.connectors.events import Event, OutboundContent
 from hub.connectors.http import exchange
+from hub.connectors.sharing import Share
 
 LARGEST_ANSWER: Final = 4 << 20
 """Bytes of a customer's answer that came by reference."""

@@ -12,7 +12,7 @@ import orjson
 from hub.connectors.apple.answers import is_told, question_of, read_answer
 from hub.connectors.apple.sealing import Place
 from hub.connectors.apple.settings import AppleSettings
-from hub.connectors.contract import Account, RawRequest, Share
+from hub.connectors.contract import Account, RawRequest
 from hub.connectors.errors import MalformedPayload
 from hub.connectors.events import (
     ConsentChanged,
@@ -28,6 +28,7 @@ from hub.connectors.events import (
     Unrecognised,
     Unsupported,
 )
+from hub.connectors.sharing import Share
 
 GZIP: Final = b"\x1f\x8b"
 LARGEST: Final = 4 << 20

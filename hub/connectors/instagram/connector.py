@@ -31,7 +31,6 @@ from hub.connectors.contract import (
     Renewal,
     Reply,
     SetupResult,
-    Share,
 )
 from hub.connectors.errors import AuthFailed, CredentialsRejected, Rejected, UnsupportedContent
 from hub.connectors.events import ChannelHealth, Event, Media, OutboundContent, Sender
@@ -39,6 +38,7 @@ from hub.connectors.instagram.limits import LIMITS, LONGEST_TEXT, MEDIA
 from hub.connectors.instagram.login import DAY, account_of, renewed
 from hub.connectors.instagram.settings import InstagramSettings
 from hub.connectors.instagram.setup import FIELDS, app_of, as_set_up, connect, subscribed
+from hub.connectors.sharing import Share
 
 SITE: Final = "https://www.instagram.com"
 WINDOW_HOURS, HUMAN_DAYS = 24, 7

@@ -13,7 +13,7 @@ from httpx import AsyncClient
 from hub.connectors._meta import envelope, media, subscriptions
 from hub.connectors._meta.graph import ask, call, send_file
 from hub.connectors._meta.payloads import Reader, read_events
-from hub.connectors._meta.reading import Json, an_id, words
+from hub.connectors._meta.reading import Json, an_id, an_object, words
 from hub.connectors._meta.send import ATTACHMENTS, file_of, message_for, only_part, receipt_for, request_for
 from hub.connectors._meta.signature import SIGNATURE_HEADER, handshake, verify_signature, verify_token
 from hub.connectors._meta.split import CARDS, CHOICE, kind_of, split_content
@@ -29,15 +29,18 @@ from hub.connectors.contract import (
     Receipt,
     Reply,
     SetupResult,
-    Share,
+    TemplateRecord,
 )
 from hub.connectors.errors import AuthFailed, Rejected, Unavailable
-from hub.connectors.events import ChannelHealth, Event, Media, OutboundContent, Sender
+from hub.connectors.events import ChannelHealth, Event, Media, OutboundContent, Sender, Template
 from hub.connectors.messenger.limits import LIMITS, LONGEST_TEXT, MEDIA
 from hub.connectors.messenger.settings import MessengerSettings
 from hub.connectors.messenger.setup import app_of, connect, page_of
+from hub.connectors.messenger.templates import list_all, submit, take_away, write_template
+from hub.connectors.sharing import Share
 
 SITE: Final = "https://www.facebook.com"
+LINKED: Final = "instagram_business_account"
 WINDOW_HOURS, HUMAN_DAYS = 24, 7
 """Free answers after the person's last message, and those that a person writes themselves (messenger.md, 8)."""
 
@@ -59,6 +62,7 @@ class Messenger:
         replies=True,
         actions=frozenset({"react", "typing", "read"}),
         cards=CARDS,
+        templates=True,
         human_agent_days=HUMAN_DAYS,
         media_by_link=True,  # pictures of cards; files are uploaded
         erases_deleted=True,
@@ -85,6 +89,9 @@ class Messenger:
         return read_events(request, Reader(account.own_id, account.settings.app_id, SITE))
 
     def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
+        if isinstance(content, Template):
+            write_template(content)
+            return [content]
         return split_content(content, LIMITS)
 
     async def send(self, permit: Permit, action: OutboundAction, account: Account[MessengerSettings], http: AsyncClient) -> Receipt:
@@ -119,6 +126,23 @@ class Messenger:
             await subscriptions.check_account(page_of(account), http, app_id, subscriptions.PAGE_FIELDS, "page_token"),
         ]
 
+    async def list_templates(self, account: Account[MessengerSettings], http: AsyncClient) -> Sequence[TemplateRecord]:
+        return await list_all(page_of(account), http)
+
+    async def create_template(
+        self, template: TemplateRecord, account: Account[MessengerSettings], http: AsyncClient
+    ) -> TemplateRecord:
+        return await submit(template, page_of(account), http)
+
+    async def delete_template(self, template: TemplateRecord, account: Account[MessengerSettings], http: AsyncClient) -> None:
+        await take_away(template, page_of(account), http)
+
+    async def needed_by(self, account: Account[MessengerSettings], http: AsyncClient) -> Sequence[tuple[str, str]]:
+        """The page's Instagram account hears through the same subscription."""
+        page = await ask(page_of(account), http, "GET", "me", query={"fields": LINKED})
+        linked = an_id(an_object(page, LINKED), "id")
+        return [("instagram", linked)] if linked else []
+
     async def teardown(self, account: Account[MessengerSettings], http: AsyncClient) -> None:
         """The page's part only: the app's subscription serves its other pages."""
         try:
@@ -128,6 +152,8 @@ class Messenger:
 
 
 async def _message(action: OutboundMessage, account: Account[MessengerSettings], http: AsyncClient) -> Json:
+    if isinstance(action.content, Template):
+        return write_template(action.content)
     if not isinstance(action.content, Media):
         return message_for(action, LIMITS)
     only_part(action, LIMITS)

@@ -38,7 +38,7 @@ from hub.connectors.http import Answer, exchange
 from hub.connectors.phones import read_phone
 from hub.connectors.sms.payloads import at_path, number_of, read_webhook
 from hub.connectors.sms.settings import SmsSettings
-from hub.connectors.sms.text import LONGEST, split_text
+from hub.connectors.sms.text import LONGEST, count_segments, split_text
 
 SIGNATURE: Final = "x-signature"
 """`sha256=` and the HMAC-SHA256 of the raw body in hex, keyed with the signing secret."""
@@ -76,6 +76,9 @@ class Sms:
     def read_address(self, typed: str) -> Sender | None:
         phone = read_phone(typed)
         return Sender(provider_user_id=phone, display_name=phone, phone=phone) if phone else None
+
+    def count_pieces(self, text: str) -> int:
+        return sum(count_segments(part) for part in split_text(text)) or 1
 
     def split(self, content: OutboundContent) -> Sequence[OutboundContent]:
         if not isinstance(content, Text):

@@ -16,6 +16,7 @@ from httpx import AsyncClient
 
 from hub.connectors.contract import (
     Account,
+    Broadcast,
     Capabilities,
     FileHead,
     FileSink,
@@ -43,6 +44,7 @@ from hub.connectors.errors import (
 from hub.connectors.events import ChannelHealth, Event, OutboundContent, Sender
 from hub.connectors.http import download, whole_seconds
 from hub.connectors.viber.api import ask, call
+from hub.connectors.viber.broadcast import MOST_RECEIVERS, body_for_many, read_broadcast
 from hub.connectors.viber.payloads import read_callback, who_opens
 from hub.connectors.viber.reading import Json, a_text, read_json
 from hub.connectors.viber.send import body_for, message_for, receipt_for
@@ -82,6 +84,7 @@ class Viber:
     )
     settings = ViberSettings
     keeps_headers: frozenset[str] = frozenset()
+    most_receivers = MOST_RECEIVERS
 
     def verify(self, request: RawRequest, account: Account[ViberSettings]) -> None:
         """HMAC-SHA256 over the bytes as they came, keyed with the token (A2)."""
@@ -109,6 +112,14 @@ class Viber:
     async def send(self, permit: Permit, action: OutboundAction, account: Account[ViberSettings], http: AsyncClient) -> Receipt:
         permit.spend(action)
         return receipt_for(action, await call(account, http, "send_message", body_for(action, account.settings)))
+
+    async def broadcast(
+        self, permits: Sequence[Permit], messages: Sequence[OutboundMessage], account: Account[ViberSettings], http: AsyncClient
+    ) -> Broadcast:
+        for permit, message in zip(permits, messages, strict=True):
+            permit.spend(message)
+        body = body_for_many(messages, account.settings)
+        return read_broadcast(await call(account, http, "broadcast_message", body), body["broadcast_list"])
 
     def wants_answer(self, request: RawRequest, account: Account[ViberSettings]) -> Sender | None:
         """Somebody opened the chat: only in this answer can they be welcomed before they write (A4)."""

@@ -9,8 +9,9 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from hub.connectors.contract import Account, RawRequest, Reply, Share
+from hub.connectors.contract import Account, RawRequest, Reply
 from hub.connectors.errors import SignatureInvalid
+from hub.connectors.sharing import Share
 from hub.connectors.whatsapp.payloads import envelope, number_of
 from hub.connectors.whatsapp.reading import Json, an_object, objects
 from hub.connectors.whatsapp.settings import WhatsAppSettings

@@ -20,11 +20,11 @@ from hub.connectors.contract import (
     Receipt,
     Reply,
     SetupResult,
-    Share,
     TemplateRecord,
 )
 from hub.connectors.events import Event, OutboundContent, Sender
 from hub.connectors.phones import read_phone
+from hub.connectors.sharing import Share
 from hub.connectors.whatsapp.access import answer_test, check_sender, shares_of
 from hub.connectors.whatsapp.api import call, hand_over, of_number
 from hub.connectors.whatsapp.fetching import fetch_file
@@ -89,8 +89,8 @@ class WhatsApp:
     async def send(self, permit: Permit, action: OutboundAction, account: Account[WhatsAppSettings], http: AsyncClient) -> Receipt:
         permit.spend(action)
         request = request_for(action, account.settings.list_button)
-        if request.file is not None:
-            request.media["id"] = await hand_over(account, http, request.file)
+        for file, media in request.files:
+            media["id"] = await hand_over(account, http, file)
         answer = await call(account, http, "POST", f"{of_number(account.settings)}/messages", json=request.body)
         return receipt_for(action, answer)
 

@@ -72,6 +72,36 @@ def read_echo(message: Json, contacts: Contacts, scope: Scope) -> Event:
     )
 
 
+def read_earlier(message: Json, person: Sender, scope: Scope, *, is_theirs: bool) -> list[Event]:
+    """One element of a thread that the phone app hands over (5.17): the person's, or ours from the phone. Several cards are one
+    message each."""
+    key = a_text(message, "id")
+    if not 0 < len(key) <= LONGEST_ID:
+        return [scope.unrecognised("history", message, NO_ID)]
+    changed = _change_of(message, scope)
+    if changed is not None:
+        is_ours = isinstance(changed, ReactionChanged) and not is_theirs
+        return [scope.unrecognised("history", message, "reactions of our own side are not handled") if is_ours else changed]
+    at, answered = a_moment(message, "timestamp", scope.at), _answered(message)
+    cards = read_cards(message) if a_text(message, "type") == "contacts" else []
+    return [
+        MessageReceived(key=name, at=at, sender=person, content=content, sequence=number, reply_to_key=answered, is_earlier=True)
+        if is_theirs
+        else MessageSent(
+            key=name,
+            at=at,
+            recipient=person,
+            content=content,
+            sequence=number,
+            reply_to_key=answered,
+            by=PHONE_APP,
+            is_earlier=True,
+        )
+        for number, content in enumerate(cards or [read_content(message)])
+        for name in [f"{key}:{number}" if number else key]
+    ]
+
+
 def read_agents_echo(echo: Json, contacts: Contacts, scope: Scope) -> Event:
     """What the automatic agent wrote: the whole send request inside (5.16)."""
     key, request = a_text(echo, "id"), an_object(echo, "message")

@@ -12,6 +12,7 @@ from hub.connectors.contract import RawRequest
 from hub.connectors.errors import MalformedPayload
 from hub.connectors.events import Event
 from hub.connectors.whatsapp.affairs import AFFAIRS, read_affair
+from hub.connectors.whatsapp.history import read_history, read_names
 from hub.connectors.whatsapp.messages import read_agents_echo, read_echo, read_message, read_new_id
 from hub.connectors.whatsapp.people import Contacts
 from hub.connectors.whatsapp.reading import Json, a_moment, a_text, an_id, an_object, objects, read_json
@@ -23,8 +24,6 @@ OTHER_ACCOUNT: Final = "it is about another business account"
 OTHER_NUMBER: Final = "it is about another number"
 NOT_KNOWN: Final = "this kind of event is not handled"
 WHY: Final = {
-    "history": "earlier messages of the phone app are not imported",
-    "smb_app_state_sync": "the address book of the phone app is not imported",
     "messaging_handovers": "who holds the conversation shows in who answers",
     "calls": "calls are not handled",
     "flows": "the state of forms is not handled",
@@ -124,6 +123,8 @@ FIELDS: Final[dict[str, Callable[[Json, Scope], Iterator[Event]]]] = {
     "messages": _messages,
     "standby": _standby,
     "smb_message_echoes": _echoes,
+    "history": read_history,
+    "smb_app_state_sync": read_names,
     "user_preferences": _preferences,
     "user_id_update": _new_ids,
 }

@@ -1,7 +1,7 @@
 """An action -> one request, and its answer -> a receipt (provider file, 8)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from hub.connectors.contract import (
@@ -27,11 +27,11 @@ PRODUCT: Final[Json] = {"messaging_product": "whatsapp"}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The body of a message. Where a `file` goes with it, the id that its upload returns belongs into `media`, a part of it."""
+    """The body of a message. Files that go with it are uploaded first: the id of each belongs into the object beside it, a part of
+    the body."""
 
     body: Json
-    file: OutboundFile | None = None
-    media: Json = field(default_factory=dict)
+    files: Sequence[tuple[OutboundFile, Json]] = ()
 
 
 def request_for(action: OutboundAction, list_button: str) -> Request:
@@ -105,10 +105,14 @@ def _content(about: Json, content: OutboundContent, files: Mapping[str, Outbound
         case ContactCard():
             return Request(about | {"type": "contacts", "contacts": [_card(content)]})
         case Template():
-            media: Json = {}
-            template = write_template(content, media)
-            file = _opened(content.header, files) if content.header else None
-            return Request(about | {"type": "template", "template": template}, file, media)
+            attached: list[tuple[OutboundFile, Json]] = []
+
+            def attach(media: Media) -> Json:
+                attached.append((_opened(media, files), {}))
+                return attached[-1][1]
+
+            template = write_template(content, attach)
+            return Request(about | {"type": "template", "template": template}, attached)
         case _:
             raise UnsupportedContent("not_for_whatsapp")
 
@@ -136,7 +140,7 @@ def _file(about: Json, content: Media, files: Mapping[str, OutboundFile]) -> Req
         media["filename"] = file.name
     if kind == "voice":
         media["voice"] = True
-    return Request(about | {"type": name, name: media}, file, media)
+    return Request(about | {"type": name, name: media}, [(file, media)])
 
 
 def _card(content: ContactCard) -> Json:

@@ -17,7 +17,6 @@ from httpx import AsyncClient
 
 from hub.connectors.contract import (
     Account,
-    Budget,
     Capabilities,
     FileHead,
     FileSink,
@@ -28,7 +27,6 @@ from hub.connectors.contract import (
     Renewal,
     Reply,
     SetupResult,
-    Share,
 )
 from hub.connectors.errors import (
     AuthFailed,
@@ -42,6 +40,7 @@ from hub.connectors.errors import (
 )
 from hub.connectors.events import ChannelHealth, Event, OutboundContent, Sender
 from hub.connectors.http import download, whole_seconds
+from hub.connectors.sharing import Budget, Share
 from hub.connectors.x.account import (
     ensure_subscriptions,
     ensure_webhook,

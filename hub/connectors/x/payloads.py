@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from hub.connectors.contract import RawRequest, Share
+from hub.connectors.contract import RawRequest
 from hub.connectors.errors import MalformedPayload
 from hub.connectors.events import (
     ChannelHealth,
@@ -25,6 +25,7 @@ from hub.connectors.events import (
     Unrecognised,
     Unsupported,
 )
+from hub.connectors.sharing import Share
 
 Json = dict[str, Any]
 

@@ -28,7 +28,8 @@ from hub.sandbox._graph.delivering import Webhooks
 from hub.sandbox._graph.files import fetch_link, keep_attachment
 from hub.sandbox._graph.flavour import Flavour
 from hub.sandbox._graph.phone import GraphPhone
-from hub.sandbox._graph.wire import Asked, Refused, invalid, need_app, read
+from hub.sandbox._graph.refusals import Refused, invalid
+from hub.sandbox._graph.wire import Asked, need_app, read
 from hub.sandbox._graph.world import APP_ID, APP_NAME, INSTAGRAM_APP_ID, INSTAGRAM_APP_SECRET, Page, Subscription, World
 from hub.sandbox.courier import Courier
 from hub.sandbox.faults import Faults
@@ -69,6 +70,7 @@ class GraphSimulator:
             ("/{version}/{account}/subscribed_apps", self._subscribed_apps, ["GET", "POST", "DELETE"]),
             ("/{version}/{account}/message_attachments", self._attach, ["POST"]),
             ("/{version}/{account}/messages", self._send, ["POST"]),
+            ("/{version}/{account}/message_templates", self._templates, ["GET", "POST", "DELETE"]),
             ("/{version}/{node}", self._node, ["GET"]),
         ]
         self._app = Starlette(
@@ -213,6 +215,21 @@ class GraphSimulator:
         if file is None:
             raise Refused(100, "(#100) Upload attachment failure.", subcode=2018047)
         return JSONResponse({"attachment_id": keep_attachment(self.world, str(kind), file)})
+
+    async def _templates(self, request: Request, asked: Asked) -> Response:
+        templates = self._page(request, asked).templates
+        if self.world.flavour.topic != "page":
+            raise invalid("Unsupported request: the object does not exist", subcode=33)
+        if request.method == "POST":
+            kept = templates.create(asked.values)
+            return JSONResponse({"id": kept.id, "status": kept.status, "category": "UTILITY"})
+        if request.method == "DELETE":
+            templates.delete(asked.text("name"))
+            return JSONResponse({"success": True})
+        shown = [one.as_json() for one in templates.kept.values()]
+        start, limit = int(asked.text("after") or 0), int(asked.text("limit") or 25)
+        more = {"next": str(request.url)} if start + limit < len(shown) else {}
+        return JSONResponse({"data": shown[start : start + limit], "paging": {"cursors": {"after": str(start + limit)}} | more})
 
     async def _send(self, request: Request, asked: Asked) -> Response:
         page = self._page(request, asked)

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 from hub.core import clock
 from hub.sandbox._graph.delivering import Webhooks, milliseconds
-from hub.sandbox._graph.wire import Json
+from hub.sandbox._graph.refusals import Json
 from hub.sandbox._graph.world import APP_ID, Page, Thread, World
 from hub.sandbox.messengers import PhoneFile, PhoneLine
 

@@ -4,8 +4,9 @@ from typing import Final
 
 import httpx
 
+from hub.sandbox._graph.refusals import Refused
 from hub.sandbox._graph.sending import kind_on_phone
-from hub.sandbox._graph.wire import File, Refused
+from hub.sandbox._graph.wire import File
 from hub.sandbox._graph.world import World
 from hub.sandbox.messengers import PhoneFile
 

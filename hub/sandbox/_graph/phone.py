@@ -9,7 +9,7 @@ from hub.core import clock
 from hub.core.errors import Conflict, NotFound
 from hub.sandbox._graph.delivering import Webhooks, milliseconds
 from hub.sandbox._graph.extras import EXTRAS
-from hub.sandbox._graph.wire import Json
+from hub.sandbox._graph.refusals import Json
 from hub.sandbox._graph.world import Page, Thread, World
 from hub.sandbox.messengers import Act, PhoneAccount, PhoneChat, PhoneDraft, PhoneFile, PhoneLine, PhonePerson
 

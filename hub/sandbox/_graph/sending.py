@@ -7,7 +7,8 @@ from typing import Final
 
 from hub.core import clock
 from hub.core.errors import NotFound
-from hub.sandbox._graph.wire import Asked, Json, Refused, invalid
+from hub.sandbox._graph.refusals import Json, Refused, invalid
+from hub.sandbox._graph.wire import Asked
 from hub.sandbox._graph.world import Page, Thread, World
 from hub.sandbox.messengers import FileKind, PhoneButton, PhoneLine
 
@@ -19,7 +20,7 @@ ACTIONS: Final = frozenset({"typing_on", "typing_off", "mark_seen", "react", "un
 KNOWN: Final = frozenset(
     {"recipient", "messaging_type", "tag", "message", "reply_to", "sender_action", "payload", "notification_type"}
 )
-TYPES: Final = frozenset({"RESPONSE", "UPDATE", "MESSAGE_TAG"})
+TYPES: Final = frozenset({"RESPONSE", "UPDATE", "MESSAGE_TAG", "UTILITY"})
 
 
 def find_thread(world: World, page: Page, asked: Asked) -> Thread:
@@ -75,7 +76,7 @@ def receive(world: World, page: Page, thread: Thread, asked: Asked) -> PhoneLine
     message = asked.values.get("message")
     if not isinstance(message, dict) or not message:
         raise invalid("Param message must be a non-empty object")
-    line = _content(world, message)
+    line = _utility(world, page, message) if "template" in message else _content(world, message)
     reply_to = asked.values.get("reply_to")
     if reply_to is not None:
         mid = reply_to.get("mid") if isinstance(reply_to, dict) else None
@@ -102,7 +103,9 @@ def _check_window(world: World, thread: Thread, asked: Asked) -> None:
         raise invalid("Param messaging_type must be one of {RESPONSE, UPDATE, MESSAGE_TAG}, the last with a tag")
     if tag and tag != "HUMAN_AGENT":
         raise invalid("Invalid parameter")
-    if "notification_messages_token" in asked.values["recipient"] or "user_ref" in asked.values["recipient"]:
+    if (kind == "UTILITY") != ("template" in asked.values["message"]):
+        raise invalid("Param messaging_type UTILITY and message[template] belong together")
+    if kind == "UTILITY" or "notification_messages_token" in asked.values["recipient"] or "user_ref" in asked.values["recipient"]:
         return
     since = clock.now() - thread.acted_at if thread.acted_at is not None else None
     if since is None or since > (HUMAN_WINDOW if tag else WINDOW):
@@ -128,6 +131,15 @@ def _content(world: World, message: Json) -> PhoneLine:
         line = replace(line, buttons=_quick_replies(message["quick_replies"]))
         world.quick.add(line.id)
     return line
+
+
+def _utility(world: World, page: Page, message: Json) -> PhoneLine:
+    """A template that was approved before: the one kind that may go after the window by itself."""
+    if world.flavour.topic != "page" or message.keys() != {"template"}:
+        raise invalid("Param message[template] is not supported here")
+    text, buttons = page.templates.read(message["template"])
+    pressed = tuple(PhoneButton(id=payload, label=label) for payload, label in buttons)
+    return PhoneLine(id=world.next_mid(), at=clock.now(), is_theirs=True, text=text, buttons=pressed)
 
 
 def _text(value: object, longest: int, world: World, name: str) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hub.core import clock
 from hub.core.errors import NotFound
 from hub.sandbox._graph.flavour import Flavour
+from hub.sandbox._graph.templates import Templates
 from hub.sandbox.messengers import PhoneFile, PhoneLine, PhonePerson
 from hub.sandbox.numbers import first_number
 
@@ -61,6 +62,7 @@ class Page:
     token_ends: datetime | None = None
     token_made: datetime | None = None
     first_token: str = ""
+    templates: Templates = field(default_factory=Templates)
 
     @property
     def is_own_login(self) -> bool:

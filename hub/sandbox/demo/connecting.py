@@ -1,10 +1,11 @@
 """Each messenger of the sandbox gets its channel in the hub, as a business would connect it; one that fails stops no other."""
 
+from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx
 
-from hub.channels import conditions
+from hub.channels import conditions, documents
 from hub.channels import service as channels
 from hub.channels.accounts import ACCOUNT_COLUMNS, open_channel
 from hub.channels.approval import set_approval
@@ -45,12 +46,20 @@ async def _declare(runtime: Runtime, owner: Access, place: Place) -> None:
         try:
             await conditions.require(unit, place.connector)
         except conditions.ConditionNotMet:
+            for kind in documents.KINDS:
+                await documents.add_document(runtime, owner, place.connector, kind, name="Demo.pdf", pieces=_paper())
             await conditions.declare(unit, owner, place.connector, DECLARED)
         approval = await unit.sql.fetchval(
             "SELECT approval FROM channel WHERE organisation_id = $1 AND id = $2", unit.tenant, place.channel_id
         )
     if approval == "applied":
         await set_approval(runtime, place.channel_id, "approved", words()("sandbox.demo.approved"))
+
+
+async def _paper() -> AsyncIterator[bytes]:
+    """A sheet of paper without words."""
+    yield b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
+    yield b"trailer<</Root 1 0 R>>\n%%EOF\n"
 
 
 async def _address(runtime: Runtime, place: Place) -> str:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hub.sandbox.messengers import PhoneButton, PhoneFile
+from hub.sandbox.whatsapp.components import Json, component, media_of, shown_text
 from hub.sandbox.whatsapp.errors import Refused, invalid, missing
-from hub.sandbox.whatsapp.templates import Json, shown_text
 from hub.sandbox.whatsapp.world import Chat, Number
 
 MEDIA: Final = {
@@ -175,9 +175,16 @@ def _rows(action: Json) -> tuple[PhoneButton, ...]:
 def _template(said: Json, chat: Chat, number: Number) -> Shown:
     kinds = {media_id: medium.file.kind for media_id, medium in number.media.items() if medium.is_ours}
     kept = number.templates.check(said, {key: str(kind) for key, kind in kinds.items()})
-    buttons = kept.component("BUTTONS").get("buttons", [])
-    shown = tuple(PhoneButton(id=f"t:{one['text']}", label=one["text"], url=one.get("url", "")) for one in buttons)
-    return Shown(text=shown_text(kept, said), buttons=shown, category=kept.category.lower())
+    sent = said.get("components", [])
+    buttons = component(kept.components, "BUTTONS").get("buttons", [])
+    shown = tuple(PhoneButton(id=f"t:{label}", label=label, url=one.get("url", "")) for one in buttons for label in [_label(one)])
+    files = tuple(number.media[media_id].file for media_id in media_of(sent))
+    return Shown(text=shown_text(kept.components, sent), files=files, buttons=shown, category=kept.category.lower())
+
+
+def _label(button: Json) -> str:
+    """A button that copies a code has words of the phone's own."""
+    return str(button.get("text") or "Code kopieren")
 
 
 def _words(value: Json, name: str, longest: int) -> str:

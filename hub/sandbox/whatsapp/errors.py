@@ -16,6 +16,7 @@ TITLES: Final = {
     131052: "Media download error",
     131053: "Media upload error",
     131056: "(Business Account, Consumer Account) pair rate limit hit",
+    131062: "Business-scoped user id is not allowed",
     132000: "Number of parameters does not match the expected number of params",
     132001: "Template name does not exist in the translation",
     132005: "Translated text too long",

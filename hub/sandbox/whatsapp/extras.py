@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from hub.core import clock
@@ -92,6 +93,21 @@ def _colleague(phone: "WhatsAppPhone", webhooks: Webhooks, number: Number, chat:
     webhooks.echo(chat, message)
 
 
+def _history(phone: "WhatsAppPhone", webhooks: Webhooks, number: Number, chat: Chat) -> None:
+    """The phone app hands over what was written before the number was connected, and what was written since once more, with the
+    name that its address book has for the person."""
+    long_ago = clock.now() - timedelta(days=40)
+    earlier = [
+        Line(new_wamid(), long_ago, False, "text", {"body": "Haben Sie samstags auf?"}, "Haben Sie samstags auf?"),
+        Line(
+            new_wamid(), long_ago + timedelta(minutes=5), True, "text", {"body": "Ja, von 9 bis 13 Uhr."}, "Ja, von 9 bis 13 Uhr."
+        ),
+    ]
+    chat.lines[:0] = earlier
+    webhooks.history(chat, [line for line in chat.lines if line.kind == "text"])
+    webhooks.address_book(chat)
+
+
 def _restricted(phone: "WhatsAppPhone", webhooks: Webhooks, number: Number, chat: Chat) -> None:
     number.is_restricted = True
     kinds = [{"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": int(clock.now().timestamp()) + 86400}]
@@ -109,5 +125,6 @@ EXTRAS: Final[dict[str, Extra]] = {
     "new_number": _new_number,
     "agent": _agent,
     "colleague": _colleague,
+    "history": _history,
     "restricted": _restricted,
 }

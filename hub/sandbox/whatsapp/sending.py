@@ -28,6 +28,8 @@ class Sending:
         if body.get("type") == "reaction":
             return self._react(body, chat)
         shown = check(body, chat, self._number)
+        if shown.category == "authentication" and "to" not in body:
+            raise Refused(131062, "Authentication templates need a phone number")
         if not is_template and not chat.is_open():
             raise Refused(131047, "Message failed to send because more than 24 hours have passed since the customer last replied.")
         if not chat.pays():

@@ -29,6 +29,29 @@ class Webhooks:
         """A message that a colleague sent from the phone app."""
         self._send("smb_message_echoes", self._value(contacts=[contact(chat.person)], message_echoes=[message]), chat.person.phone)
 
+    def history(self, chat: Chat, lines: Sequence[Line]) -> None:
+        """Messages of one thread that the phone app hands over."""
+        messages = [
+            {
+                "from": self._number.phone if line.is_theirs else chat.person.phone,
+                "id": line.id,
+                "timestamp": str(int(line.at.timestamp())),
+                "type": line.kind,
+                line.kind: {"body": line.text},
+                "history_context": {"status": "READ"},
+            }
+            for line in lines
+        ]
+        about = {"phase": 1, "chunk_order": 1, "progress": 100}
+        chunk = {"metadata": about, "threads": [{"id": chat.person.phone, "messages": messages}]}
+        self._send("history", self._value(history=[chunk]), chat.person.phone)
+
+    def address_book(self, chat: Chat) -> None:
+        """An entry of the phone app's address book."""
+        about = {"full_name": chat.person.name, "phone_number": chat.person.phone}
+        entry = {"type": "contact", "contact": about, "action": "add", "metadata": {"timestamp": str(int(clock.now().timestamp()))}}
+        self._send("smb_app_state_sync", self._value(state_sync=[entry]), chat.person.phone)
+
     def system(self, chat: Chat, message: Json) -> None:
         """A message about a person, which names no contacts."""
         self._send("messages", self._value(messages=[message]), chat.person.phone)
