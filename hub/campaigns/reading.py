@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from hub.campaigns.models import Campaign
+from hub.campaigns.service import STOPPED
 from hub.campaigns.simulation import Count, Counts
 from hub.core import clock
 from hub.core.db import UnitOfWork
@@ -38,9 +39,14 @@ class Progress:
         return self.sum(*WAITING)
 
     @property
+    def stopped(self) -> int:
+        """Those that an emergency stop gave up."""
+        return dict(self.causes).get(STOPPED, 0)
+
+    @property
     def done(self) -> int:
-        """Those that need nothing more of us."""
-        return self.counts.going - self.waiting - self.sum("sending")
+        """Those that need nothing more of us, and were not given up."""
+        return self.counts.going - self.waiting - self.sum("sending") - self.stopped
 
     @property
     def seconds_left(self) -> int | None:

@@ -87,8 +87,10 @@ def can_carry(wording: Wording) -> bool:
 
 
 def write(letter: Letter, template: Kept | None, capabilities: Capabilities, name: str, zone: ZoneInfo) -> OutboundContent:
-    """The content for one recipient; moments in a template's blanks are in `zone`. NameUnknown; InvalidInput where there are no words, a blank stays open, or the template is
-    gone or not approved (any more)."""
+    """The content for one recipient; moments in the blanks of a template are in `zone`.
+
+    NameUnknown; InvalidInput where there are no words, a blank stays open, or the template is gone or not
+    approved (any more)."""
     if letter.template_id is not None:
         if template is None:
             raise InvalidInput("the template is gone", field="template")
