@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from benchmarks import b1, b2, b3, b4, b5, b19, b20, history, media, report
+from benchmarks import b1, b2, b3, b4, b5, b19, b20, history, media, newsletter, report
 from benchmarks.place import Place
 from benchmarks.report import Section
 
@@ -21,6 +21,7 @@ MEASUREMENTS: Final[dict[str, Callable[..., Awaitable[Section]]]] = {
     "b3": b3.measure,
     "history": history.measure,
     "media": media.measure,
+    "newsletter": newsletter.measure,
     "b4": b4.measure,
     "b5": b5.measure,
     "b19": b19.measure,

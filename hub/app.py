@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import health, metrics
+from hub.campaigns import pages as campaigns
 from hub.channels import document_pages, flow_pages
 from hub.channels import pages as channels
 from hub.channels import template_pages as channel_templates
@@ -45,6 +46,7 @@ class Hub:
         self.web = FastAPI(title="Hub", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
         for room in (health, metrics, organisations, document_pages, channels, channel_templates, inbox, webchat_api, webchat):
             self.web.include_router(room.router)
+        self.web.include_router(campaigns.router)
         for consent in (pages_register, pages_person, pages_purposes, pages_record, pages_import, flow_pages, own_page):
             self.web.include_router(consent.router)
         self.web.add_middleware(

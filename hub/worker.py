@@ -10,6 +10,7 @@ from arq.worker import Worker, func
 from prometheus_client import start_http_server
 from structlog.contextvars import bound_contextvars
 
+from hub.campaigns import running as campaigns
 from hub.channels import care
 from hub.core import ids
 from hub.core.hooks import Hooks
@@ -72,13 +73,15 @@ async def run_worker(settings: Settings) -> None:
             health_check_interval=60,
             handle_signals=False,
         )
-        sweeping = asyncio.create_task(sweeper.run(runtime))
+        sweeping = [asyncio.create_task(one.run(runtime)) for one in (sweeper, campaigns)]
         settle_memory()
         try:
             await worker.async_run()
         finally:
-            sweeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sweeping
+            for task in sweeping:
+                task.cancel()
+            for task in sweeping:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             await worker.close()
             await clients.close()

@@ -120,6 +120,19 @@ POST /o/{slug}/consent/person/withdraw                     write_inbox
 POST /o/{slug}/consent/person/proof                        read_consent
 GET  /o/{slug}/consent/hand-out                            manage_consent
 POST /o/{slug}/consent/hand-out                            manage_consent
+GET  /o/{slug}/campaigns                                   read_campaigns
+POST /o/{slug}/campaigns                                   write_campaigns
+GET  /o/{slug}/campaigns/{campaign}                        read_campaigns
+POST /o/{slug}/campaigns/{campaign}                        write_campaigns
+POST /o/{slug}/campaigns/{campaign}/test                   write_campaigns
+POST /o/{slug}/campaigns/{campaign}/start                  write_campaigns
+POST /o/{slug}/campaigns/{campaign}/back                   write_campaigns
+POST /o/{slug}/campaigns/{campaign}/pause                  write_campaigns
+POST /o/{slug}/campaigns/{campaign}/resume                 write_campaigns
+POST /o/{slug}/campaigns/{campaign}/stop                   write_campaigns
+POST /o/{slug}/campaigns/{campaign}/copy                   write_campaigns
+GET  /o/{slug}/campaigns/{campaign}/recipients             read_campaigns
+GET  /o/{slug}/campaigns/{campaign}/export                 read_campaigns
 
 GET  /o/{slug}/deliveries                                  read_operations
 GET  /o/{slug}/deliveries/count                            read_operations
@@ -232,6 +245,7 @@ IDS: Final = {
     "purpose": "pur",
     "flow": "flow",
     "imported": "imp",
+    "campaign": "cmp",
     "template": "tpl",
     "document": "doc",
 }

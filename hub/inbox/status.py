@@ -52,7 +52,7 @@ async def draw_messages(unit: UnitOfWork, message_ids: list[UUID]) -> list[tuple
     """Draw messages' states anew from their parts; (message, conversation) of those that changed."""
     rows = await unit.sql.fetch(
         """
-        SELECT p.message_id, m.conversation_id, m.state, array_agg(p.state) AS parts
+        SELECT p.message_id, m.conversation_id, m.state, array_agg(p.state) AS parts, max(p.priority) = 2 AS is_bulk
         FROM message_part p JOIN message m ON m.organisation_id = p.organisation_id AND m.id = p.message_id
         WHERE p.organisation_id = $1 AND p.message_id = ANY($2::uuid[]) AND p.action = 'message'
         GROUP BY 1, 2, 3
@@ -65,7 +65,9 @@ async def draw_messages(unit: UnitOfWork, message_ids: list[UUID]) -> list[tuple
     ]
     if changed:
         before = {row["message_id"]: row["state"] for row in rows}
-        await pass_turn(unit, {row[1]: row[2] in BAD for row in changed if row[2] in BAD or before[row[0]] in BAD})
+        talk = {row["message_id"] for row in rows if not row["is_bulk"]}  # a newsletter moves nobody
+        looked_at = [row for row in changed if row[0] in talk and (row[2] in BAD or before[row[0]] in BAD)]
+        await pass_turn(unit, {row[1]: row[2] in BAD for row in looked_at})
         await unit.sql.execute(
             """
             UPDATE message SET state = row.state FROM unnest($2::uuid[], $3::text[]) AS row(id, state)

@@ -17,7 +17,7 @@ from hub.consent.addresses import TYPED, clean_address
 from hub.consent.chain import Change
 from hub.consent.locks import Key, lock_addresses
 from hub.consent.suppression import Suppressed
-from hub.core import clock, ids
+from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.core.errors import HubError, InvalidInput
 from hub.core.pages import render

@@ -5,7 +5,8 @@ withdrawal, a block and the kill switch fail what waits inside their own transac
 `hub/listeners.py` subscribes the last three.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from hub.channels.hooks import ChannelBlocked, ChannelOpened
@@ -17,6 +18,8 @@ from hub.inbox.status import draw_messages, lock_messages
 
 RETRY_BLOCKS = timedelta(minutes=2)
 """An earlier chat message that waits for a retry no further away than this keeps the later ones of its conversation waiting."""
+PUT_OFF: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""When a part is due that somebody has put off: not before somebody wakes it (`bulk_queue.py`)."""
 
 
 async def due_after_earlier(unit: UnitOfWork, conversation_id: UUID, seq: int, wanted: datetime) -> datetime:
@@ -131,13 +134,14 @@ async def stop_channel(unit: UnitOfWork, event: ChannelBlocked) -> None:
 
 
 async def wake_channel(unit: UnitOfWork, event: ChannelOpened) -> None:
-    """What waited for a broken channel is due at once when it works again."""
+    """What waited for a broken channel is due at once when it works again; not what was put off."""
     await unit.sql.execute(
         """
         UPDATE message_part SET due_at = $3
-        WHERE organisation_id = $1 AND channel_id = $2 AND state = 'queued' AND due_at > $3
+        WHERE organisation_id = $1 AND channel_id = $2 AND state = 'queued' AND due_at > $3 AND due_at < $4
         """,
         unit.tenant,
         event.channel_id,
         clock.now(),
+        PUT_OFF,
     )

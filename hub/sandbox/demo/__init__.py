@@ -14,6 +14,7 @@ The sandbox forgets everything when its process ends; the hub's own records say 
     connecting.py   each messenger of the sandbox gets its channel, and the website chat its shop
     memory.py       what the simulators get back
     phones.py       the phones of the sandbox
+    newsletters.py  a newsletter that was sent and one that waits
     website.py      the visitors of the sample shop
     basics.py       what all of these share
 """

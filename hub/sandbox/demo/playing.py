@@ -19,6 +19,7 @@ from hub.sandbox.demo.basics import Place, Say, words
 from hub.sandbox.demo.company import find_people
 from hub.sandbox.demo.connecting import connect, open_shop
 from hub.sandbox.demo.consent import set_up_consent, show_consent
+from hub.sandbox.demo.newsletters import CLIENT_KEY, plan_newsletter, send_newsletters, sent_at
 from hub.sandbox.demo.phones import SIGNAL, TELEGRAM, Messenger, Person, find_messengers
 from hub.sandbox.demo.website import WEBCHAT, Website
 
@@ -54,15 +55,23 @@ class Stage:
                 self._persons[story.key] = await self._messengers[story.connector].introduce(story)
             done = {story.key: await self._lines(story) for story in played}
             steps = list(stories.in_order(now, played))
+            letter_at, is_sent = sent_at(now), False
             for count, (at, story, number, step) in enumerate(steps):
                 if count % 20 == 0:
                     self._say(t("sandbox.demo.played", count=count, all=len(steps)))
+                if at >= letter_at and not is_sent:
+                    is_sent = True
+                    story_clock.set(letter_at)
+                    await send_newsletters(runtime, people[stories.OWNER], self._places)
+                    if TELEGRAM in self._places:
+                        await self._settle(self._places[TELEGRAM])
                 if number >= done[story.key]:
                     story_clock.set(at)
                     await self._step(people, story, number, step)
             story_clock.set(now)
             if TELEGRAM in self._places:
                 await show_consent(runtime, people[stories.OWNER], self._places[TELEGRAM])
+            await plan_newsletter(runtime, people[stories.OWNER], self._places, now)
             async with runtime.database.unit_of_work(people[stories.OWNER].organisation_id) as unit:
                 await audit.record(unit, None, SEEDED, stories.SLUG, {})
         finally:
@@ -117,7 +126,7 @@ class Stage:
 
     async def _lines(self, story: Story) -> int:
         """How many steps of a story have left their line. That a customer's message reopened something is no step, and neither is
-        what the hub itself answers; a `Block` leaves no line and counts once the hub knows of it."""
+        what the hub itself writes; a `Block` leaves no line and counts once the hub knows of it."""
         place = self._places[story.connector]
         async with self._runtime.database.unit_of_work(place.organisation_id) as unit:
             row = await unit.sql.fetchrow(
@@ -127,6 +136,7 @@ class Stage:
                 JOIN conversation c ON c.organisation_id = i.organisation_id AND c.identity_id = i.id
                 JOIN message m ON m.organisation_id = c.organisation_id AND m.conversation_id = c.id
                      AND NOT (m.direction = 'event' AND m.content->>'event' = 'reopened')
+                     AND COALESCE(m.client_key, '') NOT LIKE '{CLIENT_KEY}%'
                      AND NOT EXISTS (SELECT FROM notice n WHERE n.organisation_id = m.organisation_id AND n.message_id = m.id)
                 LEFT JOIN consent_state s ON s.organisation_id = i.organisation_id AND s.messenger = $5 AND s.scope = ''
                      AND s.address = i.provider_user_id
