@@ -16,7 +16,9 @@ from hub.channels import document_pages, flow_pages
 from hub.channels import pages as channels
 from hub.channels import template_pages as channel_templates
 from hub.connectors.registry import Registry
-from hub.consent import pages_import, pages_person, pages_purposes, pages_record, pages_register
+from hub.consent import pages_purposes
+from hub.consent.agreeing import pages_import, pages_record
+from hub.consent.proving import pages_person, pages_register
 from hub.core import pages
 from hub.core.hooks import Hooks
 from hub.core.request_limits import RateLimits

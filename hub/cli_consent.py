@@ -18,7 +18,7 @@ Organisation = Annotated[str, typer.Argument(help="The organisation's name in ad
 @consent_app.command("verify")
 def consent_verify(organisation: Organisation = "") -> None:
     """Check chain, checkpoints, contents and states of the ledger. Names the first broken entry and ends with 1."""
-    from hub.consent.commands import verify_from_command_line
+    from hub.consent.books.commands import verify_from_command_line
 
     t, broken = Translator("en"), False
     with plain_errors():
@@ -44,7 +44,7 @@ def consent_prove(
     folder: Annotated[Path, typer.Option(help="Where the files are written.")] = Path(),
 ) -> None:
     """Write what one person agreed to, with everything that proves it: JSON for machines, PDF for people."""
-    from hub.consent.commands import prove_from_command_line
+    from hub.consent.books.commands import prove_from_command_line
     from hub.core.hooks import Hooks
     from hub.listeners import subscribe
 
@@ -60,7 +60,7 @@ def consent_prove(
 @audit_app.command("verify")
 def audit_verify(organisation: Organisation = "") -> None:
     """Check the chain of the audit log. Names the first broken entry and ends with 1."""
-    from hub.consent.commands import verify_audit_from_command_line
+    from hub.consent.books.commands import verify_audit_from_command_line
 
     t, broken = Translator("en"), False
     with plain_errors():

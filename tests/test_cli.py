@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from hub.cli import app
-from hub.consent import spam, suppression
+from hub.consent import suppression
+from hub.consent.abuse import spam
 from hub.core import ids
 from hub.inbox import ingest
 from tests.support import Connected, HubUnderTest, command, telegram_text

@@ -17,7 +17,7 @@ from fastapi.routing import iter_route_contexts
 from hub.app import Hub
 from hub.channels import documents
 from hub.connectors.events import Media
-from hub.consent import cases, spam
+from hub.consent.abuse import cases, spam
 from hub.core import clock, ids
 from hub.core.settings import Settings
 from hub.inbox import ingest

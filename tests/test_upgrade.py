@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 from alembic import command
 
-from hub.consent.chain import entry_hash
+from hub.consent.books.chain import entry_hash
 from hub.core import ids
 from hub.migrations.run import configuration, migrate
 from hub.organisations import audit

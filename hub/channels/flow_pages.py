@@ -24,9 +24,10 @@ from hub.channels import queries
 from hub.channels.accounts import scope_of
 from hub.channels.flows import Road, list_roads, open_flow, read_road
 from hub.channels.qr import qr_svg
-from hub.consent import flows, hearing, purposes, requests, roads, texts
-from hub.consent.addresses import clean_address
-from hub.consent.flows import FlowTerms
+from hub.consent import purposes
+from hub.consent.agreeing import flows, hearing, requests, roads, texts
+from hub.consent.agreeing.addresses import clean_address
+from hub.consent.agreeing.flows import FlowTerms
 from hub.consent.pages_purposes import errors_of, typed_in
 from hub.core import clock, ids
 from hub.core.errors import Conflict, HubError, InvalidInput, NotFound

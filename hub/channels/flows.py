@@ -1,14 +1,14 @@
 """Flows on their channels: what a messenger's links carry, where they lead, and which flows make sense there
-(`consent/flows.py`)."""
+(`consent/agreeing/flows.py`)."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from hub.channels import queries
 from hub.channels.queries import ChannelRow
-from hub.consent import flows
-from hub.consent.addresses import TYPED
-from hub.consent.flows import Flow, FlowTerms
+from hub.consent.agreeing import flows
+from hub.consent.agreeing.addresses import TYPED
+from hub.consent.agreeing.flows import Flow, FlowTerms
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput, NotFound
 from hub.organisations.actor import Access
@@ -35,7 +35,7 @@ class Road:
 
     @property
     def takes_addresses(self) -> bool:
-        """Whether people can type where they are reached (`consent/addresses.py`)."""
+        """Whether people can type where they are reached (`consent/agreeing/addresses.py`)."""
         return self.channel.connector.connector in TYPED
 
 

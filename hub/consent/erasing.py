@@ -14,10 +14,11 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.consent import ledger, suppression
-from hub.consent.chain import open_details
+from hub.consent import suppression
+from hub.consent.books import ledger
+from hub.consent.books.chain import open_details
 from hub.consent.locks import Key
-from hub.consent.retention import last_day_of_proof
+from hub.consent.proving.retention import last_day_of_proof
 from hub.consent.suppression import Suppressed
 from hub.core import clock, ids
 from hub.core.calendar import day_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Literal
 
-from hub.consent.states import GrantState
+from hub.consent.books.states import GrantState
 
 
 @dataclass(frozen=True, slots=True)

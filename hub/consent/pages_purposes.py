@@ -15,7 +15,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from hub.consent import purposes, texts, versions
+from hub.consent import purposes, versions
+from hub.consent.agreeing import texts
 from hub.consent.purposes import Wording
 from hub.core import ids
 from hub.core.errors import Conflict, HubError, InvalidInput

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from hub.consent.chain import Change
+from hub.consent.books.chain import Change
+from hub.consent.books.states import Kind
 from hub.consent.locks import Key
-from hub.consent.states import Kind
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.vault import Vault

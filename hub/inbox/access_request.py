@@ -16,8 +16,8 @@ from typing import IO, Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.consent import aliases
-from hub.consent.chain import open_details
+from hub.consent.books import aliases
+from hub.consent.books.chain import open_details
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.i18n import Translator

@@ -34,11 +34,13 @@ from hub.connectors.events import (
     Typing,
     Unrecognised,
 )
-from hub.consent import aliases, hearing, ledger, locks
-from hub.consent.chain import Change
-from hub.consent.hearing import Said, Vocabulary, Wish
+from hub.consent import locks
+from hub.consent.agreeing import hearing
+from hub.consent.agreeing.hearing import Said, Vocabulary, Wish
+from hub.consent.books import aliases, ledger
+from hub.consent.books.chain import Change
+from hub.consent.books.states import Kind
 from hub.consent.locks import Key
-from hub.consent.states import Kind
 from hub.core.db import UnitOfWork
 from hub.inbox import quiet
 from hub.inbox.attachments import tell

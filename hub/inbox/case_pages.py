@@ -18,7 +18,7 @@ from babel.numbers import format_currency
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from hub.consent import cases, spam
+from hub.consent.abuse import cases, spam
 from hub.core import clock, ids
 from hub.core.bodies import takes_file
 from hub.core.errors import HubError, InvalidInput

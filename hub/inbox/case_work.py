@@ -6,10 +6,10 @@ from typing import Final
 from uuid import UUID
 
 from hub.channels import service as channels
-from hub.consent import cases
-from hub.consent.cases import Case, Reported
-from hub.consent.message_evidence import Evidence
-from hub.consent.spam import Suspect, raise_candidates
+from hub.consent.abuse import cases
+from hub.consent.abuse.cases import Case, Reported
+from hub.consent.abuse.message_evidence import Evidence
+from hub.consent.abuse.spam import Suspect, raise_candidates
 from hub.core import ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput, NotFound

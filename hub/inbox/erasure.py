@@ -15,7 +15,8 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.consent import aliases, erasing
+from hub.consent import erasing
+from hub.consent.books import aliases
 from hub.consent.erasing import Kept, delete_day
 from hub.consent.hooks import PersonErased
 from hub.consent.locks import Key

@@ -15,8 +15,8 @@ from hub.channels import humans
 from hub.channels.endings import first_moment
 from hub.connectors.contract import AnyConnector
 from hub.connectors.registry import Registry
+from hub.consent.books.ledger import read_grant
 from hub.consent.facts import Facts
-from hub.consent.ledger import read_grant
 from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.inbox.zones import zone_of

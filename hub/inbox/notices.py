@@ -13,7 +13,8 @@ import structlog
 
 from hub.channels.accounts import read_channel
 from hub.connectors.events import Sender
-from hub.consent import locks, requests
+from hub.consent import locks
+from hub.consent.agreeing import requests
 from hub.consent.gate import SendBlocked
 from hub.consent.hooks import AnswerDue, PersonErased
 from hub.core import clock, ids

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
-from hub.consent import cases, spam
-from hub.consent.cases import Case
-from hub.consent.spam import SpamEvent
+from hub.consent.abuse import cases, spam
+from hub.consent.abuse.cases import Case
+from hub.consent.abuse.spam import SpamEvent
 from hub.core import ids
 from hub.core.db import Database, NoNudges, UnitOfWork
 from hub.core.errors import NotFound

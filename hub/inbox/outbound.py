@@ -18,8 +18,8 @@ from hub.channels.templates import Kept, read_template
 from hub.connectors.errors import UnsupportedContent
 from hub.connectors.events import Location, OutboundContent
 from hub.consent import gate
+from hub.consent.books.ledger import note_told
 from hub.consent.gate import Decision, SendBlocked
-from hub.consent.ledger import note_told
 from hub.consent.purposes import first_purpose
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork

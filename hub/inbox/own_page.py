@@ -4,8 +4,8 @@ GET  /c/{token}             every purpose with its text, state and since when
 POST /c/{token}/grant       agree to one             POST /c/{token}/withdraw     take one back
 POST /c/{token}/stop        nothing more at all
 
-The link is the only key (`consent/own_link.py`): it was sent to this address on this messenger, nobody can guess or alter one,
-and it ends by itself. There is no session and no cookie, so there is nothing that another site could abuse; search engines are
+The link is the only key (`consent/agreeing/own_link.py`): it was sent to this address on this messenger, nobody can guess or alter
+one, and it ends by itself. There is no session and no cookie, so there is nothing that another site could abuse; search engines are
 told to stay away, and the address is not told to others (referrer).
 """
 
@@ -17,7 +17,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from hub.consent import choices, own_link, texts
+from hub.consent.agreeing import choices, own_link, texts
 from hub.consent.locks import Key
 from hub.core import ids
 from hub.core.db import UnitOfWork

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hub.connectors.contract import AnyConnector
 from hub.connectors.registry import Registry
-from hub.consent import aliases
+from hub.consent.books import aliases
 from hub.consent.locks import Key, lock_addresses
 from hub.core.db import UnitOfWork
 from hub.core.errors import NotFound

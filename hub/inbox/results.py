@@ -34,9 +34,10 @@ from hub.connectors.errors import (
     SendError,
     Unavailable,
 )
-from hub.consent import aliases, ledger, locks
-from hub.consent.chain import Change
-from hub.consent.states import Kind
+from hub.consent import locks
+from hub.consent.books import aliases, ledger
+from hub.consent.books.chain import Change
+from hub.consent.books.states import Kind
 from hub.core import clock
 from hub.core.db import UnitOfWork, text_array
 from hub.inbox import suspects

@@ -18,7 +18,8 @@ from hub.connectors.errors import AccountPaused, AuthFailed, RateLimited, Reject
 from hub.connectors.events import Sender
 from hub.connectors.http import connector_client
 from hub.connectors.registry import Registry
-from hub.consent import ledger, locks
+from hub.consent import locks
+from hub.consent.books import ledger
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import HubError, NotFound

@@ -12,9 +12,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from hub.consent import aliases, ledger, suppression
-from hub.consent.addresses import TYPED, clean_address
-from hub.consent.chain import Change
+from hub.consent import suppression
+from hub.consent.agreeing.addresses import TYPED, clean_address
+from hub.consent.books import aliases, ledger
+from hub.consent.books.chain import Change
 from hub.consent.locks import Key, lock_addresses
 from hub.consent.suppression import Suppressed
 from hub.core import clock

@@ -11,9 +11,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from hub.connectors.events import ChannelHealth
+from hub.consent.abuse.message_evidence import Evidence, seal_evidence
+from hub.consent.abuse.spam import PENALTIES, Suspect, raise_candidates
 from hub.consent.hooks import ConsentWithdrawn
-from hub.consent.message_evidence import Evidence, seal_evidence
-from hub.consent.spam import PENALTIES, Suspect, raise_candidates
 from hub.core import ids
 from hub.core.db import UnitOfWork
 from hub.core.vault import Vault

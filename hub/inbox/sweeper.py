@@ -19,7 +19,7 @@ from hub.channels.incidents import tell_owners
 from hub.channels.moving import register_moved
 from hub.channels.terms import ask_again
 from hub.connectors.contract import Polls
-from hub.consent import imports
+from hub.consent.agreeing import imports
 from hub.consent.erasing import destroy_archives
 from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork

@@ -1,7 +1,7 @@
 """What consents were used for: uses are attempts and no entries of the ledger; one entry a day seals those of the day (design 8).
 
     seal_day     the entry `uses` of one day: how many attempts the providers accepted, and the SHA-256 over them
-    keep_books   the daily care of every organisation whose time has come (`hub/consent/watch.py`)
+    keep_books   the daily care of every organisation whose time has come (`hub/consent/books/watch.py`)
 
 A use belongs to the day of its permit, the moment of sending. The hash is over 40 bytes for each accepted attempt, in the order of
 their ids: id of the attempt (16), id of the part (16), permit in microseconds since 1970 (8). A day without a use has no entry.
@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.consent import ledger, watch
+from hub.consent.books import ledger, watch
 from hub.core.calendar import end_of_day
 from hub.core.db import UnitOfWork
 from hub.core.vault import Vault

@@ -8,9 +8,9 @@ opt-out  the person's own word, said elsewhere, that an agent writes down on the
 from typing import Final
 from uuid import UUID
 
-from hub.consent import ledger
-from hub.consent.chain import Change
-from hub.consent.states import Kind
+from hub.consent.books import ledger
+from hub.consent.books.chain import Change
+from hub.consent.books.states import Kind
 from hub.core import clock, ids
 from hub.core.errors import InvalidInput
 from hub.core.feed import note_change

@@ -2,8 +2,8 @@
 
 from hub.campaigns import models as campaigns
 from hub.channels import models as channels
-from hub.consent import case_models as cases
 from hub.consent import models as consent
+from hub.consent.abuse import case_models as cases
 from hub.core import feed, lanes
 from hub.inbox import models as inbox
 from hub.organisations import models as organisations

@@ -19,7 +19,7 @@ import pytest
 from playwright.async_api import Page
 
 from hub.channels import providers
-from hub.consent import spam
+from hub.consent.abuse import spam
 from hub.core import ids
 from hub.core.clock import FakeClock
 from hub.inbox import actions, alarm, case_work, service

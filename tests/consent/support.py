@@ -3,8 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from hub.consent import ledger, locks, purposes
-from hub.consent.chain import Change
+from hub.consent import locks, purposes
+from hub.consent.books import ledger
+from hub.consent.books.chain import Change
 from hub.consent.locks import Key
 from hub.consent.purposes import Wording
 from hub.core import clock

@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from hub.consent import texts, words
-from hub.consent.addresses import clean_address
-from hub.consent.flows import Flow
-from hub.consent.hearing import Vocabulary, understand
+from hub.consent.agreeing import texts, words
+from hub.consent.agreeing.addresses import clean_address
+from hub.consent.agreeing.flows import Flow
+from hub.consent.agreeing.hearing import Vocabulary, understand
 from hub.consent.purposes import KnownPurpose, Wording
 from hub.core.errors import InvalidInput
 

@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hub.consent import chain, imports, papers, purposes
-from hub.consent.import_rows import BadRow, GoodRow, Known, read_rows
-from hub.consent.papers import Paper
+from hub.consent import purposes
+from hub.consent.agreeing import imports, papers
+from hub.consent.agreeing.import_rows import BadRow, GoodRow, Known, read_rows
+from hub.consent.agreeing.papers import Paper
+from hub.consent.agreeing.roads import read_grants
+from hub.consent.books import chain
 from hub.consent.purposes import Wording
-from hub.consent.roads import read_grants
 from hub.core.errors import Conflict, InvalidInput
 from tests.support import HubUnderTest
 

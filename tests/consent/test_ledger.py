@@ -14,9 +14,10 @@ import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.consent import ledger, locks
-from hub.consent.chain import Change, open_details
-from hub.consent.states import Kind, State
+from hub.consent import locks
+from hub.consent.books import ledger
+from hub.consent.books.chain import Change, open_details
+from hub.consent.books.states import Kind, State
 from hub.core import clock, ids, lanes
 from hub.core.settings import Settings
 from hub.inbox import claiming

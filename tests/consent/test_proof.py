@@ -14,13 +14,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hub.consent import ledger, locks, purposes
-from hub.consent.chain import Change
-from hub.consent.hand_out import hand_out, prove_person, read_recipients
-from hub.consent.history import read_person
+from hub.consent import locks, purposes
+from hub.consent.books import ledger
+from hub.consent.books.chain import Change
+from hub.consent.books.history import read_person
+from hub.consent.books.states import Kind
+from hub.consent.proving.hand_out import hand_out, prove_person, read_recipients
+from hub.consent.proving.retention import last_day_of_proof
 from hub.consent.purposes import Wording
-from hub.consent.retention import last_day_of_proof
-from hub.consent.states import Kind
 from hub.core.calendar import end_of_day
 from hub.core.errors import InvalidInput
 from hub.organisations.policy import resolve

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.consent import ledger, purposes
-from hub.consent.chain import Change
+from hub.consent import purposes
+from hub.consent.books import ledger
+from hub.consent.books.chain import Change
+from hub.consent.books.states import Grant, Kind, join_grants
 from hub.consent.purposes import Wording
-from hub.consent.states import Grant, Kind, join_grants
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput
 from tests.consent.support import WORDS, define_purpose, record

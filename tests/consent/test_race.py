@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from hub.consent.chain import Change
+from hub.consent.books.chain import Change
 from hub.core import clock
 from hub.inbox.outbound import Program, submit
 from tests.consent.support import define_purpose, grant, record

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from hub.consent import register
-from hub.consent.chain import Change
-from hub.consent.register import Wish
+from hub.consent.books.chain import Change
+from hub.consent.proving import register
+from hub.consent.proving.register import Wish
 from hub.core import ids
 from tests.consent.test_proof import ADDRESS, record, somebody, verify_proof
 from tests.organisations.support import hire, signed_in

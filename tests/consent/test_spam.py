@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from hub.consent import cases, spam
-from hub.consent.message_evidence import FIELDS, Evidence
-from hub.consent.spam import Suspect
+from hub.consent.abuse import cases, spam
+from hub.consent.abuse.message_evidence import FIELDS, Evidence
+from hub.consent.abuse.spam import Suspect
 from hub.core import clock, ids
 from hub.core.errors import Conflict, InvalidInput
 from tests.support import HubUnderTest

@@ -12,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlmodel import SQLModel
 
-from hub.consent import ledger, locks, purposes
-from hub.consent.chain import Change, entry_hash
-from hub.consent.checkpoints import make_checkpoint
-from hub.consent.merkle import Tree, levels_of, path_to, root_by
+from hub.consent import locks, purposes
+from hub.consent.books import ledger
+from hub.consent.books.chain import Change, entry_hash
+from hub.consent.books.checkpoints import make_checkpoint
+from hub.consent.books.merkle import Tree, levels_of, path_to, root_by
+from hub.consent.books.states import Kind
+from hub.consent.books.verify import Found, verify_ledger
+from hub.consent.books.verify_chain import Broken
 from hub.consent.purposes import Wording
-from hub.consent.states import Kind
-from hub.consent.verify import Found, verify_ledger
-from hub.consent.verify_chain import Broken
 from hub.core.settings import Settings
 from hub.organisations import audit
 from hub.organisations.audit_check import Checked, verify_audit

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.consent.words import is_opt_out
+from hub.consent.agreeing.words import is_opt_out
 
 
 @pytest.mark.parametrize(

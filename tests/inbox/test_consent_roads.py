@@ -11,11 +11,12 @@ import pytest
 import respx
 
 from hub.channels.flows import open_flow
-from hub.consent import chain, purposes
-from hub.consent.flows import Flow, FlowTerms, define_flow, read_flow
+from hub.consent import purposes
+from hub.consent.agreeing.flows import Flow, FlowTerms, define_flow, read_flow
+from hub.consent.agreeing.roads import read_grants
+from hub.consent.books import chain
 from hub.consent.gate import SendBlocked
 from hub.consent.purposes import Wording
-from hub.consent.roads import read_grants
 from hub.core import clock as clocks
 from hub.core import ids
 from hub.core.clock import FakeClock

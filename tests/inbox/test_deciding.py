@@ -9,7 +9,7 @@ import httpx
 import pytest
 import respx
 
-from hub.consent.chain import Change
+from hub.consent.books.chain import Change
 from hub.consent.gate import SendBlocked
 from hub.core import clock, ids
 from hub.core.errors import InvalidInput

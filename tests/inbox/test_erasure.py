@@ -9,7 +9,7 @@ import pytest
 import respx
 
 from hub.consent import erasing
-from hub.consent.chain import entry_hash
+from hub.consent.books.chain import entry_hash
 from hub.consent.gate import SendBlocked
 from hub.core.errors import InvalidInput
 from hub.core.settings import Settings

@@ -12,7 +12,7 @@ import pytest
 import respx
 
 from hub.channels import history
-from hub.consent.chain import open_details
+from hub.consent.books.chain import open_details
 from hub.consent.gate import SendBlocked
 from hub.core.live import Whisper
 from hub.inbox import ingest

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
-from hub.consent import own_link, purposes
+from hub.consent import purposes
+from hub.consent.agreeing import own_link
 from hub.core import ids
 from hub.core.clock import FakeClock
 from hub.core.tokens import make_token

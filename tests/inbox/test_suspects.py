@@ -6,8 +6,9 @@ import httpx
 import respx
 
 from hub.connectors.events import ChannelHealth
-from hub.consent import ledger, locks
-from hub.consent.chain import Change
+from hub.consent import locks
+from hub.consent.books import ledger
+from hub.consent.books.chain import Change
 from hub.core import ids
 from hub.inbox import suspects
 from tests.inbox.pages_support import PAGE, visit

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import respx
 
-from hub.consent.chain import Change, open_details
+from hub.consent.books.chain import Change, open_details
 from hub.inbox.uses import keep_books
 from tests.consent.test_proof import record
 from tests.support import TOKEN, HubUnderTest, telegram_text

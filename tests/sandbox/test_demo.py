@@ -21,7 +21,7 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from hub.app import Hub
-from hub.consent.words import is_opt_out
+from hub.consent.agreeing.words import is_opt_out
 from hub.core import clock
 from hub.core.hooks import Hooks
 from hub.core.i18n import catalogue

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from hub.channels import service
-from hub.consent import ledger
-from hub.consent.chain import Change
+from hub.consent.books import ledger
+from hub.consent.books.chain import Change
 from hub.consent.gate import SendBlocked
 from hub.core import clock, ids
 from hub.core.settings import Settings

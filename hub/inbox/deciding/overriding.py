@@ -12,8 +12,9 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.consent import aliases, ledger, locks
-from hub.consent.chain import Change, open_details
+from hub.consent import locks
+from hub.consent.books import aliases, ledger
+from hub.consent.books.chain import Change, open_details
 from hub.consent.purposes import read_purpose
 from hub.core import clock, ids
 from hub.core.calendar import day_of

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import sqlmodel.sql.sqltypes
 from alembic import op
 
-from hub.consent.chain import entry_hash
+from hub.consent.books.chain import entry_hash
 
 revision = "0009"
 down_revision = "0008"

@@ -5,11 +5,12 @@ from collections.abc import Collection
 from typing import Final
 
 from hub.channels.flows import open_flow
-from hub.consent import purposes, texts
-from hub.consent.flows import FlowTerms
+from hub.consent import purposes
+from hub.consent.agreeing import texts
+from hub.consent.agreeing.flows import FlowTerms
+from hub.consent.agreeing.roads import Attested, attest
 from hub.consent.gate import SendBlocked
 from hub.consent.purposes import Wording
-from hub.consent.roads import Attested, attest
 from hub.core import clock
 from hub.core.i18n import LOCALES
 from hub.inbox import outbound

@@ -10,8 +10,9 @@ from hub.campaigns import running, service
 from hub.campaigns.audience import Audience
 from hub.campaigns.service import Draft
 from hub.campaigns.writing import Letter
-from hub.consent import ledger, locks, purposes
-from hub.consent.chain import Change
+from hub.consent import locks, purposes
+from hub.consent.books import ledger
+from hub.consent.books.chain import Change
 from hub.core import clock
 from hub.organisations.actor import Access
 from hub.runtime import Runtime

@@ -20,10 +20,11 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from hub.consent import import_rows, papers, purposes, roads
-from hub.consent.chain import Change
-from hub.consent.import_rows import BadRow, GoodRow, Known, read_rows
-from hub.consent.papers import Paper
+from hub.consent import purposes
+from hub.consent.agreeing import import_rows, papers, roads
+from hub.consent.agreeing.import_rows import BadRow, GoodRow, Known, read_rows
+from hub.consent.agreeing.papers import Paper
+from hub.consent.books.chain import Change
 from hub.consent.purposes import Wording
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork

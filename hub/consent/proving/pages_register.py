@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
-from hub.consent import hand_out, register
-from hub.consent.checkpoints import public_keys
-from hub.consent.hand_out import File
+from hub.consent.books.checkpoints import public_keys
+from hub.consent.books.watch import read_watch
 from hub.consent.locks import Key
+from hub.consent.proving import hand_out, register
+from hub.consent.proving.hand_out import File
+from hub.consent.proving.register import WHOLE, Wish
 from hub.consent.purposes import list_purposes
-from hub.consent.register import WHOLE, Wish
-from hub.consent.watch import read_watch
 from hub.core import ids
 from hub.core.errors import InvalidInput
 from hub.core.pages import render

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.requests import ClientDisconnect
 
-from hub.consent import import_rows, imports, papers
+from hub.consent.agreeing import import_rows, imports, papers
 from hub.core import ids
 from hub.core.bodies import takes_file
 from hub.core.errors import HubError, InvalidInput

@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 from uuid import UUID
 
-from hub.consent import aliases
-from hub.consent.chain import SALT_BYTES, Opener, commitment_of
-from hub.consent.fold import Fold, Said, fold, read_said
-from hub.consent.ledger import OWN, read_grant, read_state
+from hub.consent.books import aliases
+from hub.consent.books.chain import SALT_BYTES, Opener, commitment_of
+from hub.consent.books.fold import Fold, Said, fold, read_said
+from hub.consent.books.ledger import OWN, read_grant, read_state
+from hub.consent.books.states import Axis, Grant, Moment, State, Word
+from hub.consent.books.verify_chain import BATCH, Broken, Problem, verify_chain
 from hub.consent.locks import Key
-from hub.consent.states import Axis, Grant, Moment, State, Word
-from hub.consent.verify_chain import BATCH, Broken, Problem, verify_chain
 from hub.core.db import UnitOfWork
 from hub.core.vault import SealBroken, Vault
 

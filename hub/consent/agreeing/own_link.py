@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from hub.consent import ledger
+from hub.consent.books import ledger
 from hub.consent.locks import Key
 from hub.core.db import UnitOfWork
 from hub.core.errors import NotFound

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from hub.consent.books.states import OF_PURPOSE, Grant, Kind, State, join_grants, join_states
 from hub.consent.locks import Key
-from hub.consent.states import OF_PURPOSE, Grant, Kind, State, join_grants, join_states
 
 
 @dataclass(frozen=True, slots=True)

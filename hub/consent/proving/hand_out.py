@@ -16,11 +16,12 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.consent import aliases, ledger, locks
-from hub.consent.chain import Change
-from hub.consent.checkpoints import make_checkpoint, signer_of
+from hub.consent import locks
+from hub.consent.books import aliases, ledger
+from hub.consent.books.chain import Change
+from hub.consent.books.checkpoints import make_checkpoint, signer_of
 from hub.consent.locks import Key
-from hub.consent.proof import NothingOnRecord, open_prover, subjects_with
+from hub.consent.proving.proof import NothingOnRecord, open_prover, subjects_with
 from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput
@@ -146,7 +147,7 @@ async def _lock(unit: UnitOfWork, keys: Collection[Key]) -> None:
 
 async def _paper(proofs: Sequence[dict[str, Any]], body: bytes, language: str, zone: str, **about: Any) -> bytes:
     """The page for people. What draws it takes 30 MB, so it is loaded when it is first needed, and works beside the loop."""
-    from hub.consent.paper import draw_proofs
+    from hub.consent.proving.paper import draw_proofs
 
     return await asyncio.to_thread(draw_proofs, proofs, body, language, ZoneInfo(zone), **about)
 

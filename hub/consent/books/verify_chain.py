@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from hub.consent.chain import entry_hash
-from hub.consent.checkpoints import Checkpoint, all_checkpoints, is_signed, public_keys
-from hub.consent.merkle import Tree
+from hub.consent.books.chain import entry_hash
+from hub.consent.books.checkpoints import Checkpoint, all_checkpoints, is_signed, public_keys
+from hub.consent.books.merkle import Tree
 from hub.core.db import UnitOfWork
 
 BATCH: Final = 1000

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hub.consent.checkpoints import Checkpoint, Signer, all_checkpoints
-from hub.consent.fold import Fold
-from hub.consent.history import Person, Record, ground_of, read_person
+from hub.consent.books.checkpoints import Checkpoint, Signer, all_checkpoints
+from hub.consent.books.fold import Fold
+from hub.consent.books.history import Person, Record, ground_of, read_person
+from hub.consent.books.merkle import levels_of, path_to
 from hub.consent.locks import Key
-from hub.consent.merkle import levels_of, path_to
 from hub.consent.purposes import list_purposes
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from fpdf import FPDF
 from fpdf.enums import WrapMode
 
-from hub.consent.evidence import in_words
+from hub.consent.proving.evidence import in_words
 from hub.core.i18n import Translator, format_date, format_time
 from hub.core.pages import FRONTEND
 

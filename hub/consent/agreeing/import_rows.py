@@ -21,7 +21,7 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.consent.addresses import clean_address
+from hub.consent.agreeing.addresses import clean_address
 from hub.consent.locks import Key
 from hub.consent.purposes import Wording
 from hub.core.errors import InvalidInput

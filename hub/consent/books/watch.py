@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from hub.consent.checkpoints import make_checkpoint
-from hub.consent.verify import verify_ledger
+from hub.consent.books.checkpoints import make_checkpoint
+from hub.consent.books.verify import verify_ledger
 from hub.core import clock
 from hub.core.calendar import day_of
 from hub.core.db import UnitOfWork

@@ -19,11 +19,12 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from hub.consent import aliases, ledger, locks, purposes
-from hub.consent.chain import Change
+from hub.consent import locks, purposes
+from hub.consent.books import aliases, ledger
+from hub.consent.books.chain import Change
+from hub.consent.books.states import Grant
 from hub.consent.locks import Key
 from hub.consent.purposes import KnownPurpose, Wording
-from hub.consent.states import Grant
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput

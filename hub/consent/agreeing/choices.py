@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from hub.consent import ledger, purposes, roads
-from hub.consent.chain import Change
+from hub.consent import purposes
+from hub.consent.agreeing import roads
+from hub.consent.agreeing.roads import agreed_to
+from hub.consent.books import ledger
+from hub.consent.books.chain import Change
+from hub.consent.books.states import Grant, GrantState
 from hub.consent.locks import Key
 from hub.consent.purposes import KnownPurpose
-from hub.consent.roads import agreed_to
-from hub.consent.states import Grant, GrantState
 from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput

@@ -13,14 +13,16 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from hub.consent import flows, ledger, own_link, purposes, requests, words
-from hub.consent.chain import Change
-from hub.consent.flows import Flow
+from hub.consent import purposes
+from hub.consent.agreeing import flows, own_link, requests, words
+from hub.consent.agreeing.flows import Flow
+from hub.consent.agreeing.roads import agreed_to, read_grants
+from hub.consent.agreeing.texts import Texts, load_texts
+from hub.consent.books import ledger
+from hub.consent.books.chain import Change
+from hub.consent.books.states import Kind
 from hub.consent.hooks import AnswerDue
 from hub.consent.locks import Key
-from hub.consent.roads import agreed_to, read_grants
-from hub.consent.states import Kind
-from hub.consent.texts import Texts, load_texts
 from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.core.i18n import LOCALES

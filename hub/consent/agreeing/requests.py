@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from hub.consent import aliases, ledger, purposes
-from hub.consent.chain import Change
-from hub.consent.flows import Flow
+from hub.consent import purposes
+from hub.consent.agreeing.flows import Flow
+from hub.consent.agreeing.roads import Method, agreed_to, worded
+from hub.consent.agreeing.texts import Texts
+from hub.consent.books import aliases, ledger
+from hub.consent.books.chain import Change
 from hub.consent.hooks import AnswerDue
 from hub.consent.locks import Key
-from hub.consent.roads import Method, agreed_to, worded
-from hub.consent.texts import Texts
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.runtime import Runtime

@@ -17,16 +17,16 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from hub.consent import hand_out, register
-from hub.consent.evidence import in_words
-from hub.consent.fold import Fold, Said
-from hub.consent.history import Person, ground_of, read_person
+from hub.consent.books.fold import Fold, Said
+from hub.consent.books.history import Person, ground_of, read_person
+from hub.consent.books.states import Grant, State
+from hub.consent.books.watch import read_watch
 from hub.consent.locks import Key
-from hub.consent.pages_register import answer_file, person_place
+from hub.consent.proving import hand_out, register
+from hub.consent.proving.evidence import in_words
+from hub.consent.proving.pages_register import answer_file, person_place
+from hub.consent.proving.retention import last_day_of_proof
 from hub.consent.purposes import KnownPurpose, list_purposes, read_purpose
-from hub.consent.retention import last_day_of_proof
-from hub.consent.states import Grant, State
-from hub.consent.watch import read_watch
 from hub.core import clock, ids
 from hub.core.calendar import day_of, end_of_day
 from hub.core.errors import InvalidInput, NotFound

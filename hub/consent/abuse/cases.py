@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from hub.consent.message_evidence import FIELDS, Evidence, open_evidence, seal_evidence
+from hub.consent.abuse.message_evidence import FIELDS, Evidence, open_evidence, seal_evidence
 from hub.core import clock, ids
 from hub.core.calendar import after_hours
 from hub.core.db import UnitOfWork

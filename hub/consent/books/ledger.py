@@ -16,11 +16,12 @@ from datetime import datetime
 from typing import Any, Final, get_args
 from uuid import UUID
 
-from hub.consent import aliases, suppression
-from hub.consent.chain import Change, Entry, append, new_key, open_key, seal_entry
+from hub.consent import suppression
+from hub.consent.books import aliases
+from hub.consent.books.chain import Change, Entry, append, new_key, open_key, seal_entry
+from hub.consent.books.states import OF_PURPOSE, Axis, Grant, Kind, Moment, State, Word, join_grants, join_states
 from hub.consent.hooks import BarLifted, ConsentWithdrawn, PersonBlocked
 from hub.consent.locks import Key
-from hub.consent.states import OF_PURPOSE, Axis, Grant, Kind, Moment, State, Word, join_grants, join_states
 from hub.core import clock, ids
 from hub.core.db import Last, UnitOfWork
 from hub.core.hooks import Hooks

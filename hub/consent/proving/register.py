@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from hub.consent import aliases, ledger, locks
-from hub.consent.chain import Change
-from hub.consent.history import name_people
+from hub.consent import locks
+from hub.consent.books import aliases, ledger
+from hub.consent.books.chain import Change
+from hub.consent.books.history import name_people
+from hub.consent.books.ledger import read_grant
+from hub.consent.books.states import GrantState
 from hub.consent.hooks import Known, PeopleSought
-from hub.consent.ledger import read_grant
 from hub.consent.locks import Key
-from hub.consent.states import GrantState
 from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.organisations.actor import Access

@@ -17,8 +17,8 @@ from uuid import UUID
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from hub.consent.chain import micros
-from hub.consent.merkle import Tree
+from hub.consent.books.chain import micros
+from hub.consent.books.merkle import Tree
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.vault import Vault

@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from hub.consent.books.states import Kind
 from hub.consent.locks import Key
-from hub.consent.states import Kind
 from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.core.vault import Vault

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from hub.consent import purposes, words
+from hub.consent import purposes
+from hub.consent.agreeing import words
 from hub.consent.purposes import KnownPurpose
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork

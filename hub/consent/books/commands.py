@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from hub.consent.hand_out import File, prove_person
-from hub.consent.proof import NothingOnRecord, subjects_with
-from hub.consent.verify import Found, verify_ledger
+from hub.consent.books.verify import Found, verify_ledger
+from hub.consent.proving.hand_out import File, prove_person
+from hub.consent.proving.proof import NothingOnRecord, subjects_with
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput, NotFound
 from hub.core.hooks import Hooks

@@ -15,11 +15,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.requests import ClientDisconnect
 
-from hub.consent import papers, purposes, roads
-from hub.consent.addresses import clean_address
+from hub.consent import purposes
+from hub.consent.agreeing import papers, roads
+from hub.consent.agreeing.addresses import clean_address
+from hub.consent.agreeing.roads import Attested
 from hub.consent.locks import Key
 from hub.consent.pages_purposes import errors_of, typed_in
-from hub.consent.roads import Attested
 from hub.core import clock, ids
 from hub.core.bodies import takes_file
 from hub.core.db import UnitOfWork

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from hub.consent import aliases
-from hub.consent.chain import SALT_BYTES, Opener
-from hub.consent.fold import Fold, Said, fold, read_said
+from hub.consent.books import aliases
+from hub.consent.books.chain import SALT_BYTES, Opener
+from hub.consent.books.fold import Fold, Said, fold, read_said
+from hub.consent.books.states import Grant, GrantState, Moment, State
 from hub.consent.hooks import Known, PeopleAsked
 from hub.consent.locks import Key
-from hub.consent.states import Grant, GrantState, Moment, State
 from hub.core.db import UnitOfWork
 from hub.runtime import Runtime
 

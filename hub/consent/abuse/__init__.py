@@ -1,0 +1,1 @@
+"""Messages that should not have left, cases of prohibited use, and what they cost."""

@@ -1,0 +1,1 @@
+"""The register, one person's history, and proofs that hold without this hub."""
