@@ -101,8 +101,8 @@ async def rows(settings: Settings, statement: str) -> list[Row]:
 
 
 async def threads(settings: Settings) -> dict[str, list[tuple[str, str]]]:
-    """What stands in each thread of Telegram, in order: (direction, text or what happened). What is no text is "other", an album
-    once; how the inbox shows them is tried there."""
+    """What stands in each thread of Telegram beside newsletters, in order: (direction, text or what happened). What is no text is
+    "other", an album once; how the inbox shows them is tried there."""
     found: dict[str, list[tuple[str, str]]] = {}
     for row in await rows(
         settings,
@@ -111,6 +111,7 @@ async def threads(settings: Settings) -> dict[str, list[tuple[str, str]]]:
         JOIN conversation c ON c.organisation_id = m.organisation_id AND c.id = m.conversation_id
         JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
         JOIN channel h ON h.organisation_id = i.organisation_id AND h.id = i.channel_id AND h.connector = 'telegram'
+        WHERE COALESCE(m.client_key, '') NOT LIKE 'campaign-%'
         ORDER BY i.provider_user_id, m.seq
         """,
     ):
@@ -181,6 +182,10 @@ async def test_stories_are_played_over_the_real_road(settings: Settings, ports: 
     days = {row["day"] for row in await rows(settings, "SELECT DISTINCT at::date AS day FROM message")}
     assert len(days) >= 6
     assert abs(clock.now().timestamp() - time.time()) < 1
+    newsletters = await rows(settings, "SELECT state FROM campaign ORDER BY created_at")
+    assert [row["state"] for row in newsletters] == ["finished", "planned"]
+    rules = {row["rule"] for row in await rows(settings, "SELECT rule FROM campaign_recipient")}
+    assert {"granted", "no_consent"} <= rules
 
 
 @pytest.mark.usefixtures("every_messenger")

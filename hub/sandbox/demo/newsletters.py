@@ -93,11 +93,15 @@ async def _agree(runtime: Runtime, owner: Access, place: Place) -> UUID:
             """
             SELECT i.provider_user_id AS address FROM conversation c
             JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
-            WHERE c.organisation_id = $1 AND c.channel_id = $2 ORDER BY c.created_at, c.id LIMIT $3
+            LEFT JOIN consent_state s ON s.organisation_id = i.organisation_id AND s.messenger = $4 AND s.scope = ''
+                 AND s.address = i.provider_user_id
+            WHERE c.organisation_id = $1 AND c.channel_id = $2 AND COALESCE(s.choice, '') <> 'opted_out'
+            ORDER BY c.created_at, c.id LIMIT $3
             """,
             unit.tenant,
             place.channel_id,
             AGREED,
+            place.connector,
         )
         keys = [(place.connector, "", row["address"]) for row in rows]
         await locks.lock_addresses(unit, set(keys))
