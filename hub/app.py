@@ -16,7 +16,7 @@ from hub.channels import document_pages, flow_pages
 from hub.channels import pages as channels
 from hub.channels import template_pages as channel_templates
 from hub.connectors.registry import Registry
-from hub.consent import pages_import, pages_purposes, pages_record
+from hub.consent import pages_import, pages_person, pages_purposes, pages_record, pages_register
 from hub.core import pages
 from hub.core.hooks import Hooks
 from hub.core.request_limits import RateLimits
@@ -47,7 +47,7 @@ class Hub:
         for room in (health, metrics, organisations, document_pages, channels, channel_templates, inbox, webchat_api, webchat):
             self.web.include_router(room.router)
         self.web.include_router(campaigns.router)
-        for consent in (pages_purposes, pages_record, pages_import, flow_pages, own_page):
+        for consent in (pages_register, pages_person, pages_purposes, pages_record, pages_import, flow_pages, own_page):
             self.web.include_router(consent.router)
         self.web.add_middleware(
             RateLimits,

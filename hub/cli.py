@@ -10,6 +10,8 @@ hub doctor     look at everything the hub stands on, and say what to do
 hub channels   what the operator decides about messengers: a provider ends one, its word on an account, what Meta demands, outages
 hub deliveries what came in for accounts that nobody has connected
 hub keys       the master keys: list, rotate, drop
+hub consent    the ledger of consents: verify it, write a proof; spam events; the list of erasures
+hub audit      the audit log: verify it
 hub sandbox    the simulators of the providers
 """
 
@@ -17,19 +19,20 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
+from hub.cli_consent import audit_app, consent_app
+from hub.cli_people import erasures_app, spam_app
 from hub.core import ids
 from hub.core.errors import HubError
 from hub.core.hooks import Hooks
-from hub.core.services import EmbeddedServices, ServicesError, running_urls
+from hub.core.services import EmbeddedServices, ServicesError
 from hub.core.settings import Settings
 from hub.core.supervisor import Child, Supervisor
+from hub.terminal import plain_errors, read_settings, say, with_running, with_servers
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -39,47 +42,16 @@ app.add_typer(keys_app, name="keys")
 channels_app = typer.Typer(no_args_is_help=True, help="What the operator decides about messengers.")
 app.add_typer(channels_app, name="channels")
 
+consent_app.add_typer(spam_app, name="spam")
+consent_app.add_typer(erasures_app, name="erasures")
+
 deliveries_app = typer.Typer(no_args_is_help=True, help="What came in.")
 app.add_typer(deliveries_app, name="deliveries")
+app.add_typer(consent_app, name="consent")
+app.add_typer(audit_app, name="audit")
 
 SANDBOX_OFFSET = 1
 """The demo's sandbox listens on the hub's port plus this."""
-
-
-def say(text: str) -> None:
-    """Progress for the person at the terminal."""
-    print(text, flush=True)
-
-
-def read_settings() -> Settings:
-    """The settings, or a message that names the wrong variable and an exit."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            say(f"HUB_{str(problem['loc'][0]).upper()}: {problem['msg']}")
-        raise typer.Exit(2) from None
-
-
-def with_servers(settings: Settings) -> Settings:
-    """Settings whose URLs are set: from the environment, or from the servers that `hub serve` runs on this data folder."""
-    try:
-        return _with_running(settings)
-    except ServicesError as error:
-        say(str(error))
-        raise typer.Exit(1) from None
-
-
-def _with_running(settings: Settings) -> Settings:
-    """The same; raises ServicesError when no such server runs."""
-    if settings.database_url and settings.redis_url:
-        return settings
-    urls = running_urls(settings.data)
-    return Settings(
-        database_url=settings.database_url or urls.database_url,
-        database_admin_url=settings.database_admin_url or urls.admin_url,
-        redis_url=settings.redis_url or urls.redis_url,
-    )
 
 
 @app.command()
@@ -289,7 +261,7 @@ def doctor() -> None:
 
     settings, absent = read_settings(), ""
     try:
-        settings = _with_running(settings)
+        settings = with_running(settings)
     except ServicesError as error:
         absent = str(error)
 
@@ -313,7 +285,7 @@ def channels_end(
     """A provider ends its messenger: from that day on nothing leaves over it, in every organisation. What comes in is kept."""
     from hub.channels.commands import end_from_command_line
 
-    with _plain_errors():
+    with plain_errors():
         users, mails = asyncio.run(end_from_command_line(with_servers(read_settings()), connector, from_day.date(), reason))
         say(f"{users} organisations use {connector}. {mails} owners were told by mail.")
 
@@ -327,7 +299,7 @@ def channels_approve(
     """The provider's word on an account: until it is approved the channel only receives."""
     from hub.channels.commands import approve_from_command_line
 
-    with _plain_errors():
+    with plain_errors():
         asyncio.run(approve_from_command_line(with_servers(read_settings()), channel, word, reason))
         say(f"{channel} is {word}.")
 
@@ -347,7 +319,7 @@ def channels_demand(
     from hub.listeners import subscribe
 
     demand = Demand(ground, text, by, at if at.tzinfo else at.replace(tzinfo=UTC))
-    with _plain_errors():
+    with plain_errors():
         settings = with_servers(read_settings())
         mails = asyncio.run(demand_from_command_line(settings, subscribe(Hooks()), organisation, demand))
         say(f"Facebook Messenger and Instagram of {organisation} are stopped. {mails} owners were told by mail.")
@@ -361,7 +333,7 @@ def channels_release(
     """Lift what a demand of Meta's has stopped."""
     from hub.channels.commands import release_from_command_line
 
-    with _plain_errors():
+    with plain_errors():
         asyncio.run(release_from_command_line(with_servers(read_settings()), organisation, reason))
         say(f"Facebook Messenger and Instagram of {organisation} may send again.")
 
@@ -375,7 +347,7 @@ def channels_outages(
     """When nothing could leave over a channel, and whose fault it was. What a provider is to blame for is no downtime."""
     from hub.channels.commands import report_from_command_line
 
-    with _plain_errors():
+    with plain_errors():
         settings, listed, downtime = with_servers(read_settings()), 0, 0
         for slug, report in asyncio.run(report_from_command_line(settings, from_day.date(), to_day.date(), organisation)):
             for one in report.outages:
@@ -399,7 +371,7 @@ def channels_judge(
     """Say whose fault an outage was, where the hub could not know."""
     from hub.channels.commands import judge_from_command_line
 
-    with _plain_errors():
+    with plain_errors():
         asyncio.run(judge_from_command_line(with_servers(read_settings()), organisation, outage, fault, reason))
         say(f"{outage} is {fault}.")
 
@@ -409,7 +381,7 @@ def deliveries_unrouted() -> None:
     """What came at shared addresses for accounts that nobody has connected, kept for 7 days. Connecting the account takes it up."""
     from hub.inbox.commands import list_unrouted_deliveries
 
-    with _plain_errors():
+    with plain_errors():
         found = asyncio.run(list_unrouted_deliveries(with_servers(read_settings())))
         for one in found:
             named = one.own_id or "(no account named)"
@@ -423,7 +395,7 @@ def keys_list() -> None:
     """Every key with what it does and how many values it sealed. Shows ids, never keys."""
     from hub.keys import list_keys
 
-    with _plain_errors():
+    with plain_errors():
         for use in asyncio.run(list_keys(with_servers(read_settings()))):
             say(f"{use.id:<32}  {use.does:<7}  {use.values} values")
 
@@ -433,7 +405,7 @@ def keys_rotate() -> None:
     """Make a new key and seal every value with it, while the hub runs. Safe to repeat: what was interrupted is finished."""
     from hub.keys import rotate
 
-    with _plain_errors():
+    with plain_errors():
         asyncio.run(rotate(with_servers(read_settings()), say))
 
 
@@ -442,15 +414,5 @@ def keys_drop(key: Annotated[str, typer.Argument(help="The id of a key, as hub k
     """Take away a key that no value needs any more."""
     from hub.keys import drop
 
-    with _plain_errors():
+    with plain_errors():
         say(asyncio.run(drop(with_servers(read_settings()), key)))
-
-
-@contextlib.contextmanager
-def _plain_errors() -> Iterator[None]:
-    """An expected error is a line and an exit code."""
-    try:
-        yield
-    except HubError as error:
-        say(str(error))
-        raise typer.Exit(1) from None

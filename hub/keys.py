@@ -17,7 +17,17 @@ from hub.core.errors import Conflict, NotFound
 from hub.core.settings import Settings
 from hub.core.vault import KEY_FILE, MasterKeyUnusable, SealBroken, Vault, load_vault, new_key, put_key_first, remove_key
 
-SEALED: Final = (("channel", "settings_sealed"), ("channel", "secrets_sealed"), ("consent_subject", "key_sealed"))
+SEALED: Final = (
+    ("channel", "settings_sealed"),
+    ("channel", "secrets_sealed"),
+    ("consent_subject", "key_sealed"),
+    ("ledger_key", "private_sealed"),
+    ("suppression_key", "key_sealed"),
+    ("proof_archive", "content_sealed"),
+    ("case_message", "evidence_sealed"),
+    ("spam_event", "evidence_sealed"),
+    ("spam_event", "answer_file_sealed"),
+)
 """Every column that a master key seals; the row's id is `id`. What consent_entry holds is sealed with the keys of its subjects."""
 BATCH: Final = 200
 
@@ -76,7 +86,7 @@ async def sealed_counts(database: Database) -> Counter[str]:
             for table, column in SEALED:
                 rows = await unit.sql.fetch(
                     f"SELECT split_part(encode(substring({column} FOR 33), 'escape'), ':', 1) AS key_id, count(*) AS values "
-                    f"FROM {table} WHERE organisation_id = $1 GROUP BY 1",
+                    f"FROM {table} WHERE organisation_id = $1 AND {column} IS NOT NULL GROUP BY 1",
                     organisation_id,
                 )
                 for row in rows:

@@ -1,11 +1,13 @@
 """What an operator types: errors in plain words, and dead letters that can be seen and put back."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from hub.cli import app
+from hub.consent import spam, suppression
 from hub.core import ids
 from hub.inbox import ingest
 from tests.support import Connected, HubUnderTest, command, telegram_text
@@ -88,3 +90,33 @@ async def test_a_weak_password_founds_nothing() -> None:
     weak = await command("found", "velo", *FOUND, "--password", "kurz")
     assert (weak.exit_code, "too_short" in weak.output) == (1, True)
     assert "no organisation" in (await command("replay", "velo")).output
+
+
+@pytest.mark.usefixtures("environment")
+async def test_the_operator_decides_about_spam_events(hub: HubUnderTest) -> None:
+    """R-203, R-312: what is listed can be confirmed, grouped and rejected by its id, once, and the charge says who did it."""
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await spam.raise_candidates(
+            unit, [spam.Suspect("viber", ids.new_id(), "no_consent", "gate", ids.new_id()) for _ in range(3)]
+        )
+    listed = (await command("consent", "spam", "list", "radwerk")).output
+    events = [line.split()[0] for line in listed.splitlines() if line.startswith("spam_")]
+    grouped = await command("consent", "spam", "group", "radwerk", *events[:2], "--by", "Petra")
+    assert "EUR 5000.00 are proposed" in grouped.output
+    again = await command("consent", "spam", "confirm", "radwerk", events[0], "--by", "Petra")
+    assert again.exit_code == 1 and "is confirmed already" in again.output
+    rejected = await command("consent", "spam", "reject", "radwerk", events[2], "--by", "Petra", "--reason", "Opt-in liegt vor")
+    assert "EUR 5000.00" in rejected.output
+    assert await hub.value("SELECT proposed_by FROM proposed_charge") == "Petra"
+
+
+@pytest.mark.usefixtures("environment")
+async def test_the_list_of_erasures_is_saved_and_applied(hub: HubUnderTest, tmp_path: Path) -> None:
+    """R-259: what is applied again in tests/inbox/test_erasure.py is what these two commands write and read."""
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await suppression.suppress(
+            unit, hub.runtime.vault, [suppression.Suppressed(("sms", "", "+4915123456789"), "request", hub.clock())]
+        )
+    file = str(tmp_path / "erasures.json")
+    assert "0 erasures of 1 organisations" in (await command("consent", "erasures", "save", file)).output
+    assert "0 people" in (await command("consent", "erasures", "apply", file)).output

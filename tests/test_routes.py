@@ -17,6 +17,7 @@ from fastapi.routing import iter_route_contexts
 from hub.app import Hub
 from hub.channels import documents
 from hub.connectors.events import Media
+from hub.consent import cases, spam
 from hub.core import clock, ids
 from hub.core.settings import Settings
 from hub.inbox import ingest
@@ -103,6 +104,36 @@ POST /o/{slug}/campaigns/{campaign}/stop                   write_campaigns
 POST /o/{slug}/campaigns/{campaign}/copy                   write_campaigns
 GET  /o/{slug}/campaigns/{campaign}/recipients             read_campaigns
 GET  /o/{slug}/campaigns/{campaign}/export                 read_campaigns
+
+GET  /o/{slug}/people/{contact}                            read_consent
+POST /o/{slug}/people/{contact}/block                      manage_consent
+POST /o/{slug}/people/{contact}/unblock                    manage_consent
+POST /o/{slug}/people/{contact}/mute                       write_inbox
+POST /o/{slug}/people/{contact}/unmute                     write_inbox
+POST /o/{slug}/people/{contact}/stop                       write_inbox
+POST /o/{slug}/people/{contact}/name                       write_inbox
+POST /o/{slug}/people/{contact}/export                     manage_consent
+POST /o/{slug}/people/{contact}/erase                      manage_consent
+GET  /o/{slug}/consent/suppression                         manage_consent
+POST /o/{slug}/consent/suppression                         manage_consent
+GET  /o/{slug}/consent/cases                               read_consent
+POST /o/{slug}/consent/cases                               write_inbox
+GET  /o/{slug}/consent/cases/{case}                        read_consent
+POST /o/{slug}/consent/cases/{case}/export                 manage_consent
+POST /o/{slug}/consent/cases/{case}/disconnect             manage_consent
+POST /o/{slug}/consent/cases/{case}/keep                   manage_consent
+POST /o/{slug}/consent/cases/{case}/close                  manage_consent
+POST /o/{slug}/consent/spam/{event}/answer                 manage_consent
+POST /o/{slug}/consent/spam/{event}/file                   manage_consent
+GET  /o/{slug}/consent/spam/{event}/file                   read_consent
+GET  /o/{slug}/messages/{message}/report                   write_inbox
+POST /o/{slug}/messages/{message}/report                   write_inbox
+GET  /o/{slug}/consent                                     read_consent
+GET  /o/{slug}/consent/person                              read_consent
+POST /o/{slug}/consent/person/withdraw                     write_inbox
+POST /o/{slug}/consent/person/proof                        read_consent
+GET  /o/{slug}/consent/hand-out                            manage_consent
+POST /o/{slug}/consent/hand-out                            manage_consent
 
 GET  /o/{slug}/deliveries                                  read_operations
 GET  /o/{slug}/deliveries/count                            read_operations
@@ -209,6 +240,9 @@ IDS: Final = {
     "message": "msg",
     "attachment": "file",
     "delivery": "dlv",
+    "contact": "con",
+    "case": "case",
+    "event": "spam",
     "purpose": "pur",
     "flow": "flow",
     "imported": "imp",
@@ -226,6 +260,8 @@ FORM: Final = {
     "when": "tomorrow",
     "role": "agent",
     "reason": "x",
+    "answer": "x",
+    "source": f"con_{'0' * 26}",
     "name": "x",
     "before": "1.0.0",
     "kind": "note",
@@ -400,6 +436,8 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
     message = await hub.value("SELECT id FROM message")
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         await add_items(unit, channel.id, [Item(message, conversation, 0, told, "x")])
+        await spam.raise_candidates(unit, [spam.Suspect("telegram", channel.id, "complaint", "provider")])
+        case_id, _ = await cases.open_case(unit, hub.runtime.vault, hub.owner, categories=["malware"], note="")
         await unit.sql.execute(
             """
             INSERT INTO template (organisation_id, id, channel_id, provider_id, name, language, category, status, components,
@@ -421,6 +459,9 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
         "message": await hub.reply(conversation, "Guten Tag"),
         "attachment": await hub.value("SELECT id FROM attachment"),
         "delivery": await hub.value("SELECT id FROM webhook_delivery WHERE state = 'dead'"),
+        "contact": await hub.value("SELECT id FROM contact"),
+        "case": case_id,
+        "event": await hub.value("SELECT id FROM spam_event"),
         "template": await hub.value("SELECT id FROM template"),
         "document": await documents.add_document(hub.runtime, hub.owner, "telegram", "consent", name="Brief.pdf", pieces=paper()),
     }
@@ -429,7 +470,18 @@ async def things(hub: HubUnderTest) -> dict[str, str]:
 
 async def everything(hub: HubUnderTest) -> list[Any]:
     """What the main organisation has, to compare."""
-    tables = ("member", "invitation", "team", "channel", "conversation", "message", "message_part", "attempt", "audit_entry")
+    tables = (
+        "member",
+        "invitation",
+        "team",
+        "channel",
+        "conversation",
+        "message",
+        "message_part",
+        "attempt",
+        "audit_entry",
+        "contact",
+    )
     return [[tuple(row) for row in await hub.rows(f"SELECT * FROM {table} ORDER BY id")] for table in (*tables, "attachment")]
 
 

@@ -11,6 +11,7 @@ from alembic import command
 from hub.consent.chain import entry_hash
 from hub.core import ids
 from hub.migrations.run import configuration, migrate
+from hub.organisations import audit
 from tests.conftest import START, Servers
 
 FIRST = "0001"
@@ -51,6 +52,15 @@ async def test_a_hub_of_the_first_version_is_brought_up_to_date(servers: Servers
             channel,
         )
         await _hand_over(connection, organisation, channel)
+        await connection.execute(
+            """
+            INSERT INTO audit_entry (organisation_id, id, at, action, target, detail)
+            SELECT $1, id, $2, 'thing.done', 'x', '{"b": 1, "a": 0.5}' FROM unnest($3::uuid[]) AS id
+            """,
+            organisation,
+            START,
+            [ids.new_id() for _ in range(3)],
+        )
         await _stop(connection, organisation)
         await to_thread(migrate, url, url)
         lanes = await connection.fetch("SELECT direction FROM channel_lane WHERE channel_id = $1 ORDER BY 1", channel)
@@ -65,10 +75,30 @@ async def test_a_hub_of_the_first_version_is_brought_up_to_date(servers: Servers
         assert entry["hash"] == entry_hash(*covered) == await connection.fetchval("SELECT hash FROM ledger_head")
         stopped = await connection.fetchrow("SELECT stopped_at, stopped_seq, bar FROM consent_state")
         assert tuple(stopped) == (START, 1, "open")
+        await _audit_is_chained(connection, organisation)
         await to_thread(migrate, url, url)  # twice is the same as once
         await connection.close()
     finally:
         await servers.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def _audit_is_chained(connection: asyncpg.Connection, organisation: UUID) -> None:
+    """R-310: what was written before has its number and its link."""
+    rows = await connection.fetch(
+        """
+        SELECT id, at, member_id, session_id, action, target, detail::text, seq, previous_hash, hash FROM audit_entry
+        WHERE organisation_id = $1 ORDER BY seq
+        """,
+        organisation,
+    )
+    previous = audit.EMPTY
+    for number, row in enumerate(rows, start=1):
+        *said, seq, before, here = row
+        assert (seq, before) == (number, previous)
+        previous = audit.link(previous, organisation, seq, *said)
+        assert here == previous
+    head = await connection.fetchrow("SELECT seq, hash FROM audit_head WHERE organisation_id = $1", organisation)
+    assert tuple(head) == (3, previous)
 
 
 async def _hand_over(connection: asyncpg.Connection, organisation: UUID, channel: UUID) -> None:

@@ -74,6 +74,7 @@ export class Acts {
     else if (act === "reply") this.onReply(piece);
     else if (act === "edit") this.onEdit(piece);
     else if (act === "copy") this.#copy(piece);
+    else if (act === "report") location.assign(this.#address(piece, "report"));
     else if (act === "delete") {
       this.#question.querySelector("form").action = this.#address(piece, "delete");
       this.#question.showModal();

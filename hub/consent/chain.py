@@ -119,9 +119,13 @@ def entry_hash(
     previous: bytes, organisation_id: UUID, seq: int, at: datetime, subject_id: UUID, commitment: bytes, sealed: bytes, kind: str
 ) -> bytes:
     """The link of the chain. Every part but the last has a fixed length, so no two entries give the same bytes."""
-    microseconds = (at - _EPOCH) // timedelta(microseconds=1)
-    fixed = organisation_id.bytes + seq.to_bytes(8) + microseconds.to_bytes(8, signed=True) + subject_id.bytes
+    fixed = organisation_id.bytes + seq.to_bytes(8, signed=True) + micros(at) + subject_id.bytes
     return hashlib.sha256(previous + fixed + commitment + hashlib.sha256(sealed).digest() + kind.encode()).digest()
+
+
+def micros(at: datetime) -> bytes:
+    """An instant as it is hashed and signed: microseconds since 1970 in eight bytes."""
+    return ((at - _EPOCH) // timedelta(microseconds=1)).to_bytes(8, signed=True)
 
 
 def commitment_of(salted: bytes) -> bytes:
@@ -129,16 +133,25 @@ def commitment_of(salted: bytes) -> bytes:
     return hashlib.sha256(salted).digest()
 
 
-def open_salted(vault: Vault, organisation_id: UUID, subject_id: UUID, key_sealed: bytes, details_sealed: bytes) -> bytes:
-    """Salt and details of an entry, as long as its subject was not erased. Raises SealBroken when one of the two was changed."""
-    key = open_key(vault, organisation_id, subject_id, key_sealed)
-    return Vault({_SUBJECT_KEY: key}, _SUBJECT_KEY).open(details_sealed, **_entry_place(organisation_id, subject_id))
+class Opener:
+    """Opens many entries; the key of each subject is opened once."""
+
+    def __init__(self, vault: Vault, organisation_id: UUID) -> None:
+        self._vault, self._organisation_id = vault, organisation_id
+        self._subjects: dict[UUID, Vault] = {}
+
+    def open(self, subject_id: UUID, key_sealed: bytes, details_sealed: bytes) -> bytes:
+        """Salt and details of an entry. Raises SealBroken when key or details were changed."""
+        subject = self._subjects.get(subject_id)
+        if subject is None:
+            key = open_key(self._vault, self._organisation_id, subject_id, key_sealed)
+            subject = self._subjects[subject_id] = Vault({_SUBJECT_KEY: key}, _SUBJECT_KEY)
+        return subject.open(details_sealed, **_entry_place(self._organisation_id, subject_id))
 
 
 def open_details(vault: Vault, organisation_id: UUID, subject_id: UUID, key_sealed: bytes, details_sealed: bytes) -> dict[str, Any]:
-    """What an entry says; as `open_salted`."""
-    salted = open_salted(vault, organisation_id, subject_id, key_sealed, details_sealed)
-    said: dict[str, Any] = json.loads(salted[SALT_BYTES:])
+    """What an entry says, as long as its subject was not erased. Raises SealBroken when key or details were changed."""
+    said: dict[str, Any] = json.loads(Opener(vault, organisation_id).open(subject_id, key_sealed, details_sealed)[SALT_BYTES:])
     return said
 
 

@@ -79,6 +79,7 @@ class Request:
                 business writes by itself, for the purpose of that kind with this `purpose_id`
     form        `template`: words that the provider has approved before
     by          who wrote it: `program` is everything that is no person at this moment
+    is_written  it is written and waits: what was noted of it when it was written speaks not against itself
     findings    what the content rules found (`content_rules.py`) and nobody has approved yet
     """
 
@@ -87,6 +88,7 @@ class Request:
     form: Literal["free", "template"] = "free"
     by: Literal["person", "program"] = "person"
     findings: tuple[str, ...] = ()
+    is_written: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def _person(facts: Facts, request: Request) -> Decision | None:
     if facts.choice != "opted_out":
         return None
     if request.purpose == "opt_out_receipt" and not facts.opt_in_always:
-        if facts.told_at and facts.choice_at and facts.told_at >= facts.choice_at:
+        if not request.is_written and facts.told_at and facts.choice_at and facts.told_at >= facts.choice_at:
             return Decision("refuse", "already_told", {"at": facts.told_at})
         return None
     if facts.opt_in_always or request.purpose not in ("reply", "opt_out_receipt") or not _wrote_after(facts, facts.choice_at):

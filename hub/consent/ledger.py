@@ -2,6 +2,7 @@
 
     record      under the address lock: folds changes into `consent_state` and `consent_grant` (`states.py`), tells higher rooms,
                 and notes the entries
+    note        an entry of the organisation itself, about no address
     _append     right before the commit: locks `ledger_head`, numbers and chains the entries
 
 Changes come late and out of order, so state follows the provider's times, not the order of arrival; of two changes at the same
@@ -10,16 +11,16 @@ was known holds for all of them, and a change at one is a change at all.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, get_args
 from uuid import UUID
 
-from hub.consent import aliases
+from hub.consent import aliases, suppression
 from hub.consent.chain import Change, Entry, append, new_key, open_key, seal_entry
-from hub.consent.hooks import ConsentWithdrawn, PersonBlocked
+from hub.consent.hooks import BarLifted, ConsentWithdrawn, PersonBlocked
 from hub.consent.locks import Key
-from hub.consent.states import OF_PURPOSE, Axis, Grant, Moment, State, Word, join_grants, join_states
+from hub.consent.states import OF_PURPOSE, Axis, Grant, Kind, Moment, State, Word, join_grants, join_states
 from hub.core import clock, ids
 from hub.core.db import Last, UnitOfWork
 from hub.core.hooks import Hooks
@@ -29,15 +30,26 @@ GrantKey = tuple[Key, UUID]
 """An address and a purpose."""
 
 
-async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence[Change]) -> None:
+OWN: Final[Key] = ("", "", "")
+"""The subject of entries about the organisation itself."""
+
+
+async def record(
+    unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence[Change], *, met: Collection[Key] = frozenset()
+) -> None:
     """Write changes into the ledger and draw the state of their addresses anew.
 
-    The caller holds the exclusive locks of all addresses of these people (`locks.py`, `aliases.families`). Whoever is withdrawn by
-    these changes is told to the higher rooms inside this transaction.
+    `met`: addresses that became known in this transaction. What is remembered of them, and of others that the ledger does not know,
+    comes first (`suppression.py`). The caller holds the exclusive locks of all addresses of these people (`locks.py`,
+    `aliases.families`). Whoever is withdrawn by these changes is told to the higher rooms inside this transaction.
     """
     for change in changes:
         if (change.kind in OF_PURPOSE) != (change.purpose_id is not None):
             raise ValueError(f"{change.kind} with purpose {change.purpose_id}")
+    remembered = await suppression.recall(unit, vault, {*met, *await _unknown(unit, {change.key for change in changes})})
+    changes = [*remembered, *changes]
+    if not changes:
+        return
     subjects = await find_subjects(unit, vault, {change.key for change in changes})
     links = [change for change in changes if change.kind == "linked"]
     await aliases.link(unit, [(change.key, change.other) for change in links])
@@ -54,7 +66,7 @@ async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence
         for purpose_id in {purpose_id for key, purpose_id in grants if key in family}:
             join_grants([grants.setdefault((key, purpose_id), Grant()) for key in family])
     entries: list[Entry] = []
-    for change in changes:
+    for change in sorted(changes, key=lambda change: change.kind != "linked"):  # as above; `fold.py` takes them in this order
         subject_id, key = subjects[change.key]
         entry = seal_entry(unit.tenant, subject_id, key, change)
         for address in people[change.key]:
@@ -65,9 +77,19 @@ async def record(unit: UnitOfWork, vault: Vault, hooks: Hooks, changes: Sequence
         entries.append(entry)
     await _write_states(unit, states)
     await _write_grants(unit, grants)
+    lifted = {address for change in changes if change.kind == "unbarred" for address in people[change.key]}
+    await suppression.lift(unit, vault, lifted, ("barred", "request"))
     unit.notes.setdefault("ledger", []).append((entries, states, grants))
     unit.before_commit(Last.LEDGER, _append)
     await _tell(unit, hooks, known, states, people, changes)
+
+
+async def note(unit: UnitOfWork, vault: Vault, kind: Kind, evidence: dict[str, str]) -> None:
+    """Write an entry about the organisation itself."""
+    subject_id, key = (await find_subjects(unit, vault, {OWN}))[OWN]
+    entry = seal_entry(unit.tenant, subject_id, key, Change(*OWN, kind, clock.now(), evidence))
+    unit.notes.setdefault("ledger", []).append(([entry], {}, {}))
+    unit.before_commit(Last.LEDGER, _append)
 
 
 async def _tell(
@@ -87,10 +109,27 @@ async def _tell(
             await hooks.publish(unit, ConsentWithdrawn(*address))
         if state.bar.value == "barred" and (state.bar.since.entry or bar != "barred"):
             await hooks.publish(unit, ConsentWithdrawn(*address, rule="barred"))
+        if state.bar.value == "open" and bar == "barred":
+            await hooks.publish(unit, BarLifted(*address))
     for change in changes:
         if change.kind == "withdrawn":
             for address in people[change.key]:
                 await hooks.publish(unit, ConsentWithdrawn(*address, rule="no_consent", purpose_id=change.purpose_id))
+
+
+async def _unknown(unit: UnitOfWork, keys: set[Key]) -> list[Key]:
+    """Those of whom the ledger has said nothing yet."""
+    rows = await unit.sql.fetch(
+        """
+        SELECT messenger, scope, address FROM unnest($2::text[], $3::text[], $4::text[]) AS w(messenger, scope, address)
+        WHERE NOT EXISTS (
+            SELECT FROM consent_subject s
+            WHERE s.organisation_id = $1 AND s.messenger = w.messenger AND s.scope = w.scope AND s.address = w.address)
+        """,
+        unit.tenant,
+        *_columns(keys),
+    )
+    return [(row["messenger"], row["scope"], row["address"]) for row in rows]
 
 
 async def find_subjects(unit: UnitOfWork, vault: Vault, keys: set[Key]) -> dict[Key, tuple[UUID, bytes]]:
@@ -138,14 +177,16 @@ async def _states(unit: UnitOfWork, keys: list[Key]) -> dict[Key, State]:
         unit.tenant,
         *_columns(keys),
     )
-    known = {
-        (row["messenger"], row["scope"], row["address"]): State(
-            **{axis: Word(row[axis], Moment(row[f"{axis}_at"], row[f"{axis}_seq"])) for axis in _AXES},
-            stopped=Moment(row["stopped_at"], row["stopped_seq"]),
-        )
-        for row in rows
-    }
+    known = {(row["messenger"], row["scope"], row["address"]): read_state(row) for row in rows}
     return {key: known.get(key) or State() for key in keys}
+
+
+def read_state(row: Any) -> State:
+    """A row of `consent_state` as a value."""
+    return State(
+        **{axis: Word(row[axis], Moment(row[f"{axis}_at"], row[f"{axis}_seq"])) for axis in _AXES},
+        stopped=Moment(row["stopped_at"], row["stopped_seq"]),
+    )
 
 
 async def _grants(unit: UnitOfWork, keys: list[Key]) -> dict[GrantKey, Grant]:
@@ -260,6 +301,8 @@ async def _append(unit: UnitOfWork) -> None:
         for key, grant in some_grants.items():
             moments = [grant.asked, grant.granted, grant.withdrawn, grant.overridden]
             grants[key] = [now.ground or before for now, before in zip(moments, grants[key], strict=True)]
+    if not states:
+        return
     await unit.sql.execute(
         """
         UPDATE consent_state s

@@ -17,7 +17,7 @@ Key = tuple[str, str, str]
 
 async def lock_addresses(unit: UnitOfWork, keys: Iterable[Key]) -> None:
     """Wait for the exclusive locks of these addresses; they are held until the transaction ends."""
-    numbers = sorted({_number(unit.tenant, key) for key in keys})
+    numbers = sorted({number_of(unit.tenant, key) for key in keys})
     if numbers:
         await unit.sql.execute("SELECT pg_advisory_xact_lock(number) FROM unnest($1::bigint[]) AS number", numbers)
 
@@ -27,7 +27,7 @@ async def share_addresses(unit: UnitOfWork, keys: Iterable[Key]) -> set[Key]:
 
     Not waiting is what allows the claim to hold rows already: nobody who waits for its rows can be waited for by it.
     """
-    numbers = {key: _number(unit.tenant, key) for key in keys}
+    numbers = {key: number_of(unit.tenant, key) for key in keys}
     rows = await unit.sql.fetch(
         "SELECT number FROM unnest($1::bigint[]) AS number WHERE pg_try_advisory_xact_lock_shared(number)",
         list(set(numbers.values())),
@@ -36,7 +36,7 @@ async def share_addresses(unit: UnitOfWork, keys: Iterable[Key]) -> set[Key]:
     return {key for key, number in numbers.items() if number in free}
 
 
-def _number(organisation_id: UUID, key: Key) -> int:
+def number_of(organisation_id: UUID, key: Key) -> int:
     """64 bits for an address. Two addresses that share a number only wait for each other once more than needed."""
     text = "\x1f".join((organisation_id.hex, *key))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)

@@ -3,11 +3,11 @@
 `scope` is the empty string where an address means the same person on every channel of the messenger, else the channel's id.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -31,7 +31,10 @@ class ConsentEntry(Tenant, table=True):
     under the subject's key."""
 
     __tablename__ = "consent_entry"
-    __table_args__ = (Index("consent_entry_subject", "organisation_id", "subject_id", "seq"),)
+    __table_args__ = (
+        Index("consent_entry_subject", "organisation_id", "subject_id", "seq"),
+        Index("consent_entry_overrides", "organisation_id", "at", postgresql_where=text("kind = 'overridden'")),
+    )
     seq: int = Field(sa_type=BigInteger, primary_key=True)
     at: datetime = when()
     kind: str
@@ -48,6 +51,46 @@ class LedgerHead(Tenant, table=True):
     __tablename__ = "ledger_head"
     seq: int = Field(default=0, sa_type=BigInteger)
     hash: bytes
+
+
+class LedgerKey(TenantRow, table=True):
+    """The key by which an organisation's ledger is signed (Ed25519): the private half sealed by the vault, the public half handed
+    out with each proof."""
+
+    __tablename__ = "ledger_key"
+    __table_args__ = (UniqueConstraint("organisation_id"),)
+    public_key: bytes
+    private_sealed: bytes
+    created_at: datetime = when()
+
+
+class LedgerCheckpoint(Tenant, table=True):
+    """A signed statement about the entries after `after_seq` up to `seq`: the hash of the last one, and the Merkle root over the
+    hashes of all of them (`checkpoints.py`). Append-only by trigger."""
+
+    __tablename__ = "ledger_checkpoint"
+    __table_args__ = (refers("key_id", "ledger_key"),)
+    seq: int = Field(sa_type=BigInteger, primary_key=True)
+    after_seq: int = Field(sa_type=BigInteger)
+    at: datetime = when()
+    head: bytes
+    root: bytes
+    signature: bytes
+    key_id: UUID
+
+
+class LedgerWatch(Tenant, table=True):
+    """The daily care for an organisation's books (`watch.py`): when it is due, up to which day the uses are sealed, and what the
+    last check found. `ledger_seq` and `audit_seq`: how many entries it went through, or with a problem the first broken one."""
+
+    __tablename__ = "ledger_watch"
+    due_at: datetime = when()
+    uses_until: date | None = None
+    checked_at: datetime | None = when(default=None, nullable=True)
+    ledger_seq: int = Field(default=0, sa_type=BigInteger)
+    ledger_problem: str = ""
+    audit_seq: int = Field(default=0, sa_type=BigInteger)
+    audit_problem: str = ""
 
 
 class ConsentState(Tenant, table=True):
@@ -280,3 +323,48 @@ class ConsentImport(TenantRow, table=True):
     created_at: datetime = when()
     started_at: datetime | None = when(default=None, nullable=True)
     done_at: datetime | None = when(default=None, nullable=True)
+
+
+class SuppressionKey(TenantRow, table=True):
+    """The key of an organisation's suppressed addresses, sealed by the vault: without it a digest names nobody."""
+
+    __tablename__ = "suppression_key"
+    __table_args__ = (UniqueConstraint("organisation_id"),)
+    key_sealed: bytes
+
+
+class Suppression(Tenant, table=True):
+    """What is remembered of an address that we must not know any more, or do not know yet (`suppression.py`). `digest`: HMAC-SHA256
+    of the address. `cause`: the person's own stop; the business's block; or that somebody demanded it. `at`: when that was."""
+
+    __table_args__ = (one_of("cause", "opt_out", "barred", "request"),)
+    messenger: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    digest: bytes = Field(primary_key=True)
+    cause: str = Field(primary_key=True)
+    at: datetime = when()
+    lifted_at: datetime | None = when(default=None, nullable=True)
+    reason: str = ""
+
+
+class Erasure(TenantRow, table=True):
+    """That a person was erased: for a restore, which brings them back and has to erase them again (R-259). `addresses`: messenger,
+    scope and digest in hex of each; `counts`: how much went."""
+
+    __table_args__ = (refers("member_id", "member"),)
+    at: datetime = when()
+    member_id: UUID | None = None
+    addresses: list[list[str]] = Field(sa_column=Column(JSONB, nullable=False))
+    counts: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class ProofArchive(TenantRow, table=True):
+    """What the ledger said of an erased person to whom messages went over Viber: proofs that must be kept (R-200), sealed, until
+    `delete_on`."""
+
+    __tablename__ = "proof_archive"
+    __table_args__ = (Index("proof_archive_due", "organisation_id", "delete_on"),)
+    made_at: datetime = when()
+    delete_on: date
+    entries: int
+    content_sealed: bytes

@@ -31,6 +31,9 @@ Kind = Literal[
     "overridden",
     "barred",
     "unbarred",
+    "handed_out",
+    "uses",
+    "erased",
 ]
 """
 opt_out             the person, or the messenger on their behalf, wants nothing more that is not an answer
@@ -47,6 +50,9 @@ withdrawn           they take back what they granted for one purpose; everything
 overridden          somebody with the right to do so answers by name for writing without a grant until `Change.until` (R-226)
 barred              the business writes to this address no more, whatever was granted: a block, or a demand from elsewhere
 unbarred            lifts that
+handed_out          the proof of this address was handed out; the evidence says to whom and what for (R-200)
+uses                of the organisation itself: the hash over the messages that a day's consents were used for
+erased              of the organisation itself: the subjects of a person whose keys were destroyed; the evidence names them
 """
 OF_PURPOSE: Final = frozenset({"asked", "granted", "withdrawn", "overridden"})
 """Kinds that speak of one purpose; all others of the address as a whole."""
@@ -69,6 +75,9 @@ _SAYS: Final[dict[Kind, dict[Axis, str]]] = {
     "overridden": {},
     "barred": {"bar": "barred"},
     "unbarred": {"bar": "open"},
+    "handed_out": {},
+    "uses": {},
+    "erased": {},
 }
 """What each kind says about each word of the state."""
 _STRICTNESS: Final = {
@@ -88,7 +97,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class Numbered(Protocol):
     """An entry of the ledger; `seq` is known once it is appended."""
 
-    seq: int | None
+    @property
+    def seq(self) -> int | None: ...
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ A transaction runs as exactly one role, set with SET LOCAL ROLE before its first
     hub_owner    migrations only
 
 `unit_of_work` is for the rooms: `unit.session` is the SQLModel session, `unit.sql` the asyncpg connection of the same
-transaction for set-based statements. What has to happen last (ledger, then feed) is registered with `unit.before_commit`;
+transaction for set-based statements. What has to happen last (ledger, audit log, feed) is registered with `unit.before_commit`;
 nudges to the queue and to browsers run after the commit and may fail without harm.
 """
 
@@ -82,7 +82,8 @@ class Last(IntEnum):
     """Order of what runs right before a commit: the heads are locked last and always in this order."""
 
     LEDGER = 1
-    FEED = 2
+    AUDIT = 2
+    FEED = 3
 
 
 @dataclass(eq=False)
@@ -95,7 +96,7 @@ class UnitOfWork:
     organisation_id: UUID | None
     nudges: Nudges
     notes: dict[str, Any] = field(default_factory=dict)
-    """Room for what one closing step collects (`feed`, `ledger`), keyed by its module."""
+    """Room for what one closing step collects (`feed`, `ledger`, `audit`), keyed by its module."""
     _closing: dict[Last, Callable[["UnitOfWork"], Awaitable[None]]] = field(default_factory=dict)
     _after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _session: AsyncSession | None = None

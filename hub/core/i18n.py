@@ -162,6 +162,11 @@ def format_date(day: date, locale: str, zone: ZoneInfo) -> str:
     return dates.format_date(_day(day, zone), "medium", locale=_babel(locale))
 
 
+def format_month(day: date, locale: str) -> str:
+    """`November 2026`."""
+    return dates.format_skeleton("yMMMM", day, locale=_babel(locale))
+
+
 def format_day(at: datetime, t: Translator, zone: ZoneInfo, *, now: datetime) -> str:
     """How people name the day of `at` in a list: `Heute`, `Gestern`, `Montag` (up to six days ago), else the date."""
     day = _day(at, zone)

@@ -34,12 +34,13 @@ from hub.connectors.events import (
     Typing,
     Unrecognised,
 )
-from hub.consent import aliases, hearing, locks
+from hub.consent import aliases, hearing, ledger, locks
 from hub.consent.chain import Change
 from hub.consent.hearing import Said, Vocabulary, Wish
 from hub.consent.locks import Key
 from hub.consent.states import Kind
 from hub.core.db import UnitOfWork
+from hub.inbox import quiet
 from hub.inbox.attachments import tell
 from hub.inbox.content import clean, store
 from hub.inbox.effects import Effect, apply_effects
@@ -83,7 +84,7 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     events: list[Event] = []
     for delivery in deliveries:
         events += [event for event in delivery.events if not isinstance(event, Unrecognised | Typing)]
-        delivery.identity_keys = sorted({name for event in delivery.events for name in _named(event)})
+        delivery.identity_keys = sorted({name for event in delivery.events for name in (*_named(event), *_spoken_of(event))})
     await whisper_typing(
         runtime, unit, channel, [one for delivery in deliveries for one in delivery.events if isinstance(one, Typing)]
     )
@@ -94,10 +95,14 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
     fresh = await _fresh(unit, channel, events)
     messages = [incoming for incoming in fresh if isinstance(incoming, Incoming)]
     others = [event for event in fresh if not isinstance(event, Incoming)]
-    links = await store_messages(runtime, unit, channel, messages)
+    links, strangers = await store_messages(runtime, unit, channel, messages)
     effects = [effect for event in others if (effect := _effect(event))]
     await apply_effects(runtime, unit, channel, effects, new_keys=[incoming.event.key for incoming in messages])
     links += await apply_reports(runtime, unit, channel, others)
+    if strangers:
+        met = {consent_key(channel, address) for address in strangers}
+        await ledger.record(unit, runtime.vault, runtime.hooks, [], met=met)
+        await quiet.bar_strangers(unit, met)
     await _record_consent(runtime, unit, channel, vocabulary, links, messages, others)
     written = {incoming.event.key: incoming.id for incoming in messages}
     for delivery in deliveries:
@@ -105,14 +110,23 @@ async def apply_events(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel,
 
 
 def _named(event: Event) -> list[str]:
-    """Addresses of the person an event speaks of."""
+    """Addresses of the person an event names."""
     match event:
-        case MessageReceived() | ConsentChanged() | PersonNamed():
+        case MessageReceived() | ConsentChanged() | PersonNamed() | Typing():
             return names_of(event.sender)
         case MessageSent():
             return names_of(event.recipient)
         case IdentityChanged():
             return names_of(event.sender) + names_of(event.now)
+        case _:
+            return []
+
+
+def _spoken_of(event: Event) -> list[str]:
+    """The key of the message that an event speaks of: by it an erasure finds a delivery that names nobody."""
+    match event:
+        case MessageEdited() | StatusChanged() | MessageDeleted() | ReactionChanged():
+            return [clean(event.target_key)]
         case _:
             return []
 

@@ -189,7 +189,7 @@ def _request(row: Any, recipient: Recipient) -> gate.Request:
     category = row["content"]["category"] if is_message and "parameters" in row["content"] else None
     purpose_id = row["purpose_id"] if is_message else None
     request = request_for(recipient.purpose_kind, purpose_id, category, by_person=row["by_person"])
-    return replace(request, purpose=row["purpose"]) if is_message and row["purpose"] else request
+    return replace(request, purpose=row["purpose"], is_written=True) if is_message and row["purpose"] else request
 
 
 def _action(

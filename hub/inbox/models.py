@@ -92,7 +92,8 @@ class UnroutedDelivery(SQLModel, table=True):
 
 
 class DeliveryResult(Tenant, table=True):
-    """What became of a delivery; stays when the raw body is dropped. `identity_keys` lets an erasure find it."""
+    """What became of a delivery; stays when the raw body is dropped. `identity_keys`, addresses of people and keys of messages that
+    it speaks of, lets an erasure find it."""
 
     __tablename__ = "delivery_result"
     __table_args__ = (
@@ -193,6 +194,9 @@ class Conversation(TenantRow, table=True):
     In charge are a team, a member, both or nobody. `due_at` is until when we want to have finished, agreed on at `due_from`;
     `overdue` says that it has passed and the thread tells so. When a snooze is over, `snoozed_until` stays: since when it is back.
 
+    `muted_at`: what they write is no new work and newsletters leave them out; `barred_at`: the same, and nothing goes out either
+    (`quiet.py`).
+
     PostgreSQL computes where a list has it: `urgency` is its group (2 a due time runs, 1 our turn, 0 the rest), `place` its place
     in the group, the higher the further up; and `rings_at`, when time alone changes it (`alarm.py`).
     """
@@ -262,6 +266,8 @@ class Conversation(TenantRow, table=True):
     sort_at: datetime = when()
     created_at: datetime = when()
     done_at: datetime | None = when(default=None, nullable=True)
+    muted_at: datetime | None = when(default=None, nullable=True)
+    barred_at: datetime | None = when(default=None, nullable=True)
     urgency: int = Field(sa_column=Column(SmallInteger, Computed("conversation_urgency(state, turn, due_at)"), nullable=False))
     place: int = Field(
         sa_column=Column(BigInteger, Computed("conversation_place(state, due_at, snoozed_until, sort_at)"), nullable=False)
@@ -455,12 +461,13 @@ class Attachment(TenantRow, table=True):
 
 
 class Attempt(TenantRow, table=True):
-    """One try to send one part: written before the request leaves (I5), finished with what came of it."""
+    """One try to send one part: written before the request leaves (I5), finished with what came of it. It outlives the part: when a
+    person is erased, that something left at that time stays on record."""
 
     __table_args__ = (
         UniqueConstraint("organisation_id", "part_id", "no"),
         Index("attempt_open", "organisation_id", "channel_id", postgresql_where=text("outcome = 'sending'")),
-        refers("part_id", "message_part"),
+        Index("attempt_permit", "permit_at", postgresql_using="brin"),
         one_of("outcome", "sending", "accepted", "retry", "failed", "unknown"),
     )
     part_id: UUID

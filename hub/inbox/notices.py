@@ -15,7 +15,7 @@ from hub.channels.accounts import read_channel
 from hub.connectors.events import Sender
 from hub.consent import locks, requests
 from hub.consent.gate import SendBlocked
-from hub.consent.hooks import AnswerDue
+from hub.consent.hooks import AnswerDue, PersonErased
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput
@@ -117,3 +117,17 @@ async def _send(runtime: Runtime, organisation_id: UUID, notice_id: UUID) -> Non
         )
         if message_id and due.request_id:
             await requests.note_sent(unit, due.request_id)
+
+
+async def forget(unit: UnitOfWork, event: PersonErased) -> None:
+    """Nothing is to be said any more to a person who is being erased, and nothing of what was said stays."""
+    keys = sorted(event.keys)
+    await unit.sql.execute(
+        """
+        DELETE FROM notice n USING channel h, unnest($2::text[], $3::text[], $4::text[]) AS w(messenger, scope, address)
+        WHERE n.organisation_id = $1 AND h.organisation_id = $1 AND h.id = n.channel_id AND h.connector = w.messenger
+          AND (w.scope = '' OR h.id::text = w.scope) AND n.address = w.address
+        """,
+        unit.tenant,
+        *([key[part] for key in keys] for part in range(3)),
+    )

@@ -24,7 +24,21 @@ from hub.core import ids
 from hub.core.errors import HubError, InvalidInput
 from hub.core.i18n import Translator
 from hub.core.pages import draw, page_values, render, wants_page
-from hub.inbox import actions, deliveries, files, live_test, outbound, presence, service, start_page, stream, updates
+from hub.inbox import (
+    actions,
+    case_pages,
+    deliveries,
+    files,
+    live_test,
+    outbound,
+    person_pages,
+    presence,
+    service,
+    start_page,
+    stream,
+    suppressing,
+    updates,
+)
 from hub.inbox.composer import read_decision, wrong_input
 from hub.inbox.deciding import pages as deciding
 from hub.inbox.drafts import DraftMoved, save_draft
@@ -58,6 +72,9 @@ router.include_router(files.router)
 router.include_router(deliveries.router)
 router.include_router(presence.router)
 router.include_router(live_test.router)
+router.include_router(person_pages.router)
+router.include_router(case_pages.router)
+router.include_router(suppressing.router)
 router.include_router(start_page.router)
 router.include_router(deciding.router)
 Reader = Annotated[Access, requires(Right.READ_INBOX)]

@@ -39,7 +39,8 @@ class Named:
 
 @dataclass(slots=True)
 class Talk:
-    """One person's conversation while events are applied. `address` is what they are written to, `name` how we call them."""
+    """One person's conversation while events are applied. `address` is what they are written to, `name` how we call them;
+    `is_quiet`: it is muted or blocked, so that what they write is no new work."""
 
     named: Named
     address: str
@@ -50,6 +51,7 @@ class Talk:
     is_new: bool = False
     state: str = "open"
     seq: int = 0
+    is_quiet: bool = False
 
     @property
     def sender(self) -> Sender:
@@ -71,7 +73,7 @@ def names_of(sender: Sender) -> list[str]:
 
 _KNOWN: Final = """
 SELECT asked.address AS asked, i.provider_user_id AS address, i.display_name AS name, i.id AS identity_id, i.contact_id,
-       c.id AS conversation_id, c.state, c.last_seq AS seq
+       c.id AS conversation_id, c.state, c.last_seq AS seq, (c.muted_at IS NOT NULL OR c.barred_at IS NOT NULL) AS is_quiet
 FROM unnest($3::text[]) AS asked(address)
 JOIN LATERAL (
     SELECT id FROM identity WHERE organisation_id = $1 AND channel_id = $2 AND provider_user_id = asked.address

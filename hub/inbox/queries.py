@@ -147,7 +147,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An address of a contact."""
+    """An address of a contact. `id` is of its conversation."""
 
     id: UUID
     connector: str

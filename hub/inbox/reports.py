@@ -14,6 +14,7 @@ from hub.core.feed import note_change
 from hub.inbox.content import clean
 from hub.inbox.people import Link, Named, conversations_of, find_talks, keep_aliases, move_talk, name_people, names_of
 from hub.inbox.storing import write_event
+from hub.inbox.suspects import hear_complaint
 from hub.inbox.watermarks import apply_marks
 from hub.runtime import Runtime
 
@@ -35,6 +36,7 @@ async def apply_reports(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel
             case ChannelHealth():
                 told = replace(event, cause=clean(event.cause), text=clean(event.text))
                 await health.hear(runtime, unit, channel.channel_id, told)
+                await hear_complaint(unit, channel.connector.connector, channel.channel_id, told)
             case TemplateChanged():
                 await templates.hear(unit, channel.channel_id, _clean_template(event))
             case _:

@@ -9,7 +9,8 @@
     Rejected, Unsupported, RecipientOptedOut   final; the last one, and MarketingStopped among the first, are recorded by consent
     OutcomeUnknown       unknown; never repeated by itself (I5). Edits, deletions and reactions are: twice is the same as once
 
-Results are found by their attempt: one that comes after its lane was lost still counts as evidence.
+Results are found by their attempt: one that comes after its lane was lost still counts as evidence, and one for a person who was
+erased since is all that is left of the message.
 """
 
 import json
@@ -38,6 +39,7 @@ from hub.consent.chain import Change
 from hub.consent.states import Kind
 from hub.core import clock
 from hub.core.db import UnitOfWork, text_array
+from hub.inbox import suspects
 from hub.inbox.claiming import Claim
 from hub.inbox.content import store
 from hub.inbox.echoes import adopt_echoes
@@ -93,6 +95,7 @@ async def record_results(runtime: Runtime, unit: UnitOfWork, channel: OpenChanne
     await _move_parts(unit, results)
     await _record_done(unit, results)
     keys = await _keep_receipts(unit, channel.channel_id, results)
+    await suspects.compare(unit, [one.claim.message_id for one in results if isinstance(one.answer, Receipt) and _is_message(one)])
     await apply_effects(runtime, unit, channel, [], new_keys=keys)
     note_messages_changed(unit, await draw_messages(unit, [result.claim.message_id for result in results]))
     await _judge_health(unit, channel.channel_id, results)
@@ -116,14 +119,32 @@ def _next(result: Result) -> tuple[str, str, float]:
 
 
 async def _close_attempts(unit: UnitOfWork, results: list[Result]) -> set[UUID]:
+    """Finish the attempts; those that were open and whose part exists. Each accepted one is a use of its address's consent
+    (`consent_state.last_used_at`).
+
+    Whoever changes a consent holds its address lock exclusively, so a use is noted only where the shared one is free, and where
+    nobody else notes one: it never waits, and so nobody can wait for it in a circle.
+    """
+    used = {result.claim.recipient.consent_key for result in results if isinstance(result.answer, Receipt)}
     rows = await unit.sql.fetch(
         """
-        UPDATE attempt AS a SET outcome = row.outcome, finished_at = $2, error = row.error, provider_code = row.provider_code,
-               provider_text = row.provider_text
-        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
-             AS row(id, outcome, error, provider_code, provider_text)
-        WHERE a.organisation_id = $1 AND a.id = row.id AND a.outcome IN ('sending', 'unknown')
-        RETURNING a.id
+        WITH closed AS (
+            UPDATE attempt AS a SET outcome = row.outcome, finished_at = $2, error = row.error, provider_code = row.provider_code,
+                   provider_text = row.provider_text
+            FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
+                 AS row(id, outcome, error, provider_code, provider_text)
+            WHERE a.organisation_id = $1 AND a.id = row.id AND a.outcome IN ('sending', 'unknown')
+            RETURNING a.id, a.part_id
+        ), used AS (
+            SELECT s.messenger, s.scope, s.address
+            FROM unnest($8::text[], $9::text[], $10::text[], $11::bigint[]) AS w(messenger, scope, address, lock)
+            JOIN consent_state s USING (messenger, scope, address)
+            WHERE s.organisation_id = $1 AND pg_try_advisory_xact_lock_shared(w.lock) FOR UPDATE OF s SKIP LOCKED
+        ), noted AS (
+            UPDATE consent_state s SET last_used_at = $2 FROM used u
+            WHERE s.organisation_id = $1 AND s.messenger = u.messenger AND s.scope = u.scope AND s.address = u.address
+        )
+        SELECT c.id, EXISTS (SELECT FROM message_part p WHERE p.organisation_id = $1 AND p.id = c.part_id) AS has_part FROM closed c
         """,
         unit.tenant,
         clock.now(),
@@ -132,8 +153,10 @@ async def _close_attempts(unit: UnitOfWork, results: list[Result]) -> set[UUID]:
         ["" if isinstance(result.answer, Receipt) else result.answer.code for result in results],
         ["" if isinstance(result.answer, Receipt) else result.answer.provider_code for result in results],
         ["" if isinstance(result.answer, Receipt) else result.answer.provider_text for result in results],
+        *([key[part] for key in used] for part in range(3)),
+        [locks.number_of(unit.tenant, key) for key in used],
     )
-    return {row["id"] for row in rows}
+    return {row["id"] for row in rows if row["has_part"]}
 
 
 async def _move_parts(unit: UnitOfWork, results: list[Result]) -> None:

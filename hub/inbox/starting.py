@@ -137,8 +137,8 @@ async def _open(runtime: Runtime, unit: UnitOfWork, access: Access, channel: Ope
     (talk,), links = await open_talks(unit, channel, [Named(found, key, clock.now())])
     if talk.is_new:
         await _begin(unit, access, talk, name)
-    if links:
-        await ledger.record(unit, runtime.vault, runtime.hooks, linked(channel, links))
+    met = {consent_key(channel, talk.address)} if talk.is_new else set()
+    await ledger.record(unit, runtime.vault, runtime.hooks, linked(channel, links), met=met)
     return talk.conversation_id
 
 
@@ -159,4 +159,4 @@ async def _begin(unit: UnitOfWork, access: Access, talk: Talk, name: str) -> Non
         )
     conversation = await lock(unit, talk.conversation_id)
     await write_line(unit, access, conversation, "event", content={"event": "started", "address": talk.address})
-    await audit.record(unit, access, "conversation.started", conversation.shown, {"address": talk.address})
+    await audit.record(unit, access, "conversation.started", conversation.shown, {})

@@ -62,12 +62,13 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Update:
-    """What a conversation gets: its number, how many new messages of the customer, the time of the newest of all, when anything was
-    said last, whether we answered elsewhere, and whether all of it is earlier and nobody has to do anything about it."""
+    """What a conversation gets: its number, how many new messages of the customer are work, the time of the newest of all, when
+    anything was said last, whether we answered elsewhere, and whether all of it is earlier and nobody has to do anything about
+    it."""
 
     conversation_id: UUID
     seq: int
-    received: int
+    work: int
     received_at: datetime | None
     sort_at: datetime
     is_answered: bool
@@ -90,10 +91,13 @@ def read_message(event: MessageReceived | MessageSent) -> Incoming:
     return Incoming(ids.new_id(), event, stored)
 
 
-async def store_messages(runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, messages: Sequence[Incoming]) -> list[Link]:
-    """Store fresh messages with their people and files; addresses of people that were not known to be theirs."""
+async def store_messages(
+    runtime: Runtime, unit: UnitOfWork, channel: OpenChannel, messages: Sequence[Incoming]
+) -> tuple[list[Link], set[str]]:
+    """Store fresh messages with their people and files; addresses of people that were not known to be theirs, and those of people
+    who were not known at all."""
     if not messages:
-        return []
+        return [], set()
     found, links = await open_talks(unit, channel, [incoming.person for incoming in messages])
     said: dict[UUID, tuple[Talk, list[Incoming]]] = {}
     for talk, incoming in zip(found, messages, strict=True):
@@ -109,7 +113,8 @@ async def store_messages(runtime: Runtime, unit: UnitOfWork, channel: OpenChanne
         news = [incoming for incoming in own if incoming.is_news]
         theirs = [incoming.event.at for incoming in own if isinstance(incoming.event, MessageReceived)]
         received_now = sum(isinstance(incoming.event, MessageReceived) for incoming in news)
-        if received_now and talk.state != "open":
+        work = 0 if talk.is_quiet else received_now
+        if work and talk.state != "open":
             seq += 1
             reopened = Stored("text", "", {"event": "reopened"})
             rows.append(_Row(ids.new_id(), talk.conversation_id, seq, "event", reopened, now))
@@ -129,7 +134,7 @@ async def store_messages(runtime: Runtime, unit: UnitOfWork, channel: OpenChanne
             sort_at = min(max(incoming.event.at for incoming in own), now)
             newest = max(theirs, default=None)
             is_answered, is_past = received_now < len(news), talk.is_new and not news
-            updates.append(_Update(talk.conversation_id, seq, received_now, newest, sort_at, is_answered, is_past))
+            updates.append(_Update(talk.conversation_id, seq, work, newest, sort_at, is_answered, is_past))
     await _insert_messages(unit, rows, now)
     await add_items(unit, channel.channel_id, items)
     joined = {incoming.id for incoming in messages if incoming.joins}
@@ -153,7 +158,7 @@ async def store_messages(runtime: Runtime, unit: UnitOfWork, channel: OpenChanne
     if presses:
         tenant = unit.tenant
         unit.after_commit(lambda: runtime.queue.nudge_lane(tenant, channel.channel_id, "out"))
-    return links
+    return links, {talk.address for talk in found if talk.is_new}
 
 
 async def _answer_presses(unit: UnitOfWork, channel: OpenChannel, presses: list[tuple[Any, ...]], now: datetime) -> None:
@@ -207,34 +212,35 @@ async def _insert_messages(unit: UnitOfWork, rows: list[_Row], now: datetime) ->
 async def _redraw(unit: UnitOfWork, updates: list[_Update]) -> None:
     """What the list shows: the newest message by the thread's own order, so that an older one that comes late counts but does not
     take its place. Whoever answered elsewhere has read what was there, unless the customer wrote since. A conversation that begins
-    with earlier messages alone was finished with the last of them."""
+    with earlier messages alone was finished with the last of them. What is muted or blocked is no new work (`quiet.py`): its state,
+    turn and unread count stay."""
     if not updates:
         return
     newest = NEWEST.format(conversation="row.id", preview="$8")
     await unit.sql.execute(
         f"""
         UPDATE conversation AS c SET
-            state = CASE WHEN row.received > 0 THEN 'open' WHEN row.is_past THEN 'done' ELSE c.state END,
-            done_at = CASE WHEN row.is_past THEN row.sort_at WHEN row.received = 0 THEN c.done_at END,
-            snoozed_until = CASE WHEN row.received = 0 THEN c.snoozed_until END,
+            state = CASE WHEN row.work > 0 THEN 'open' WHEN row.is_past THEN 'done' ELSE c.state END,
+            done_at = CASE WHEN row.is_past THEN row.sort_at WHEN row.work = 0 THEN c.done_at END,
+            snoozed_until = CASE WHEN row.work = 0 THEN c.snoozed_until END,
             turn = CASE WHEN row.is_past OR row.is_answered AND newest.direction = 'out' THEN 'customer'
-                        WHEN row.received > 0 THEN 'us' ELSE c.turn END,
-            unread = CASE WHEN row.is_answered AND newest.direction = 'out' THEN 0 ELSE c.unread + row.received END,
+                        WHEN row.work > 0 THEN 'us' ELSE c.turn END,
+            unread = CASE WHEN row.is_answered AND newest.direction = 'out' THEN 0 ELSE c.unread + row.work END,
             last_seq = row.seq,
-            due_at = CASE WHEN c.state <> 'done' OR row.received = 0 THEN c.due_at END,
-            due_from = CASE WHEN c.state <> 'done' OR row.received = 0 THEN c.due_from END,
-            overdue = c.overdue AND (c.state <> 'done' OR row.received = 0),
+            due_at = CASE WHEN c.state <> 'done' OR row.work = 0 THEN c.due_at END,
+            due_from = CASE WHEN c.state <> 'done' OR row.work = 0 THEN c.due_from END,
+            overdue = c.overdue AND (c.state <> 'done' OR row.work = 0),
             last_text = newest.preview, last_kind = newest.kind, last_direction = newest.direction,
             last_inbound_at = GREATEST(c.last_inbound_at, row.received_at), sort_at = GREATEST(c.sort_at, row.sort_at)
         FROM unnest($2::uuid[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::bool[], $9::bool[])
-            AS row(id, seq, received, received_at, sort_at, is_answered, is_past)
+            AS row(id, seq, work, received_at, sort_at, is_answered, is_past)
         CROSS JOIN LATERAL ({newest}) AS newest
         WHERE c.organisation_id = $1 AND c.id = row.id
         """,
         unit.tenant,
         [update.conversation_id for update in updates],
         [update.seq for update in updates],
-        [update.received for update in updates],
+        [update.work for update in updates],
         [update.received_at for update in updates],
         [update.sort_at for update in updates],
         [update.is_answered for update in updates],

@@ -20,12 +20,15 @@ from hub.channels.moving import register_moved
 from hub.channels.terms import ask_again
 from hub.connectors.contract import Polls
 from hub.consent import imports
+from hub.consent.erasing import destroy_archives
 from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
 from hub.inbox import alarm, clearing, notices
 from hub.inbox.arrivals import UNROUTED_KEPT, take_up
+from hub.inbox.deciding.report import report_overrides
+from hub.inbox.uses import keep_books
 from hub.runtime import Runtime
 
 log = structlog.get_logger()
@@ -108,6 +111,7 @@ async def keep_house(runtime: Runtime) -> None:
     for organisation_id in organisations:
         async with runtime.database.unit_of_work(organisation_id) as unit:
             await fold_counters(unit)
+            await destroy_archives(unit)
             await caps.forget(unit)
             await trim_feed(unit, now - timedelta(days=settings.keep_feed_days))
             dropped = await unit.sql.fetchval(
@@ -151,6 +155,8 @@ async def run(runtime: Runtime) -> None:
                 await ask_again(runtime)
                 await tell_owners(runtime)
                 await humans.watch(runtime)
+                await report_overrides(runtime)
+                await keep_books(runtime)
                 kept_house = time.monotonic()
         except LOOK_FAILED as error:
             log.error("sweeper_failed", error=type(error).__name__)

@@ -72,14 +72,14 @@ async def hold_conversation(unit: UnitOfWork, conversation_id: UUID, until: date
 
 
 async def fail_messages(unit: UnitOfWork, message_ids: list[UUID], failure: str, provider_text: str = "") -> None:
-    """Give up every part of these messages that is still queued, for one reason; also what was to be done to messages that
+    """Give up every part of these messages that still waits, for one reason; also what was to be done to messages that
     exist."""
     await lock_messages(unit, message_ids)
     stopped = await unit.sql.fetch(
         """
         WITH stopped AS (
             UPDATE message_part SET state = 'failed', failure = $3
-            WHERE organisation_id = $1 AND message_id = ANY($2::uuid[]) AND state = 'queued'
+            WHERE organisation_id = $1 AND message_id = ANY($2::uuid[]) AND state IN ('held', 'queued')
             RETURNING message_id, action, conversation_id
         ), told AS (
             UPDATE message SET failure = $3, failure_text = $4
@@ -106,7 +106,7 @@ async def stop_queued(unit: UnitOfWork, event: ConsentWithdrawn | PersonBlocked)
         JOIN identity i ON i.organisation_id = c.organisation_id AND i.id = c.identity_id
         JOIN channel h ON h.organisation_id = c.organisation_id AND h.id = c.channel_id
         JOIN message m ON m.organisation_id = p.organisation_id AND m.id = p.message_id
-        WHERE p.organisation_id = $1 AND p.state = 'queued' AND h.connector = $2 AND i.provider_user_id = $3
+        WHERE p.organisation_id = $1 AND p.state IN ('held', 'queued') AND h.connector = $2 AND i.provider_user_id = $3
           AND ($4 = '' OR h.id::text = $4) AND ($5::uuid IS NULL OR m.purpose_id = $5)
         """,
         unit.tenant,
@@ -122,7 +122,10 @@ async def stop_queued(unit: UnitOfWork, event: ConsentWithdrawn | PersonBlocked)
 async def stop_channel(unit: UnitOfWork, event: ChannelBlocked) -> None:
     """The kill switch fails everything that is queued on the channel, in the same transaction (R-183)."""
     rows = await unit.sql.fetch(
-        "SELECT DISTINCT message_id FROM message_part WHERE organisation_id = $1 AND channel_id = $2 AND state = 'queued'",
+        """
+        SELECT DISTINCT message_id FROM message_part
+        WHERE organisation_id = $1 AND channel_id = $2 AND state IN ('held', 'queued')
+        """,
         unit.tenant,
         event.channel_id,
     )

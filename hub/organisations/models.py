@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -142,13 +142,29 @@ class PolicyOverride(Tenant, table=True):
 
 
 class AuditEntry(TenantRow, table=True):
-    """Who did what (R-047): every change of state by a person, with member and session."""
+    """Who did what (R-047): every change of state by a person, with member and session. `hash` chains it to the entry before
+    (`audit.py`)."""
 
     __tablename__ = "audit_entry"
-    __table_args__ = (Index("audit_entry_at", "organisation_id", "at"), refers("member_id", "member"))
+    __table_args__ = (
+        Index("audit_entry_at", "organisation_id", "at"),
+        UniqueConstraint("organisation_id", "seq", name="audit_entry_seq"),
+        refers("member_id", "member"),
+    )
     at: datetime = when()
     member_id: UUID | None = None
     session_id: UUID | None = None
     action: str
     target: str
     detail: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    seq: int = Field(sa_type=BigInteger)
+    previous_hash: bytes
+    hash: bytes
+
+
+class AuditHead(Tenant, table=True):
+    """The last entry of an organisation's audit log."""
+
+    __tablename__ = "audit_head"
+    seq: int = Field(default=0, sa_type=BigInteger)
+    hash: bytes

@@ -132,6 +132,9 @@ PARAMETERS: Final = (
         "whappodo",
         "III.9.6",
     ),
+    Parameter(
+        "proof.retention", {"years": 3, "to": "end_of_year"}, "proofs of consent after the last message", "whappodo", "III.9.7"
+    ),
     Parameter("signup.flow", {"accepted_by": ["confirmation", "credentials"]}, "acceptance of a sign-up", "whappodo", "II.4.4"),
 )
 

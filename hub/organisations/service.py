@@ -112,6 +112,7 @@ async def found_organisation(
         await create_feed(unit)
         await domains.add_domain(unit, domains.domain_of(owner_email))
         await unit.sql.execute("INSERT INTO ledger_head (organisation_id, seq, hash) VALUES ($1, 0, $2)", unit.tenant, bytes(32))
+        await audit.begin_audit(unit)
         await audit.record(unit, None, "organisation.founded", slug, {"profile": profile, "owner": show("mem", member_id)})
     return Founded(organisation.id, member_id)
 

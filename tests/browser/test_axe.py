@@ -19,9 +19,10 @@ import pytest
 from playwright.async_api import Page
 
 from hub.channels import providers
+from hub.consent import spam
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import actions, alarm, service
+from hub.inbox import actions, alarm, case_work, service
 from hub.inbox.service import Charge
 from hub.organisations import service as organisations
 from hub.organisations import team, teams
@@ -144,8 +145,16 @@ SCENES: Final = (
     Scene("/inbox/snoozed/{snoozed}", act=click("#contact details summary"), part="details[open]", wide_only=True),
     Scene("/inbox/open/{plain}", act=two_drafts),
     Scene("/conversations/{late}/protocol"),
+    Scene("/people/{person}"),
+    Scene("/consent/cases"),
+    Scene("/consent/cases/{case}"),
+    Scene("/consent/suppression"),
     Scene("/deliveries"),
     Scene("/deliveries?kind=ignored"),
+    Scene("/consent"),
+    Scene("/consent/person?messenger=telegram&address=603"),
+    Scene("/consent/person?messenger=telegram&address=603", act=click("[popovertarget=w-all]"), part="#w-all"),
+    Scene("/consent/hand-out"),
     Scene("/deliveries?kind=parked"),
     Scene("/deliveries/{dead}"),
     Scene("/inbox/open/{nothing}", status=404),
@@ -179,6 +188,8 @@ class Things:
     channel: str
     dead: str
     invitation: str
+    person: str
+    case: str
     nothing: str
 
 
@@ -241,11 +252,18 @@ async def things(hub: HubUnderTest, clock: FakeClock, owner: Visitor) -> Things:
         )
     link = await team.invite(hub.runtime, hub.owner, name="Nora Neu", email="nora@radwerk.example", role="agent")
     dead = await hub.value("SELECT id FROM webhook_delivery WHERE state = 'dead'")
+    contact = await hub.value("SELECT contact_id FROM conversation WHERE id = $1", talks["plain"])
+    said = await hub.value("SELECT id FROM message WHERE conversation_id = $1 AND direction = 'in' LIMIT 1", talks["plain"])
+    case_id, _ = await case_work.report_message(hub.runtime, hub.owner, said, categories=["hate"], note="Beleidigung")
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await spam.raise_candidates(unit, [spam.Suspect("viber", channel.id, "complaint", "provider", accepted_at=clock())])
     return Things(
         **{name: conv(talk) for name, talk in talks.items()},
         channel=ids.show("chn", channel.id),
         dead=ids.show("dlv", dead),
         invitation=link.token,
+        person=ids.show("con", contact),
+        case=ids.show("case", case_id),
         nothing=conv(channel.id),
     )
 

@@ -37,7 +37,7 @@ LINK = {"label": "Ansehen", "link": "https://shop.example.org/{{1}}"}
         ({"header": "Für {{1}}", "examples": "Karin\nKarin", "footer": "Muster Optik"}, ["HEADER", "BODY", "FOOTER"]),
         ({"place": "1"}, ["HEADER", "BODY"]),
         ({"body": "Hallo {{vorname}}, da.", "replies": "Danke\nSpäter"}, ["BODY", "BUTTONS"]),
-        ({**LINK, "examples": "Karin\nbrille"}, ["BODY", "BUTTONS"]),
+        ({**LINK, "examples": "Karin\ngravel-12"}, ["BODY", "BUTTONS"]),
         ({**OFFER, **LINK, "link": "https://shop.example.org/"}, ["LIMITED_TIME_OFFER", "BODY", "BUTTONS"]),
         ({"category": "authentication", "body": "", "examples": "", "minutes": "10", "warns": "1"}, ["BODY", "FOOTER", "BUTTONS"]),
     ],

@@ -28,8 +28,8 @@ WORDS = {
     "de": Wording("Radpost", "Ich möchte die Radpost erhalten."),
     "en": Wording("Bike letter", "I want to get the bike letter."),
 }
-AT = 1795510800
-"""2026-11-24 09:00 UTC, where the clock stands."""
+AT = 1795510800 - 60
+"""A minute before 2026-11-24 09:00 UTC, where the clock stands."""
 
 
 @dataclass

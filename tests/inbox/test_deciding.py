@@ -15,9 +15,12 @@ from hub.core import clock, ids
 from hub.core.errors import InvalidInput
 from hub.inbox.deciding import overriding, reviews
 from hub.inbox.deciding.decisions import explain
+from hub.inbox.deciding.report import report_overrides
 from hub.inbox.outbound import Program, submit
+from tests.channels.support import with_mail
 from tests.consent.support import define_purpose, grant, record
 from tests.inbox.pages_support import visit
+from tests.smtp import MailServer
 from tests.support import HubUnderTest, telegram_text
 
 RIVAL = "Schreiben Sie uns doch auf Telegram: https://t.me/radwerk"
@@ -123,6 +126,19 @@ async def test_an_override_is_a_decision_by_name_and_is_in_the_months_report(hub
     assert (listed.by, listed.reason, listed.address, listed.sent) == ("Olga Inhaber", reason, ADDRESS, 1)
     assert reason in await anna.page("/consent/overrides?month=2026-11")
     assert "Keine Ausnahmen" in await anna.page("/consent/overrides?month=2026-12")
+
+
+async def test_the_owners_are_told_once_after_the_month(hub: HubUnderTest, smtp: MailServer) -> None:
+    """R-226: given an override, when the month ends, then it is in the owner's report."""
+    talk, letter = await conversation(hub), await define_purpose(hub)
+    await overriding.override(hub.runtime, hub.owner, talk, letter, "Hat am Telefon am 3. November zugestimmt.")
+    runtime = with_mail(hub, smtp)
+    assert await report_overrides(runtime) == 0
+    hub.clock.advance(days=7)  # 1 December
+    assert (await report_overrides(runtime), await report_overrides(runtime)) == (1, 0)
+    [mail] = smtp.inbox.mails
+    assert mail["subject"] == "Ausnahmen im November 2026: Radwerk Lindau"
+    assert "Olga Inhaber: Hat am Telefon am 3. November zugestimmt." in mail.get_content()
 
 
 async def test_an_override_lifts_no_stop(hub: HubUnderTest) -> None:

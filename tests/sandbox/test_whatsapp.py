@@ -322,7 +322,7 @@ PLACES = [
 async def test_a_template_is_sent_as_it_was_approved(wa: WhatsApp, template: dict[str, Any], expected: int | None) -> None:
     answer = await wa.send("template", template)
     if expected is None:
-        assert wa.phone().lines[-1].text == "Hallo Karin, Ihre Bestellung 881 liegt bereit.\n\nMuster Optik"
+        assert wa.phone().lines[-1].text == "Hallo Karin, Ihre Bestellung 881 liegt bereit.\n\nRadwerk Lindau"
         assert answer.json()["messages"][0]["message_status"] == "accepted"
     else:
         assert code(answer) == expected
@@ -336,7 +336,7 @@ def press(index: int, sub_type: str, **parameter: Any) -> dict[str, Any]:
     return {"type": "button", "sub_type": sub_type, "index": str(index), "parameters": [parameter]}
 
 
-def shown_card(number: int, media_id: str, *body: dict[str, Any], suffix: str = "brille") -> dict[str, Any]:
+def shown_card(number: int, media_id: str, *body: dict[str, Any], suffix: str = "gravel-12") -> dict[str, Any]:
     header = {"type": "header", "parameters": [{"type": "image", "image": {"id": media_id}}]}
     return {"card_index": number, "components": [header, *body, press(0, "url", type="text", text=suffix)]}
 

@@ -251,7 +251,7 @@ async def test_after_the_window_a_template_goes_with_its_cards(whole: Whole) -> 
     filled = Filled(kept, ["Karin", "a", "3", "b"], ZoneInfo("Europe/Berlin"))
     message = await whole.reply("", template=filled, files=files)
     line = whole.phone.lines[-1]
-    assert line.text == "Hallo Karin, das ist neu bei uns.\n\nSonnenbrillen ab 49 Euro\n\nGläser in 3 Tagen"
+    assert line.text == "Hallo Karin, das ist neu bei uns.\n\nLastenräder ab 3.490 Euro\n\nInspektion in 3 Tagen"
     assert len(line.files) == 2 and await whole.state(message) == "delivered"
 
 

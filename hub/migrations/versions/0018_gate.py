@@ -33,6 +33,9 @@ def upgrade() -> None:
     op.create_check_constraint("state_known", "message_part", f"state IN {STATES}")
     op.drop_constraint("verdict_known", "gate_decision", type_="check")
     op.create_check_constraint("verdict_known", "gate_decision", "verdict IN ('allow', 'defer', 'hold', 'refuse')")
+    op.create_index(
+        "consent_entry_overrides", "consent_entry", ["organisation_id", "at"], postgresql_where=sa.text("kind = 'overridden'")
+    )
     op.create_index("message_held", "message", ["organisation_id", "arrived_at"], postgresql_where=sa.text("state = 'held'"))
     op.create_index(
         "message_purpose",

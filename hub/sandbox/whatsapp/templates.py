@@ -16,7 +16,7 @@ MOST: Final = 250
 
 def _card(text: str, *examples: str) -> Json:
     header = {"type": "HEADER", "format": "IMAGE", "example": {"header_handle": ["4::aW1hZ2U="]}}
-    button = {"type": "URL", "text": "Ansehen", "url": "https://shop.example.org/{{1}}", "example": ["brille"]}
+    button = {"type": "URL", "text": "Ansehen", "url": "https://shop.example.org/{{1}}", "example": ["gravel-12"]}
     body: Json = {"type": "BODY", "text": text} | ({"example": {"body_text": [list(examples)]}} if examples else {})
     return {"components": [header, body, {"type": "BUTTONS", "buttons": [button]}]}
 
@@ -61,7 +61,7 @@ SAMPLES: Final[tuple[Json, ...]] = (
         "category": "MARKETING",
         "components": [
             {"type": "BODY", "text": "Hallo {{1}}, das ist neu bei uns.", "example": {"body_text": [["Karin"]]}},
-            {"type": "CAROUSEL", "cards": [_card("Sonnenbrillen ab 49 Euro"), _card("Gläser in {{1}} Tagen", "3")]},
+            {"type": "CAROUSEL", "cards": [_card("Lastenräder ab 3.490 Euro"), _card("Inspektion in {{1}} Tagen", "3")]},
         ],
     },
     {
@@ -71,7 +71,7 @@ SAMPLES: Final[tuple[Json, ...]] = (
         "components": [
             {"type": "HEADER", "format": "IMAGE", "example": {"header_handle": ["4::aW1hZ2U="]}},
             {"type": "LIMITED_TIME_OFFER", "limited_time_offer": {"text": "Nur kurze Zeit", "has_expiration": True}},
-            {"type": "BODY", "text": "20 % auf alle Sonnenbrillen."},
+            {"type": "BODY", "text": "20 % auf alle Helme."},
             {
                 "type": "BUTTONS",
                 "buttons": [
