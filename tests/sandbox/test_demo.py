@@ -187,7 +187,7 @@ async def test_stories_are_played_over_the_real_road(settings: Settings, ports: 
     days = {row["day"] for row in await rows(settings, "SELECT DISTINCT at::date AS day FROM message")}
     assert len(days) >= 6
     assert abs(clock.now().timestamp() - time.time()) < 1
-    newsletters = await rows(settings, "SELECT state FROM campaign ORDER BY created_at")
+    newsletters = await rows(settings, "SELECT state FROM campaign ORDER BY send_at NULLS FIRST")
     assert [row["state"] for row in newsletters] == ["running", "planned"]  # the worker ends it
     rules = {row["rule"] for row in await rows(settings, "SELECT rule FROM campaign_recipient")}
     assert {"granted", "no_consent"} <= rules
