@@ -1,6 +1,6 @@
 """Who listens to whom: the one place where a lower room's event meets a higher room's function (`core/hooks.py`)."""
 
-from hub.campaigns import erasing as campaigns
+from hub.campaigns import forgetting as newsletters
 from hub.channels.hooks import AccountReplaced, ChannelBlocked, ChannelOpened
 from hub.consent.hooks import AnswerDue, BarLifted, ConsentWithdrawn, PeopleAsked, PeopleSought, PersonBlocked, PersonErased
 from hub.core.hooks import Hooks
@@ -18,7 +18,7 @@ def subscribe(hooks: Hooks) -> Hooks:
     hooks.subscribe(PersonBlocked, waiting.stop_queued)
     hooks.subscribe(PersonErased, notices.forget)
     hooks.subscribe(PersonErased, forgetting.forget)
-    hooks.subscribe(PersonErased, campaigns.forget)
+    hooks.subscribe(PersonErased, newsletters.forget)
     hooks.subscribe(PeopleAsked, known.name_people)
     hooks.subscribe(PeopleSought, known.seek_people)
     hooks.subscribe(AnswerDue, notices.note_answer)

@@ -91,20 +91,6 @@ POST /o/{slug}/channels/{channel}/block                    manage_channels
 POST /o/{slug}/channels/{channel}/unblock                  manage_channels
 POST /o/{slug}/channels/{channel}/settings                 manage_channels
 
-GET  /o/{slug}/campaigns                                   read_campaigns
-POST /o/{slug}/campaigns                                   write_campaigns
-GET  /o/{slug}/campaigns/{campaign}                        read_campaigns
-POST /o/{slug}/campaigns/{campaign}                        write_campaigns
-POST /o/{slug}/campaigns/{campaign}/test                   write_campaigns
-POST /o/{slug}/campaigns/{campaign}/start                  write_campaigns
-POST /o/{slug}/campaigns/{campaign}/back                   write_campaigns
-POST /o/{slug}/campaigns/{campaign}/pause                  write_campaigns
-POST /o/{slug}/campaigns/{campaign}/resume                 write_campaigns
-POST /o/{slug}/campaigns/{campaign}/stop                   write_campaigns
-POST /o/{slug}/campaigns/{campaign}/copy                   write_campaigns
-GET  /o/{slug}/campaigns/{campaign}/recipients             read_campaigns
-GET  /o/{slug}/campaigns/{campaign}/export                 read_campaigns
-
 GET  /o/{slug}/people/{contact}                            read_consent
 POST /o/{slug}/people/{contact}/block                      manage_consent
 POST /o/{slug}/people/{contact}/unblock                    manage_consent
@@ -134,6 +120,19 @@ POST /o/{slug}/consent/person/withdraw                     write_inbox
 POST /o/{slug}/consent/person/proof                        read_consent
 GET  /o/{slug}/consent/hand-out                            manage_consent
 POST /o/{slug}/consent/hand-out                            manage_consent
+GET  /o/{slug}/campaigns                                   read_campaigns
+POST /o/{slug}/campaigns                                   write_campaigns
+GET  /o/{slug}/campaigns/{campaign}                        read_campaigns
+POST /o/{slug}/campaigns/{campaign}                        write_campaigns
+POST /o/{slug}/campaigns/{campaign}/test                   write_campaigns
+POST /o/{slug}/campaigns/{campaign}/start                  write_campaigns
+POST /o/{slug}/campaigns/{campaign}/back                   write_campaigns
+POST /o/{slug}/campaigns/{campaign}/pause                  write_campaigns
+POST /o/{slug}/campaigns/{campaign}/resume                 write_campaigns
+POST /o/{slug}/campaigns/{campaign}/stop                   write_campaigns
+POST /o/{slug}/campaigns/{campaign}/copy                   write_campaigns
+GET  /o/{slug}/campaigns/{campaign}/recipients             read_campaigns
+GET  /o/{slug}/campaigns/{campaign}/export                 read_campaigns
 
 GET  /o/{slug}/deliveries                                  read_operations
 GET  /o/{slug}/deliveries/count                            read_operations

@@ -19,8 +19,8 @@ BATCH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Everybody on these channels; of them, where it is set: whose language this is, who has written since the day, who has agreed
-    to the newsletter's purpose since the day. Days begin in UTC."""
+    """Everybody on these channels whose conversation is not muted; of them, where it is set: whose language this is, who has
+    written since the day, who has agreed to the newsletter's purpose since the day. Days begin in UTC."""
 
     channel_ids: tuple[UUID, ...] = ()
     language: str = ""
@@ -61,6 +61,7 @@ SELECT c.id AS conversation_id, c.contact_id, c.channel_id, k.name
 FROM conversation c
 JOIN contact k ON k.organisation_id = c.organisation_id AND k.id = c.contact_id
 WHERE c.organisation_id = $1 AND c.channel_id = ANY($2::uuid[]) AND ($3::uuid IS NULL OR c.id > $3)
+  AND c.muted_at IS NULL
   AND ($4 = '' OR k.language = $4 OR k.language LIKE $4 || '-%')
   AND ($5::timestamptz IS NULL OR c.last_inbound_at >= $5)
   AND ($6::timestamptz IS NULL OR EXISTS (

@@ -119,8 +119,8 @@ async def attest(runtime: Runtime, unit: UnitOfWork, access: Access, said: Attes
     evidence |= {
         "source": said.source,
         "method": said.method,
-        "actor": ids.show("mem", access.member_id),
-        "actor_name": access.person_name,
+        "actor": access.person_name,
+        "member": ids.show("mem", access.member_id),
     }
     if said.note.strip():
         evidence["note"] = said.note.strip()

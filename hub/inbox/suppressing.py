@@ -17,7 +17,7 @@ from hub.consent.addresses import TYPED, clean_address
 from hub.consent.chain import Change
 from hub.consent.locks import Key, lock_addresses
 from hub.consent.suppression import Suppressed
-from hub.core import clock, ids
+from hub.core import clock
 from hub.core.db import UnitOfWork
 from hub.core.errors import HubError, InvalidInput
 from hub.core.pages import render
@@ -58,7 +58,7 @@ async def suppress_list(runtime: Runtime, access: Access, messenger: str, typed:
         await lock_addresses(unit, set(keys).union(*families.values()))
         now = clock.now()
         await suppression.suppress(unit, runtime.vault, [Suppressed(key, "request", now, reason.strip()) for key in keys])
-        evidence = {"source": suppression.SOURCE, "reason": reason.strip(), "actor": ids.show("mem", access.member_id)}
+        evidence = {"source": suppression.SOURCE, "reason": reason.strip(), "actor": access.person_name}
         changes = [Change(*key, "barred", now, evidence) for key in await _known(unit, keys)]
         if changes:
             await ledger.record(unit, runtime.vault, runtime.hooks, changes)

@@ -60,7 +60,7 @@ async def correct_name(runtime: Runtime, access: Access, contact_id: UUID, name:
 
 
 async def _record(runtime: Runtime, access: Access, contact_id: UUID, kind: Kind, said: dict[str, str]) -> None:
-    evidence = {"source": "agent", "actor": ids.show("mem", access.member_id), **said}
+    evidence = {"source": "agent", "actor": access.person_name, "member": ids.show("mem", access.member_id), **said}
     async with runtime.database.unit_of_work(access.organisation_id) as unit:
         person = await lock_person(unit, runtime.connectors, contact_id)
         changes = [Change(*key, kind, clock.now(), evidence) for key in person.written_to]

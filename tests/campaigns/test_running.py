@@ -15,7 +15,7 @@ from hub.channels.hooks import ChannelOpened
 from hub.consent.hooks import PersonErased
 from hub.core import clock
 from hub.core.errors import InvalidInput
-from hub.inbox import waiting
+from hub.inbox import erasure, waiting
 from tests.campaigns.support import draft, people, read, start, try_out, work
 from tests.consent.support import define_purpose, grant
 from tests.inbox.pages_support import receive
@@ -227,3 +227,21 @@ async def test_a_change_forgets_the_simulation(hub: HubUnderTest) -> None:
         await start(hub, campaign_id)
     with pytest.raises(InvalidInput, match="nothing is written"):
         await try_out(hub, await draft(hub, channel, purpose_id, text=""))
+
+
+async def test_who_is_muted_is_left_out_and_who_is_erased_is_forgotten(hub: HubUnderTest, telegram: Telegram) -> None:
+    """Issue 5, 5: a muted conversation is chosen by no newsletter; erasing a recipient takes what the newsletter knew of them."""
+    channel, purpose_id = await hub.connect(), await define_purpose(hub)
+    talks = await people(hub, channel, purpose_id, agreed=3)
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await unit.sql.execute("UPDATE conversation SET muted_at = $2 WHERE id = $1", talks[0], clock.now())
+    campaign_id = await draft(hub, channel, purpose_id)
+    assert (await try_out(hub, campaign_id)).chosen == 2
+    await start(hub, campaign_id)
+    await work(hub)
+    await hub.settle()
+    [who] = await hub.rows(
+        "SELECT c.contact_id, k.name FROM conversation c JOIN contact k ON k.id = c.contact_id WHERE c.id = $1", talks[1]
+    )
+    await erasure.erase(hub.runtime, hub.owner, who["contact_id"], typed_name=who["name"], never_again=False)
+    assert {row["conversation_id"] for row in await hub.rows("SELECT conversation_id FROM campaign_recipient")} == {talks[2]}

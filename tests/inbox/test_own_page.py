@@ -114,7 +114,7 @@ async def test_what_a_member_writes_down_is_proved_by_note_or_scan(chat: Chat) -
     assert "wie die Person es gesagt hat" in (await browser.submit(path, form)).text
     assert (await browser.submit(path, form, note="Anruf, möchte die Radpost")).status_code == 303
     said = await chat.evidence("granted")
-    assert (said["method"], said["note"], said["actor_name"]) == ("agent", "Anruf, möchte die Radpost", "Olga Inhaber")
+    assert (said["method"], said["note"], said["actor"]) == ("agent", "Anruf, möchte die Radpost", "Olga Inhaber")
     assert await chat.state() == "granted"
     assert "fehlt der Scan" in (await browser.submit(path, form, method="paper", note="Karte")).text
     assert "nicht in der Zukunft" in (await browser.submit(path, form, note="x", at="2027-01-01T10:00")).text

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0018"
+revision = "0011"
+down_revision = "0010"
 
 _LANES = """
 -- The sweeper finds whom to ask for as hub_system; it reads no address and no name.

@@ -8,8 +8,8 @@ import sqlmodel.sql.sqltypes
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0015"
-down_revision = "0013"
+revision = "0013"
+down_revision = "0012"
 
 _GUARD = """
 DO $$

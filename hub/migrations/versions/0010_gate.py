@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import sqlmodel.sql.sqltypes
 from alembic import op
 
-revision = "0018"
+revision = "0010"
 down_revision = "0009"
 
 STATES = ("held", "queued", "sending", "accepted", "sent", "delivered", "read", "failed", "unknown")

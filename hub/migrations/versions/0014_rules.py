@@ -6,8 +6,8 @@ import sqlmodel.sql.sqltypes
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0012"
-down_revision = "0015"
+revision = "0014"
+down_revision = "0013"
 
 _GUARD = """
 DO $$

@@ -12,8 +12,8 @@ from alembic import op
 
 from hub.organisations.audit import link
 
-revision = "0014"
-down_revision = "0012"
+revision = "0015"
+down_revision = "0014"
 
 _GUARD = """
 DO $$
