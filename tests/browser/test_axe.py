@@ -102,10 +102,6 @@ SILENT: Final = "{phone}/?connector=sms&account=%2B4915199000000&person=%2B49151
 MORE: Final = "#reply .tools > .pop > summary"
 EMPTY: Final = (
     Scene("/campaigns"),
-    Scene("/campaigns/{letter}"),
-    Scene("/campaigns/{letter}", act=click("[popovertarget=start]"), part="#start"),
-    Scene("/campaigns/{running}"),
-    Scene("/campaigns/{running}/recipients"),
     Scene("/inbox/open"),
     Scene("/channels"),
     Scene("/deliveries"),
@@ -130,6 +126,11 @@ SCENES: Final = (
     Scene("/channels/{channel}?form=account&reached=certificate&said=off"),
     Scene("/channels/{channel}", act=click("[popovertarget=block]"), part="#block"),
     Scene("/channels/{channel}/test"),
+    Scene("/campaigns"),
+    Scene("/campaigns/{letter}"),
+    Scene("/campaigns/{letter}", act=click("[popovertarget=start]"), part="#start"),
+    Scene("/campaigns/{running}"),
+    Scene("/campaigns/{running}/recipients"),
     Scene("/inbox/open"),
     Scene("/inbox/snoozed"),
     Scene("/inbox/done"),
