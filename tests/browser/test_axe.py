@@ -29,6 +29,8 @@ from hub.organisations import team, teams
 from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.telegram import samples
 from tests.browser.conftest import Site
+from tests.campaigns import support as newsletters
+from tests.consent.support import define_purpose, grant
 from tests.inbox.pages_support import Visitor, conv, receive, visit
 from tests.inbox.thread_support import NOW, customer, receive_everything
 from tests.sandbox.support import BOT, TOKEN, Simulated, serve_app
@@ -99,6 +101,7 @@ SILENT: Final = "{phone}/?connector=sms&account=%2B4915199000000&person=%2B49151
 """Somebody who has written nothing yet."""
 MORE: Final = "#reply .tools > .pop > summary"
 EMPTY: Final = (
+    Scene("/campaigns"),
     Scene("/inbox/open"),
     Scene("/channels"),
     Scene("/deliveries"),
@@ -123,6 +126,11 @@ SCENES: Final = (
     Scene("/channels/{channel}?form=account&reached=certificate&said=off"),
     Scene("/channels/{channel}", act=click("[popovertarget=block]"), part="#block"),
     Scene("/channels/{channel}/test"),
+    Scene("/campaigns"),
+    Scene("/campaigns/{letter}"),
+    Scene("/campaigns/{letter}", act=click("[popovertarget=start]"), part="#start"),
+    Scene("/campaigns/{running}"),
+    Scene("/campaigns/{running}/recipients"),
     Scene("/inbox/open"),
     Scene("/inbox/snoozed"),
     Scene("/inbox/done"),
@@ -191,6 +199,8 @@ class Things:
     person: str
     case: str
     nothing: str
+    letter: str
+    running: str
 
 
 async def things(hub: HubUnderTest, clock: FakeClock, owner: Visitor) -> Things:
@@ -257,6 +267,13 @@ async def things(hub: HubUnderTest, clock: FakeClock, owner: Visitor) -> Things:
     case_id, _ = await case_work.report_message(hub.runtime, hub.owner, said, categories=["hate"], note="Beleidigung")
     async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
         await spam.raise_candidates(unit, [spam.Suspect("viber", channel.id, "complaint", "provider", accepted_at=clock())])
+    purpose_id = await define_purpose(hub)
+    await grant(hub, purpose_id, ("telegram", "", "605"))
+    letters = [await newsletters.draft(hub, channel, purpose_id) for _ in range(2)]
+    for letter in letters:
+        await newsletters.try_out(hub, letter)
+    await newsletters.start(hub, letters[1])
+    await newsletters.work(hub)
     return Things(
         **{name: conv(talk) for name, talk in talks.items()},
         channel=ids.show("chn", channel.id),
@@ -265,6 +282,8 @@ async def things(hub: HubUnderTest, clock: FakeClock, owner: Visitor) -> Things:
         person=ids.show("con", contact),
         case=ids.show("case", case_id),
         nothing=conv(channel.id),
+        letter=ids.show("cmp", letters[0]),
+        running=ids.show("cmp", letters[1]),
     )
 
 

@@ -12,6 +12,7 @@ import respx
 from hub.campaigns import audience, running, service
 from hub.campaigns.simulation import count
 from hub.channels.hooks import ChannelOpened
+from hub.consent.hooks import PersonErased
 from hub.core import clock
 from hub.core.errors import InvalidInput
 from hub.inbox import erasure, waiting
@@ -195,6 +196,18 @@ async def test_what_was_written_meanwhile_is_not_written_twice_after_a_crash(
     await work(hub)
     assert await hub.value("SELECT count(*) FROM message WHERE direction = 'out'") == 2
     assert await hub.value("SELECT count(DISTINCT conversation_id) FROM campaign_recipient") == 2
+
+
+async def test_who_is_erased_is_in_no_newsletter_any_more(hub: HubUnderTest) -> None:
+    channel, purpose_id = await hub.connect(), await define_purpose(hub)
+    [talk] = await people(hub, channel, purpose_id, agreed=1)
+    campaign_id = await draft(hub, channel, purpose_id)
+    await try_out(hub, campaign_id)
+    await start(hub, campaign_id)
+    await work(hub)
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        await hub.runtime.hooks.publish(unit, PersonErased(frozenset(), (talk,), ()))
+    assert await decided(hub, campaign_id) == {}
 
 
 async def test_the_filter_takes_those_who_agreed_since(hub: HubUnderTest) -> None:

@@ -14,12 +14,17 @@ from hub.channels import service as channels
 from hub.consent.gate import SendBlocked
 from hub.core.errors import Conflict
 from hub.inbox import actions, ingest
+from tests.campaigns.support import draft, start, try_out, work
+from tests.consent.support import define_purpose, grant
 from tests.inbox.pages_support import conv, visit
 from tests.support import TOKEN, HubUnderTest, telegram_text
 
 API = f"https://api.telegram.org/bot{TOKEN}"
 NOW = 1795510800
 PEOPLE = (601, 602, 603)
+LETTER = "Rundbrief"
+RECEIPT = "Sie sind abgemeldet"
+"""Who had agreed to something is told once that their stop is heard."""
 
 
 def member_update(update_id: int, user: int, status: str, at: int) -> dict[str, Any]:
@@ -45,6 +50,8 @@ class World:
         self.hub, self.chance = hub, chance
         self.at, self.update = NOW, 1
         self.stopped: set[int] = set()
+        self.agreed = {PEOPLE[0], PEOPLE[1]}
+        """To newsletters: a stop takes it back for good, whatever they write later."""
         self.blocked: set[int] = set()
         self.channel_is_on = True
         self.arrived: list[int] = []
@@ -57,9 +64,13 @@ class World:
 
     def provider(self, request: httpx.Request) -> httpx.Response:
         """Telegram: takes the message, or fails in one of its ways; notes each request that should never have come."""
-        user = json.loads(request.content)["chat_id"]
+        body = json.loads(request.content)
+        user = body["chat_id"]
         self.arrived.append(user)
-        if user in self.stopped or user in self.blocked or not self.channel_is_on:
+        if body["text"].startswith(LETTER) and user not in self.agreed:
+            self.wrong.append(f"a newsletter to {user}")
+        is_stopped = user in self.stopped and not body["text"].startswith(RECEIPT)
+        if is_stopped or user in self.blocked or not self.channel_is_on:
             self.wrong.append(f"{user} after {len(self.arrived)} requests")
         fate = self.chance.random()
         if fate < 0.1:
@@ -76,7 +87,7 @@ class World:
 @respx.mock
 @pytest.mark.parametrize("seed", range(6))
 async def test_nothing_reaches_the_provider_that_the_gate_did_not_permit(hub: HubUnderTest, seed: int) -> None:
-    """R-221 on the roads that exist: reply by page and by service, resend, retry, replay."""
+    """R-220, R-221 on the roads that exist: reply by page and by service, newsletter, resend, retry, replay."""
     world = World(hub, random.Random(seed))
     respx.post(f"{API}/sendMessage").mock(side_effect=world.provider)
     jonas, channel = await visit(hub), await hub.connect()
@@ -95,9 +106,13 @@ async def test_nothing_reaches_the_provider_that_the_gate_did_not_permit(hub: Hu
         int(row["provider_user_id"]): row["id"]
         for row in await hub.rows("SELECT i.provider_user_id, c.id FROM conversation c JOIN identity i ON i.id = c.identity_id")
     }
+    purpose_id = await define_purpose(hub)
+    for user in world.agreed:
+        await grant(hub, purpose_id, ("telegram", "", str(user)))
+    acts = ("page", "page", "reply", "reply", "writes", "stop", "block", "free", "switch", "resend", "send", "letter")
     for step in range(45):
         user = world.chance.choice(PEOPLE)
-        act = world.chance.choice(["page", "page", "reply", "reply", "writes", "stop", "block", "free", "switch", "resend", "send"])
+        act = world.chance.choice(acts)
         if act == "page":
             await jonas.post(f"/conversations/{conv(talks[user])}/messages", text=f"Nr. {step}", client_key=f"k{step}")
         elif act == "reply":
@@ -111,6 +126,7 @@ async def test_nothing_reaches_the_provider_that_the_gate_did_not_permit(hub: Hu
         elif act == "stop" and user not in world.blocked:
             await customer("STOP", user)
             world.stopped.add(user)
+            world.agreed.discard(user)
         elif act == "block":
             await deliver(member_update(world.update, user, "kicked", world.tick()))
             world.blocked.add(user)
@@ -124,6 +140,11 @@ async def test_nothing_reaches_the_provider_that_the_gate_did_not_permit(hub: Hu
                 async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
                     await unit.sql.execute("UPDATE channel SET state = 'on'")
             world.channel_is_on = not world.channel_is_on
+        elif act == "letter":
+            campaign_id = await draft(hub, channel, purpose_id, LETTER)
+            await try_out(hub, campaign_id)
+            await start(hub, campaign_id)
+            await work(hub)
         elif act == "resend":
             failed = await hub.value("SELECT id FROM message WHERE state IN ('failed', 'unknown') ORDER BY seq DESC LIMIT 1")
             if failed is not None:

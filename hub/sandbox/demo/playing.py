@@ -19,7 +19,7 @@ from hub.sandbox.demo.basics import Place, Say, words
 from hub.sandbox.demo.company import find_people
 from hub.sandbox.demo.connecting import connect, open_shop
 from hub.sandbox.demo.consent import set_up_consent, show_consent
-from hub.sandbox.demo.newsletters import CLIENT_KEY, plan_newsletter, send_newsletters, sent_at
+from hub.sandbox.demo.newsletters import CLIENT_KEY, plan_newsletter, send_newsletter
 from hub.sandbox.demo.phones import SIGNAL, TELEGRAM, Messenger, Person, find_messengers
 from hub.sandbox.demo.website import WEBCHAT, Website
 
@@ -55,23 +55,18 @@ class Stage:
                 self._persons[story.key] = await self._messengers[story.connector].introduce(story)
             done = {story.key: await self._lines(story) for story in played}
             steps = list(stories.in_order(now, played))
-            letter_at, is_sent = sent_at(now), False
             for count, (at, story, number, step) in enumerate(steps):
                 if count % 20 == 0:
                     self._say(t("sandbox.demo.played", count=count, all=len(steps)))
-                if at >= letter_at and not is_sent:
-                    is_sent = True
-                    story_clock.set(letter_at)
-                    await send_newsletters(runtime, people[stories.OWNER], self._places)
-                    if TELEGRAM in self._places:
-                        await self._settle(self._places[TELEGRAM])
                 if number >= done[story.key]:
                     story_clock.set(at)
                     await self._step(people, story, number, step)
             story_clock.set(now)
             if TELEGRAM in self._places:
                 await show_consent(runtime, people[stories.OWNER], self._places[TELEGRAM])
-            await plan_newsletter(runtime, people[stories.OWNER], self._places, now)
+                await send_newsletter(runtime, people[stories.OWNER], self._places[TELEGRAM])
+                await self._settle(self._places[TELEGRAM])
+                await plan_newsletter(runtime, people[stories.OWNER], self._places[TELEGRAM], now)
             async with runtime.database.unit_of_work(people[stories.OWNER].organisation_id) as unit:
                 await audit.record(unit, None, SEEDED, stories.SLUG, {})
         finally:
