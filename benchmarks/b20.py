@@ -29,7 +29,7 @@ from hub.core.services import running_urls
 from hub.core.services.place import described, mark_of
 from hub.core.services.processes import all_pids, command_line, find, owner_of, send
 from hub.core.settings import Settings
-from hub.inbox import outbound
+from hub.inbox.sending import outbound
 from hub.listeners import subscribe
 from hub.runtime import Runtime, open_runtime
 

@@ -9,8 +9,8 @@ from benchmarks.load import FIRST_PERSON
 from benchmarks.place import Place
 from benchmarks.report import Figure, Section
 from hub.core import ids
-from hub.inbox import outbound
 from hub.inbox.models import BULK
+from hub.inbox.sending import outbound
 from hub.runtime import Runtime
 
 PAUSE_SECONDS: Final = 0.1

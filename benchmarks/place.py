@@ -31,7 +31,7 @@ from hub.core import ids
 from hub.core.hooks import Hooks
 from hub.core.services import EmbeddedServices
 from hub.core.settings import Settings
-from hub.inbox.ingest import load_channel
+from hub.inbox.arriving.ingest import load_channel
 from hub.listeners import subscribe
 from hub.migrations.run import migrate
 from hub.organisations import sessions

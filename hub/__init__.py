@@ -1,5 +1,5 @@
 """Hub: one gateway between a business and its customers' messengers.
 
-Start reading at `hub/app.py` (what is mounted), then `hub/inbox/door.py` (a webhook arrives) and `hub/inbox/outbound.py`
-(a message leaves). The rooms and their order are drawn in `docs/architecture.md`.
+Start reading at `hub/app.py` (what is mounted), then `hub/inbox/arriving/door.py` (a webhook arrives) and
+`hub/inbox/sending/outbound.py` (a message leaves). The rooms and their order are drawn in `docs/architecture.md`.
 """

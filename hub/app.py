@@ -1,6 +1,6 @@
 """The web application: what is mounted. Nothing else happens here.
 
-/hooks/…     the door for providers (`hub/inbox/door.py`), plain ASGI
+/hooks/…     the door for providers (`hub/inbox/arriving/door.py`), plain ASGI
 the rest     pages and JSON of the rooms (FastAPI); after its beginning a stream is told from outside of it
 """
 
@@ -25,10 +25,10 @@ from hub.core.request_limits import RateLimits
 from hub.core.requests import Requests
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
-from hub.inbox import own_page
-from hub.inbox import pages as inbox
-from hub.inbox.door import Door
-from hub.inbox.stream import Told, opened
+from hub.inbox.arriving.door import Door
+from hub.inbox.page import pages as inbox
+from hub.inbox.page.stream import Told, opened
+from hub.inbox.persons import own_page
 from hub.listeners import subscribe
 from hub.organisations import pages as organisations
 from hub.organisations import sessions

@@ -25,7 +25,7 @@ Reason = Annotated[str, typer.Option(help="Why.")]
 @spam_app.command("list")
 def spam_list(organisation: Organisation) -> None:
     """What is held against an organisation, with its answers and open cases; candidates first."""
-    from hub.inbox.operator import read_held
+    from hub.inbox.persons.operator import read_held
 
     t = Translator("en")
     with plain_errors():
@@ -65,7 +65,7 @@ def spam_reject(organisation: Organisation, events: Events, by: By, reason: Reas
 
 
 def _decide(what: str, organisation: str, events: Sequence[str], by: str, reason: str) -> None:
-    from hub.inbox.operator import decide
+    from hub.inbox.persons.operator import decide
 
     with plain_errors():
         total = asyncio.run(decide(with_servers(read_settings()), organisation, what, events, by=by, reason=reason))
@@ -75,7 +75,7 @@ def _decide(what: str, organisation: str, events: Sequence[str], by: str, reason
 @erasures_app.command("save")
 def erasures_save(file: Path) -> None:
     """Write the list of all organisations: hashes, no address. Keep it apart from the backups of the database."""
-    from hub.inbox.operator import save
+    from hub.inbox.persons.operator import save
 
     with plain_errors():
         saved = asyncio.run(save(with_servers(read_settings())))
@@ -87,7 +87,7 @@ def erasures_save(file: Path) -> None:
 def erasures_apply(file: Path) -> None:
     """After a restore, and before web and worker start: erase again whom the database still holds. Safe to repeat."""
     from hub.core.hooks import Hooks
-    from hub.inbox.operator import apply
+    from hub.inbox.persons.operator import apply
     from hub.listeners import subscribe
 
     saved: dict[str, Any] = json.loads(file.read_text())

@@ -4,7 +4,10 @@ from hub.campaigns import forgetting as newsletters
 from hub.channels.hooks import AccountReplaced, ChannelBlocked, ChannelOpened
 from hub.consent.hooks import AnswerDue, BarLifted, ConsentWithdrawn, PeopleAsked, PeopleSought, PersonBlocked, PersonErased
 from hub.core.hooks import Hooks
-from hub.inbox import known, notices, quiet, replaced, service, suspects, waiting
+from hub.inbox import service
+from hub.inbox.arriving import replaced
+from hub.inbox.persons import known, quiet
+from hub.inbox.sending import notices, suspects, waiting
 from hub.organisations.hooks import TeamRemoved
 from hub.webchat import forgetting
 

@@ -17,8 +17,11 @@ from hub.core.hooks import Hooks
 from hub.core.queue import QUEUE
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
-from hub.inbox import dispatch, ingest, listening, media, naming, sweeper
-from hub.inbox.claiming import Sign
+from hub.inbox import sweeper
+from hub.inbox.arriving import ingest, listening, naming
+from hub.inbox.sending import dispatch
+from hub.inbox.sending.claiming import Sign
+from hub.inbox.stored import media
 from hub.listeners import subscribe
 from hub.runtime import Runtime, open_runtime, settle_memory
 

@@ -15,7 +15,10 @@ from hub.channels import care
 from hub.channels import service as channels
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import alarm, dispatch, ingest, media, naming, notices, outbound, sweeper
+from hub.inbox import alarm, sweeper
+from hub.inbox.arriving import ingest, naming
+from hub.inbox.sending import dispatch, notices, outbound
+from hub.inbox.stored import media
 from hub.organisations import service as organisations
 from hub.organisations import sessions
 from hub.organisations.actor import Access

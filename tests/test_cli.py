@@ -10,7 +10,7 @@ from hub.cli import app
 from hub.consent import suppression
 from hub.consent.abuse import spam
 from hub.core import ids
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.support import Connected, HubUnderTest, command, telegram_text
 
 

@@ -14,7 +14,7 @@ from hub import keys
 from hub.core import vault as vault_module
 from hub.core.settings import Settings
 from hub.core.vault import KEY_FILE, FileVault, MasterKeyUnusable, new_key, put_key_first, remove_key
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from hub.migrations import tables
 from tests.support import HubUnderTest, command, telegram_text
 

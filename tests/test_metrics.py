@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from hub import worker
 from hub.app import Hub
 from hub.core.settings import Settings
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.inbox.pages_support import conv, receive, visit
 from tests.support import HubUnderTest, telegram_text
 

@@ -2,7 +2,7 @@
 
 `ROUTES` is written by hand: a new route, or another rule on an old one, fails here until somebody has thought about it. Everything
 else walks the application itself. Two doors are no FastAPI routes and stand apart: `/static/…`, which serves public files, and
-`/hooks/…` (`hub/inbox/door.py`), which asks the provider's signature instead of a person.
+`/hooks/…` (`hub/inbox/arriving/door.py`), which asks the provider's signature instead of a person.
 """
 
 import re
@@ -20,8 +20,8 @@ from hub.connectors.events import Media
 from hub.consent.abuse import cases, spam
 from hub.core import clock, ids
 from hub.core.settings import Settings
-from hub.inbox import ingest
-from hub.inbox.attachments import Item, add_items
+from hub.inbox.arriving import ingest
+from hub.inbox.stored.attachments import Item, add_items
 from hub.organisations import sessions, team, teams
 from hub.organisations.access import Rule
 from hub.organisations.rights import ROLE_RIGHTS, Right

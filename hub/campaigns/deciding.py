@@ -25,7 +25,7 @@ from hub.connectors.contract import Capabilities
 from hub.connectors.events import OutboundContent
 from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput
-from hub.inbox.bulk import Judged, Meant, decide_all
+from hub.inbox.sending.bulk import Judged, Meant, decide_all
 from hub.runtime import Runtime
 
 OWN_RULES: Final = ("already_addressed", "name_unknown", "nothing_written", "not_expressible")

@@ -16,7 +16,7 @@ from hub.campaigns.writing import Letter, read_letter
 from hub.core import ids
 from hub.core.errors import InvalidInput
 from hub.core.i18n import LOCALES
-from hub.inbox.when import read_local
+from hub.inbox.page.when import read_local
 
 DAYS: Final = ("written_since", "granted_since")
 

@@ -34,9 +34,9 @@ from hub.core.db import UnitOfWork
 from hub.core.errors import HubError, InvalidInput
 from hub.core.i18n import LOCALES, Translator, catalogue
 from hub.core.pages import locale_of, render
-from hub.inbox.composer import failure_words
 from hub.inbox.models import MESSAGE_STATES
-from hub.inbox.wording import read_wording
+from hub.inbox.page.composer import failure_words
+from hub.inbox.sending.wording import read_wording
 from hub.organisations.access import requires
 from hub.organisations.actor import Access
 from hub.organisations.rights import Right

@@ -24,8 +24,8 @@ from hub.campaigns.models import Campaign
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.feed import note_change
-from hub.inbox import bulk_queue
-from hub.inbox.bulk import write_all
+from hub.inbox.sending import bulk_queue
+from hub.inbox.sending.bulk import write_all
 from hub.inbox.sweeper import LOOK_FAILED
 from hub.runtime import Runtime
 

@@ -27,9 +27,9 @@ from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput, NotFound
 from hub.core.feed import note_change
-from hub.inbox import bulk_queue, outbound
-from hub.inbox.compose import Filled
 from hub.inbox.models import BULK
+from hub.inbox.sending import bulk_queue, outbound
+from hub.inbox.sending.compose import Filled
 from hub.organisations import audit
 from hub.organisations.actor import Access
 from hub.runtime import Runtime

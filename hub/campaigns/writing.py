@@ -15,9 +15,9 @@ from hub.channels.templates import Kept
 from hub.connectors.contract import Capabilities
 from hub.connectors.events import OutboundContent
 from hub.core.errors import InvalidInput
-from hub.inbox.compose import Filled, compose, compose_template
 from hub.inbox.content import clean
-from hub.inbox.wording import Wording
+from hub.inbox.sending.compose import Filled, compose, compose_template
+from hub.inbox.sending.wording import Wording
 
 VARIABLE: Final = re.compile(r"\{\{\s*(name|first_name)\s*(?:\|([^{}]*))?\}\}")
 ANY_VARIABLE: Final = re.compile(r"\{\{.*?\}\}")

@@ -1,7 +1,7 @@
 """The live test: an account counts as working once a message came in and an answer went out.
 
 What is looked at is what happened on the channel, whoever did it: a customer who writes and an agent who answers are as good as a
-test. The answer itself is sent by the inbox, over the one road (`inbox/live_test.py`).
+test. The answer itself is sent by the inbox, over the one road (`inbox/sending/live_test.py`).
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ GET  /o/{slug}/channels/red                      how many open channels do not w
 POST /o/{slug}/channels/stop, …/channels/go      the kill switch of a messenger or of all, and lifting it
 GET  /o/{slug}/channels/{channel}                one channel; with `form` the form that changes its settings or its account
 POST /o/{slug}/channels/{channel}/…              settings, account, declare, welcome, on, off, block, unblock, reach
-GET  /o/{slug}/channels/{channel}/test           the live test; its answer is sent by `hub/inbox/live_test.py`
+GET  /o/{slug}/channels/{channel}/test           the live test; its answer is sent by `hub/inbox/sending/live_test.py`
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What the gate decides on: a plain value, loaded by `hub/inbox/facts.py`, the one place that sees all rooms together."""
+"""What the gate decides on: a plain value, loaded by `hub/inbox/sending/facts.py`, the one place that sees all rooms together."""
 
 import dataclasses
 import hashlib

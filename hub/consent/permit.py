@@ -1,4 +1,4 @@
-"""The only maker of permits (I4). Imported by `hub/inbox/claiming.py` and by nothing else; the import rules say so."""
+"""The only maker of permits (I4). Imported by `hub/inbox/sending/claiming.py` and by nothing else; the import rules say so."""
 
 import time
 from uuid import UUID

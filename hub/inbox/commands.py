@@ -9,8 +9,8 @@ from hub.core import ids
 from hub.core.errors import NotFound
 from hub.core.hooks import Hooks
 from hub.core.settings import Settings
-from hub.inbox.arrivals import Unrouted, list_unrouted
-from hub.inbox.ingest import DeadLetter, dead_letters, replay
+from hub.inbox.arriving.arrivals import Unrouted, list_unrouted
+from hub.inbox.arriving.ingest import DeadLetter, dead_letters, replay
 from hub.runtime import Runtime, open_runtime
 
 

@@ -16,8 +16,8 @@ from hub.core.db import UnitOfWork
 from hub.core.errors import InvalidInput, NotFound
 from hub.core.feed import note_change
 from hub.inbox.content import clean
-from hub.inbox.drafts import remove_draft
-from hub.inbox.outbound import load_recipient
+from hub.inbox.page.drafts import remove_draft
+from hub.inbox.sending.outbound import load_recipient
 from hub.organisations import audit
 from hub.organisations.actor import Access
 from hub.organisations.hooks import TeamRemoved

@@ -25,10 +25,12 @@ from hub.core import clock
 from hub.core.db import STORE_ERRORS, UnitOfWork
 from hub.core.feed import trim_feed
 from hub.core.queue import WORKER_ALIVE
-from hub.inbox import alarm, clearing, notices
-from hub.inbox.arrivals import UNROUTED_KEPT, take_up
+from hub.inbox import alarm
+from hub.inbox.arriving.arrivals import UNROUTED_KEPT, take_up
 from hub.inbox.deciding.report import report_overrides
-from hub.inbox.uses import keep_books
+from hub.inbox.sending import notices
+from hub.inbox.sending.uses import keep_books
+from hub.inbox.stored import clearing
 from hub.runtime import Runtime
 
 log = structlog.get_logger()

@@ -28,10 +28,10 @@ from hub.core.errors import InvalidInput, NotFound, NotSignedIn, TooMany
 from hub.core.limits import Limit, take
 from hub.core.pages import page_values
 from hub.core.storage import Form
-from hub.inbox.door import Door
-from hub.inbox.files import hand_out
-from hub.inbox.links import read_link
-from hub.inbox.stream import Beginning
+from hub.inbox.arriving.door import Door
+from hub.inbox.page.stream import Beginning
+from hub.inbox.stored.files import hand_out
+from hub.inbox.stored.links import read_link
 from hub.runtime import Runtime
 from hub.webchat import limits, schemas, visitors
 from hub.webchat.box import keys_of

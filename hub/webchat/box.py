@@ -19,7 +19,7 @@ from hub.connectors.webchat.wire import id_of
 from hub.core import ids
 from hub.core.db import UnitOfWork
 from hub.core.vault import Vault
-from hub.inbox.links import Linked, make_link
+from hub.inbox.stored.links import Linked, make_link
 
 NEWEST: Final = 200
 """Messages of a box."""

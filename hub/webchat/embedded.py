@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.channels.accounts import OpenChannel
 from hub.connectors.webchat.settings import WebchatSettings
 from hub.core.errors import Forbidden, NotFound
-from hub.inbox.door import Door
+from hub.inbox.arriving.door import Door
 from hub.organisations.access import public
 
 FROM_ELSEWHERE: Final = Depends(public("visitors of websites: named origins, a token of their own, no cookie", from_elsewhere=True))

@@ -17,7 +17,7 @@ from hub.core.db import STORE_TROUBLE
 from hub.core.errors import NotSignedIn
 from hub.core.feed import Change, last_seq
 from hub.core.live import Follower, Outdated, Whisper
-from hub.inbox.stream import BEAT_SECONDS, PADDING, piece, until_gone
+from hub.inbox.page.stream import BEAT_SECONDS, PADDING, piece, until_gone
 from hub.runtime import Runtime
 from hub.webchat import visitors
 from hub.webchat.box import Box, load_box, with_links

@@ -14,7 +14,7 @@ from hub.core import ids
 from hub.core.errors import HubError
 from hub.core.storage import TooLarge
 from hub.core.uploads import FileUpload
-from hub.inbox.examining import examine
+from hub.inbox.stored.examining import examine
 from hub.runtime import Runtime
 
 TYPES: Final = ("image", "video", "audio")

@@ -15,7 +15,7 @@ from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import HubError, NotSignedIn, Unavailable
 from hub.core.i18n import Translator
-from hub.inbox.door import Door
+from hub.inbox.arriving.door import Door
 from hub.runtime import Runtime
 from hub.webchat.embedded import Chat
 

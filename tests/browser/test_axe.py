@@ -22,7 +22,9 @@ from hub.channels import providers
 from hub.consent.abuse import spam
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import actions, alarm, case_work, service
+from hub.inbox import alarm, service
+from hub.inbox.persons import case_work
+from hub.inbox.sending import actions
 from hub.inbox.service import Charge
 from hub.organisations import service as organisations
 from hub.organisations import team, teams

@@ -6,7 +6,8 @@ from uuid import UUID
 from playwright.async_api import Request, expect
 
 from hub.core.clock import FakeClock
-from hub.inbox import alarm, ingest, service
+from hub.inbox import alarm, service
+from hub.inbox.arriving import ingest
 from hub.organisations import sessions
 from tests.browser.conftest import Site
 from tests.inbox.pages_support import conv, receive, visit

@@ -15,7 +15,8 @@ from hub.channels.hooks import ChannelOpened
 from hub.consent.hooks import PersonErased
 from hub.core import clock
 from hub.core.errors import InvalidInput
-from hub.inbox import erasure, waiting
+from hub.inbox.persons import erasure
+from hub.inbox.sending import waiting
 from tests.campaigns.support import draft, people, read, start, try_out, work
 from tests.consent.support import define_purpose, grant
 from tests.inbox.pages_support import receive

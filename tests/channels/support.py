@@ -10,7 +10,7 @@ import httpx2
 from pydantic import SecretStr
 
 from hub.core import ids
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from hub.organisations import sessions
 from hub.runtime import Runtime
 from tests.files import PDF

@@ -16,7 +16,7 @@ from hub.connectors.errors import ConnectorError, CredentialsRejected, Unavailab
 from hub.connectors.events import ChannelHealth, Event
 from hub.connectors.registry import Registry
 from hub.core import clock as hub_clock
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.probe import Probe, ProbeSettings
 from tests.support import Connected, HubUnderTest
 

@@ -10,7 +10,7 @@ from hub.channels.demands import Demand
 from hub.connectors.events import Sender
 from hub.consent.gate import SendBlocked
 from hub.core.errors import InvalidInput, NotFound
-from hub.inbox.people import Named, open_talks
+from hub.inbox.arriving.people import Named, open_talks
 from tests.channels.support import INSTAGRAM, PAGE_ACCOUNT, act, card, with_mail, words
 from tests.inbox.pages_support import PAGE, receive, visit
 from tests.smtp import MailServer

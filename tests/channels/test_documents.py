@@ -3,7 +3,7 @@
 import hashlib
 
 from hub.channels.documents import LARGEST
-from hub.inbox import clearing
+from hub.inbox.stored import clearing
 from tests.channels.support import upload, words
 from tests.files import EICAR, EXE, PDF
 from tests.inbox.pages_support import visit

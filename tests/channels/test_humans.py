@@ -7,7 +7,7 @@ import pytest
 from hub.channels import humans, service
 from hub.channels.humans import Automation, HumanNeeded
 from hub.consent import gate
-from hub.inbox.facts import load_stranger
+from hub.inbox.sending.facts import load_stranger
 from hub.organisations import team, teams
 from tests.channels.support import INSTAGRAM, card, with_mail, words
 from tests.inbox.pages_support import visit

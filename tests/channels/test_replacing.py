@@ -9,7 +9,7 @@ import pytest
 from hub.channels import replacing, service
 from hub.core import ids
 from hub.core.lanes import take
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.channels.support import act, card, connect, field, words
 from tests.inbox.pages_support import PAGE, Visitor, receive, visit
 from tests.sandbox.support import BOT, TOKEN, Simulated

@@ -10,7 +10,7 @@ from hub.channels import service, templates
 from hub.channels.template_forms import read_template
 from hub.core import ids
 from hub.core.errors import InvalidInput
-from hub.inbox.ingest import load_channel
+from hub.inbox.arriving.ingest import load_channel
 from hub.sandbox.whatsapp.components import submitted
 from hub.sandbox.whatsapp.simulator import create
 from tests.channels.support import act, words

@@ -5,7 +5,7 @@ from httpx import AsyncClient
 
 from hub.core import lanes
 from hub.core.settings import Settings
-from hub.inbox import ingest, listening
+from hub.inbox.arriving import ingest, listening
 from tests.channels.support import act, card, connect, form, only_channel, words
 from tests.inbox.pages_support import PAGE, visit
 from tests.sandbox.support import BOT, Simulated

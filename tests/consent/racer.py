@@ -8,7 +8,7 @@ from uuid import UUID
 from hub.core import ids, lanes
 from hub.core.hooks import Hooks
 from hub.core.settings import Settings
-from hub.inbox import claiming
+from hub.inbox.sending import claiming
 from hub.listeners import subscribe
 from hub.runtime import open_runtime
 

@@ -20,7 +20,7 @@ from hub.consent.books.chain import Change, open_details
 from hub.consent.books.states import Kind, State
 from hub.core import clock, ids, lanes
 from hub.core.settings import Settings
-from hub.inbox import claiming
+from hub.inbox.sending import claiming
 from tests.support import TOKEN, Connected, HubUnderTest, telegram_text
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -137,7 +137,7 @@ async def test_a_late_stop_does_not_undo_a_newer_start(hub: HubUnderTest) -> Non
     conversation = await hub.value("SELECT id FROM conversation")
     message_id = await hub.reply(conversation, "Willkommen")
     await hub.deliver(channel, telegram_text(2, "STOP", at=1795510810))
-    from hub.inbox import ingest
+    from hub.inbox.arriving import ingest
 
     await ingest.drain(hub.runtime, hub.organisation_id, channel.id, hub.worker_id)
     assert await hub.value("SELECT choice FROM consent_state") == "none"

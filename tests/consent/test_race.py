@@ -9,7 +9,7 @@ import pytest
 
 from hub.consent.books.chain import Change
 from hub.core import clock
-from hub.inbox.outbound import Program, submit
+from hub.inbox.sending.outbound import Program, submit
 from tests.consent.support import define_purpose, grant, record
 from tests.support import HubUnderTest, telegram_text
 

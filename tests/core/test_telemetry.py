@@ -18,7 +18,7 @@ from hub.app import Hub
 from hub.core.requests import DOOR
 from hub.core.settings import Settings
 from hub.core.telemetry import set_up_logging
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.inbox.pages_support import conv, receive, visit
 from tests.scenarios.test_main_job import SEND, accepted
 from tests.support import TOKEN, HubUnderTest, telegram_text
@@ -103,7 +103,7 @@ async def test_what_is_written_for_many_requests_names_none(
     async def fails(*arguments: Any) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr("hub.inbox.door.append", fails)
+    monkeypatch.setattr("hub.inbox.arriving.door.append", fails)
     assert await hub.deliver(channel, telegram_text(2, "Hallo")) == 503
     assert [line["status"] for line in written.of("request")] == [200, 503]
     assert len(written.of("stored")) == 1

@@ -23,7 +23,7 @@ from hub.connectors.contract import (
 )
 from hub.connectors.events import Event, Media, MessageReceived, OutboundContent, Sender, Text
 from hub.core import clock, ids
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from hub.organisations import sessions
 from tests.inbox.pages_support import DATA, Visitor
 from tests.probe import Probe, ProbeSettings

@@ -13,7 +13,7 @@ import httpx2
 import uvicorn
 
 from hub.core import ids
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from hub.organisations import service as organisations
 from hub.organisations import sessions
 from tests.support import PASSWORD, Connected, HubUnderTest, telegram_text

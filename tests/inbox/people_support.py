@@ -7,7 +7,7 @@ from uuid import UUID
 
 import respx
 
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.support import TOKEN, Connected, HubUnderTest, telegram_text
 from tests.webchat.support import Browser, connect_chat
 

@@ -21,11 +21,13 @@ from hub.connectors.sharing import Budget
 from hub.consent.gate import SendBlocked
 from hub.core import clock, ids
 from hub.core.errors import InvalidInput
-from hub.inbox import dispatch, ingest, service
-from hub.inbox.compose import Filled
+from hub.inbox import service
+from hub.inbox.arriving import ingest
 from hub.inbox.content import read_part, store_part
-from hub.inbox.rate import SharedBudget
-from hub.inbox.wording import fill, read_wording
+from hub.inbox.sending import dispatch
+from hub.inbox.sending.compose import Filled
+from hub.inbox.sending.rate import SharedBudget
+from hub.inbox.sending.wording import fill, read_wording
 from tests.consent.support import define_purpose, grant
 from tests.inbox.pages_support import conv, visit
 from tests.inbox.thread_support import uploaded

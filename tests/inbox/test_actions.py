@@ -12,7 +12,7 @@ from hub.connectors.events import Location
 from hub.consent.gate import SendBlocked
 from hub.core.clock import FakeClock
 from hub.core.errors import InvalidInput, NotFound
-from hub.inbox import actions
+from hub.inbox.sending import actions
 from tests.inbox.pages_support import visit
 from tests.inbox.thread_support import NOW, SEND, customer, told, uploaded
 from tests.support import Connected, HubUnderTest

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hub.connectors.contract import Capabilities
 from hub.connectors.events import Album, Card, Cards, Choice, Location, Media, Option, Slot, Span, Text, TimeChoice
 from hub.core.errors import InvalidInput
-from hub.inbox.compose import DraftCard, Times, compose, read_text, write_text
 from hub.inbox.content import read_part, store_part
+from hub.inbox.sending.compose import DraftCard, Times, compose, read_text, write_text
 from tests.probe import probe
 
 RICH = replace(probe.capabilities, styles=frozenset({"bold", "italic", "strike", "code"}))

@@ -20,8 +20,9 @@ from hub.consent.purposes import Wording
 from hub.core import clock as clocks
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import ingest, outbound
-from hub.inbox.outbound import Program
+from hub.inbox.arriving import ingest
+from hub.inbox.sending import outbound
+from hub.inbox.sending.outbound import Program
 from tests.support import TOKEN, Connected, HubUnderTest, telegram_text
 
 USER = "5123456789"

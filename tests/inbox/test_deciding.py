@@ -16,7 +16,7 @@ from hub.core.errors import InvalidInput
 from hub.inbox.deciding import overriding, reviews
 from hub.inbox.deciding.decisions import explain
 from hub.inbox.deciding.report import report_overrides
-from hub.inbox.outbound import Program, submit
+from hub.inbox.sending.outbound import Program, submit
 from tests.channels.support import with_mail
 from tests.consent.support import define_purpose, grant, record
 from tests.inbox.pages_support import visit

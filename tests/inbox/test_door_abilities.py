@@ -21,7 +21,8 @@ from hub.connectors.events import Event, Sender
 from hub.connectors.registry import Registry
 from hub.connectors.sharing import Share
 from hub.core import ids
-from hub.inbox import arrivals, ingest, sweeper
+from hub.inbox import sweeper
+from hub.inbox.arriving import arrivals, ingest
 from tests.probe import Probe, ProbeSettings
 from tests.support import Connected, HubUnderTest, command
 

@@ -13,8 +13,9 @@ from hub.consent.books.chain import entry_hash
 from hub.consent.gate import SendBlocked
 from hub.core.errors import InvalidInput
 from hub.core.settings import Settings
-from hub.inbox import erasure, restoring, service, wishes
-from hub.inbox.drafts import save_draft
+from hub.inbox import service
+from hub.inbox.page.drafts import save_draft
+from hub.inbox.persons import erasure, restoring, wishes
 from tests.inbox.people_support import NAME, PHRASE, USER, Customer, escaped, found_anywhere, meet, telegram_takes_everything, tell
 from tests.support import HubUnderTest
 

@@ -17,8 +17,8 @@ from hub.core import ids
 from hub.core.errors import NotFound
 from hub.core.handing import FILE_POLICY
 from hub.core.settings import Settings
-from hub.inbox import clearing
-from hub.inbox.links import Linked, make_link, read_link
+from hub.inbox.stored import clearing
+from hub.inbox.stored.links import Linked, make_link, read_link
 from hub.organisations import sessions
 from tests.files import EICAR, EXE, HTML, MP4, OGG_VOICE, PDF, SVG, archive, image, nested_archive, png_bomb, turned_photo
 from tests.inbox.files_support import MEGABYTE, Desk, FilesProbe, attach, shown

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hub.connectors.contract import Account, RawRequest
 from hub.connectors.events import Event
 from hub.core import ids
-from hub.inbox import apply, ingest, sweeper
-from hub.inbox.status import ORDER, furthest
+from hub.inbox import sweeper
+from hub.inbox.arriving import apply, ingest
+from hub.inbox.sending.status import ORDER, furthest
 from tests.support import HubUnderTest, telegram_text
 
 NOW = 1795510800  # 2026-11-24 09:00 UTC

@@ -9,8 +9,9 @@ import pytest
 import respx
 
 from hub.core import ids
-from hub.inbox import actions, queries
-from hub.inbox.lines import File
+from hub.inbox.page import queries
+from hub.inbox.page.lines import File
+from hub.inbox.sending import actions
 from tests.inbox.pages_support import Visitor, conv, visit
 from tests.inbox.thread_support import EVERYTHING, NOW, SEND, customer, receive_everything, set_files
 from tests.support import Connected, HubUnderTest

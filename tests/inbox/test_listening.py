@@ -16,8 +16,9 @@ from hub.connectors.registry import Registry
 from hub.core import ids, lanes
 from hub.core.errors import HubError
 from hub.core.settings import Settings
-from hub.inbox import ingest, listening, sweeper
-from hub.inbox.arrivals import append
+from hub.inbox import sweeper
+from hub.inbox.arriving import ingest, listening
+from hub.inbox.arriving.arrivals import append
 from hub.runtime import Runtime
 from tests.probe import Probe, ProbeSettings
 from tests.support import Connected, HubUnderTest

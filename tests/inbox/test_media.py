@@ -19,7 +19,8 @@ from hub.core.errors import Conflict, NotFound
 from hub.core.i18n import LOCALES, catalogue
 from hub.core.settings import Settings
 from hub.core.storage import PARTS, Form
-from hub.inbox import clearing, ingest, media, uploads
+from hub.inbox.arriving import ingest
+from hub.inbox.stored import clearing, media, uploads
 from tests.core.test_scanner import answers, clamd
 from tests.files import EICAR, EXE, HTML, MP4, OGG_VOICE, PDF, archive, image, nested_archive, overlapping_archive, png_bomb
 from tests.inbox.files_support import Desk, FilesProbe

@@ -15,7 +15,7 @@ from hub.channels import history
 from hub.consent.books.chain import open_details
 from hub.consent.gate import SendBlocked
 from hub.core.live import Whisper
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.inbox.pages_support import conv, visit
 from tests.probe import Probe
 from tests.support import Connected, HubUnderTest

@@ -12,7 +12,7 @@ from hub.connectors.events import Sender
 from hub.connectors.registry import Registry
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.probe import Probe, ProbeSettings
 from tests.support import Connected, HubUnderTest
 

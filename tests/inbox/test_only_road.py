@@ -13,7 +13,8 @@ import respx
 from hub.channels import service as channels
 from hub.consent.gate import SendBlocked
 from hub.core.errors import Conflict
-from hub.inbox import actions, ingest
+from hub.inbox.arriving import ingest
+from hub.inbox.sending import actions
 from tests.campaigns.support import draft, start, try_out, work
 from tests.consent.support import define_purpose, grant
 from tests.inbox.pages_support import conv, visit

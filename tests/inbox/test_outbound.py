@@ -14,8 +14,8 @@ from hub.channels.accounts import read_channel
 from hub.consent.gate import SendBlocked
 from hub.core import ids, lanes
 from hub.core.errors import InvalidInput, NotFound
-from hub.inbox import actions, claiming, dispatch
 from hub.inbox.models import BULK
+from hub.inbox.sending import actions, claiming, dispatch
 from tests.support import TOKEN, Connected, HubUnderTest, telegram_text
 
 NOW = 1795510800
@@ -170,7 +170,7 @@ async def test_a_block_stops_what_is_queued_and_unblocking_makes_reachable(
 
 
 async def ingest_only(hub: HubUnderTest, channel: Connected) -> None:
-    from hub.inbox import ingest
+    from hub.inbox.arriving import ingest
 
     await ingest.drain(hub.runtime, hub.organisation_id, channel.id, hub.worker_id)
 
@@ -405,8 +405,8 @@ async def test_a_result_that_comes_after_the_lane_was_lost_still_counts(
     hub: HubUnderTest, telegram: Connected, conversation: UUID
 ) -> None:
     """Evidence is never thrown away: the late receipt turns `unknown` into `sent`."""
-    from hub.inbox.ingest import load_channel
-    from hub.inbox.results import Result, record_results
+    from hub.inbox.arriving.ingest import load_channel
+    from hub.inbox.sending.results import Result, record_results
 
     message_id = await hub.reply(conversation, "Hallo")
     lane = await lanes.take(hub.runtime.database, hub.organisation_id, telegram.id, "out", ids.new_id())
@@ -456,7 +456,7 @@ async def test_delivery_and_read_receipts_reach_the_message(hub: HubUnderTest) -
 
 
 async def test_rates_are_shared_and_bulk_never_takes_the_last_token(hub: HubUnderTest) -> None:
-    from hub.inbox.rate import Rate
+    from hub.inbox.sending.rate import Rate
 
     channel_id = ids.new_id()
     one, two = (Rate(hub.runtime.queue, channel_id, 1000.0) for _ in range(2))

@@ -12,7 +12,7 @@ from hub.consent.agreeing import own_link
 from hub.core import ids
 from hub.core.clock import FakeClock
 from hub.core.tokens import make_token
-from hub.inbox import notices
+from hub.inbox.sending import notices
 from hub.organisations import sessions
 from tests.inbox.test_consent_roads import USER, WORDS, Chat, chat, news
 from tests.organisations.support import ELSEWHERE, HERE, browse, signed_in

@@ -8,7 +8,7 @@ import pytest
 from hub.channels import service as channels
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.inbox.pages_support import DATA, PAGE, conv, counters, receive, rows_in, visit
 from tests.support import HubUnderTest
 

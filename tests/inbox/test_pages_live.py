@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from hub.core.feed import note_change
-from hub.inbox import stream
+from hub.inbox.page import stream
 from hub.organisations import sessions, team
 from tests.inbox.pages_support import DATA, Visitor, serve, serving, visit
 from tests.support import HubUnderTest

@@ -14,7 +14,7 @@ from hub.connectors.errors import MalformedPayload, Rejected, SendError, Unavail
 from hub.connectors.events import Event
 from hub.connectors.registry import Registry
 from hub.core import ids
-from hub.inbox import ingest, peers
+from hub.inbox.arriving import ingest, peers
 from tests.inbox.pages_support import PAGE, visit
 from tests.probe import Probe, ProbeSettings
 from tests.support import Connected, HubUnderTest

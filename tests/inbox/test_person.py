@@ -12,7 +12,7 @@ from hub.consent import suppression
 from hub.consent.gate import SendBlocked
 from hub.core import ids
 from hub.core.errors import InvalidInput
-from hub.inbox import suppressing, wishes
+from hub.inbox.persons import suppressing, wishes
 from tests.inbox.pages_support import PAGE, visit
 from tests.inbox.people_support import NAME, PHRASE, USER, meet, telegram_takes_everything, tell
 from tests.support import HubUnderTest, telegram_text

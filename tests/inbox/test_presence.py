@@ -6,7 +6,7 @@ from typing import Any
 from redis.exceptions import ConnectionError as NoValkey
 
 from hub.core.live import Whisper
-from hub.inbox import presence
+from hub.inbox.page import presence
 from tests.inbox.pages_support import DATA, Visitor, conv, receive, serve, visit
 from tests.inbox.test_pages_live import opened
 from tests.support import HubUnderTest

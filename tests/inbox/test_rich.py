@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.inbox.rich import draw_text
+from hub.inbox.page.rich import draw_text
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hub.connectors.registry import Registry
 from hub.connectors.telegram.connector import connector as telegram
 from hub.consent.gate import SendBlocked
 from hub.core import ids
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.inbox.pages_support import PAGE, Visitor, conv, rows_in, visit
 from tests.probe import Probe, ProbeSettings
 from tests.support import Connected, HubUnderTest

@@ -10,7 +10,7 @@ from hub.consent import locks
 from hub.consent.books import ledger
 from hub.consent.books.chain import Change
 from hub.core import ids
-from hub.inbox import suspects
+from hub.inbox.sending import suspects
 from tests.inbox.pages_support import PAGE, visit
 from tests.inbox.people_support import NOW, tell
 from tests.probe import URL

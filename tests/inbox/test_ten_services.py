@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.channels import service
 from hub.connectors.registry import discover
-from hub.inbox.ingest import load_channel
+from hub.inbox.arriving.ingest import load_channel
 from tests.inbox.pages_support import conv, rows_in, visit
 from tests.support import HubUnderTest
 

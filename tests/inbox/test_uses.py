@@ -7,7 +7,7 @@ import httpx
 import respx
 
 from hub.consent.books.chain import Change, open_details
-from hub.inbox.uses import keep_books
+from hub.inbox.sending.uses import keep_books
 from tests.consent.test_proof import record
 from tests.support import TOKEN, HubUnderTest, telegram_text
 

@@ -11,9 +11,10 @@ import pytest
 from hub.core import ids
 from hub.core.clock import FakeClock
 from hub.core.errors import InvalidInput
-from hub.inbox import alarm, service, when
+from hub.inbox import alarm, service
+from hub.inbox.page import when
+from hub.inbox.page.when import Choice, TimePassed, read_choice
 from hub.inbox.service import Charge
-from hub.inbox.when import Choice, TimePassed, read_choice
 from hub.organisations import teams
 from tests.inbox.pages_support import PAGE, Visitor, conv, counters, receive, rows_in, visit
 from tests.support import HubUnderTest

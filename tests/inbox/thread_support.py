@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from hub.core import clock, ids
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.support import Connected, HubUnderTest
 
 NOW: Final = 1795510800

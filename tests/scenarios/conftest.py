@@ -102,7 +102,7 @@ async def connect_over_the_service(hub: HubUnderTest, simulated: Simulated) -> U
 
 
 async def _account(hub: HubUnderTest, channel_id: UUID) -> Any:
-    from hub.inbox.ingest import load_channel
+    from hub.inbox.arriving.ingest import load_channel
 
     return (await load_channel(hub.runtime, hub.organisation_id, channel_id)).account
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.channels import service
 from hub.core.settings import Settings
-from hub.inbox import uploads
+from hub.inbox.stored import uploads
 from hub.sandbox.messengers import FileKind, PhoneDraft, PhoneFile, PhoneLine, Simulator
 from tests.sandbox.support import Stage
 from tests.support import HubUnderTest

@@ -15,7 +15,7 @@ from hub.channels import service
 from hub.channels.approval import set_approval
 from hub.consent.gate import SendBlocked
 from hub.core.settings import Settings
-from hub.inbox import uploads
+from hub.inbox.stored import uploads
 from hub.sandbox.apple.simulator import AppleSimulator, create
 from hub.sandbox.apple.world import BUSINESS, Chat
 from hub.sandbox.messengers import PhoneDraft, PhoneFile

@@ -14,7 +14,8 @@ from hub.channels import service
 from hub.consent.gate import SendBlocked
 from hub.core.clock import FakeClock
 from hub.core.settings import Settings
-from hub.inbox import actions, uploads
+from hub.inbox.sending import actions
+from hub.inbox.stored import uploads
 from hub.sandbox._graph.api import GraphSimulator
 from hub.sandbox.instagram import simulator as instagram
 from hub.sandbox.messenger import simulator as messenger

@@ -15,7 +15,9 @@ from hub.connectors.http import connector_client
 from hub.consent.gate import SendBlocked
 from hub.core import ids, lanes
 from hub.core.settings import Settings
-from hub.inbox import actions, listening, uploads
+from hub.inbox.arriving import listening
+from hub.inbox.sending import actions
+from hub.inbox.stored import uploads
 from hub.sandbox.messengers import PhoneDraft, PhoneLine
 from hub.sandbox.samples import sample
 from hub.sandbox.signal.simulator import SignalSimulator

@@ -8,7 +8,7 @@ import pytest
 from hub.consent.gate import SendBlocked
 from hub.core.errors import InvalidInput
 from hub.core.settings import Settings
-from hub.inbox.uploads import FileRefused
+from hub.inbox.stored.uploads import FileRefused
 from hub.sandbox.messengers import PhoneDraft
 from hub.sandbox.sms.simulator import SmsSimulator, create
 from tests.sandbox.support import Stage

@@ -10,7 +10,9 @@ from hub.channels.moving import register_moved
 from hub.connectors.events import Location
 from hub.core import ids
 from hub.core.settings import Settings
-from hub.inbox import actions, dispatch, listening, uploads
+from hub.inbox.arriving import listening
+from hub.inbox.sending import actions, dispatch
+from hub.inbox.stored import uploads
 from hub.runtime import Runtime
 from tests.sandbox.support import BOT, Stage
 from tests.scenarios.conftest import Story

@@ -14,7 +14,7 @@ from hub.consent.books.chain import Change
 from hub.consent.gate import SendBlocked
 from hub.core import clock, ids
 from hub.core.settings import Settings
-from hub.inbox.starting import NotStarted, start
+from hub.inbox.arriving.starting import NotStarted, start
 from hub.sandbox.messengers import PhoneDraft, PhoneFile
 from hub.sandbox.threema.containers import callback_form, pack
 from hub.sandbox.threema.simulator import ThreemaSimulator, create

@@ -12,7 +12,7 @@ from hub.channels import service
 from hub.channels.approval import set_approval
 from hub.connectors.events import Location
 from hub.core.settings import Settings
-from hub.inbox import uploads
+from hub.inbox.stored import uploads
 from hub.sandbox.messengers import PhoneDraft, PhoneFile
 from hub.sandbox.viber.simulator import ViberSimulator, create
 from hub.sandbox.viber.world import SAMPLE_ID

@@ -18,9 +18,10 @@ from hub.consent.gate import SendBlocked
 from hub.core import clock, ids
 from hub.core.clock import FakeClock
 from hub.core.settings import Settings
-from hub.inbox import actions, uploads
-from hub.inbox.compose import Filled
-from hub.inbox.ingest import load_channel
+from hub.inbox.arriving.ingest import load_channel
+from hub.inbox.sending import actions
+from hub.inbox.sending.compose import Filled
+from hub.inbox.stored import uploads
 from hub.sandbox.messengers import PhoneChat, PhoneDraft, PhoneFile, PhoneLine
 from hub.sandbox.whatsapp.simulator import WhatsAppSimulator, create
 from hub.sandbox.whatsapp.templates import SAMPLES

@@ -9,7 +9,8 @@ import httpx2
 
 from hub.connectors.webchat.samples import SETTINGS
 from hub.core import ids
-from hub.inbox import ingest, uploads
+from hub.inbox.arriving import ingest
+from hub.inbox.stored import uploads
 from tests.support import Connected, HubUnderTest
 
 SITE: Final = "https://www.radwerk.example"

@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.core import ids
 from hub.core.storage import Form
-from hub.inbox import clearing
+from hub.inbox.stored import clearing
 from tests.files import EICAR, EXE, HTML, OGG_VOICE, PDF, SVG, image
 from tests.support import HubUnderTest
 from tests.webchat.support import Browser, attach, visit_site

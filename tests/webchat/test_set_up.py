@@ -2,7 +2,7 @@
 
 from hub.connectors.webchat.settings import WebchatSettings
 from hub.core import ids
-from hub.inbox import ingest
+from hub.inbox.arriving import ingest
 from tests.inbox.pages_support import PAGE, visit
 from tests.support import HubUnderTest
 from tests.webchat.support import SITE

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from hub.inbox import dispatch
+from hub.inbox.sending import dispatch
 from hub.webchat import stream, visitors
 from tests.inbox.pages_support import serve
 from tests.inbox.test_pages_live import PATIENCE, Stream

@@ -8,7 +8,9 @@ import pytest
 
 from hub.channels import service as channels
 from hub.core import ids
-from hub.inbox import actions, claiming, ingest, service
+from hub.inbox import service
+from hub.inbox.arriving import ingest
+from hub.inbox.sending import actions, claiming
 from tests.support import HubUnderTest
 from tests.webchat.support import SITE, Browser, connect_chat, visit_site
 
@@ -206,7 +208,7 @@ async def test_store_that_is_away_takes_nothing_on(hub: HubUnderTest, monkeypatc
     async def away(*_: object) -> None:
         raise asyncpg.PostgresConnectionError
 
-    monkeypatch.setattr("hub.inbox.door.append", away)
+    monkeypatch.setattr("hub.inbox.arriving.door.append", away)
     answer = await visitor.post("messages", {"id": "0123456789", "text": "Hallo"})
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"

@@ -1,5 +1,5 @@
 """The daily care for each organisation's books, found by its time in `ledger_watch`, never waited for: the day before is sealed
-(`hub/inbox/uses.py`), a checkpoint is signed, ledger and audit log are checked, and what was found is kept for the page.
+(`hub/inbox/sending/uses.py`), a checkpoint is signed, ledger and audit log are checked, and what was found is kept for the page.
 
     due_books    organisations whose time has come
     claim        one of them for this worker; what a worker that dies leaves undone is due again after an hour

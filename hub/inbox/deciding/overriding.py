@@ -21,8 +21,8 @@ from hub.core.calendar import day_of
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, InvalidInput
 from hub.core.vault import Vault
-from hub.inbox.facts import Asked
-from hub.inbox.outbound import load_one
+from hub.inbox.sending.facts import Asked
+from hub.inbox.sending.outbound import load_one
 from hub.organisations import audit
 from hub.organisations.actor import Access
 from hub.runtime import Runtime

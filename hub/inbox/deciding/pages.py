@@ -23,12 +23,12 @@ from hub.consent.purposes import list_purposes
 from hub.core import ids
 from hub.core.errors import HubError, InvalidInput, NotFound
 from hub.core.pages import page_values, render, wants_page
-from hub.inbox.composer import read_decision
 from hub.inbox.deciding import overriding, reviews
 from hub.inbox.deciding.decisions import Kept, explain, list_decisions, read_kept
-from hub.inbox.deliveries import key_of_place, read_place
-from hub.inbox.outbound import may_write
-from hub.inbox.screen import runtime_of
+from hub.inbox.page.composer import read_decision
+from hub.inbox.page.deliveries import key_of_place, read_place
+from hub.inbox.page.screen import runtime_of
+from hub.inbox.sending.outbound import may_write
 from hub.organisations.access import requires
 from hub.organisations.actor import Access
 from hub.organisations.rights import Right

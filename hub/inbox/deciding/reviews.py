@@ -16,11 +16,11 @@ from hub.consent.gate import SendBlocked
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
 from hub.core.errors import Conflict, Forbidden, NotFound
-from hub.inbox.effects import note_messages_changed
-from hub.inbox.facts import Asked
-from hub.inbox.outbound import keep_decisions, load_one, request_for
-from hub.inbox.status import draw_messages, lock_messages
-from hub.inbox.waiting import due_after_earlier
+from hub.inbox.arriving.effects import note_messages_changed
+from hub.inbox.sending.facts import Asked
+from hub.inbox.sending.outbound import keep_decisions, load_one, request_for
+from hub.inbox.sending.status import draw_messages, lock_messages
+from hub.inbox.sending.waiting import due_after_earlier
 from hub.organisations.actor import Access
 from hub.runtime import Runtime
 

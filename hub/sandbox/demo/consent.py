@@ -13,7 +13,7 @@ from hub.consent.gate import SendBlocked
 from hub.consent.purposes import Wording
 from hub.core import clock
 from hub.core.i18n import LOCALES
-from hub.inbox import outbound
+from hub.inbox.sending import outbound
 from hub.organisations.actor import Access
 from hub.runtime import Runtime
 from hub.sandbox import stories

@@ -8,8 +8,11 @@ import httpx
 
 from hub.core import ids
 from hub.core.clock import FakeClock
-from hub.inbox import dispatch, ingest, listening, media, notices, outbound, service
-from hub.inbox.door import Door
+from hub.inbox import service
+from hub.inbox.arriving import ingest, listening
+from hub.inbox.arriving.door import Door
+from hub.inbox.sending import dispatch, notices, outbound
+from hub.inbox.stored import media
 from hub.organisations import audit
 from hub.organisations.actor import Access
 from hub.runtime import Runtime

@@ -17,7 +17,7 @@ from hub.core import clock
 from hub.core.clock import FakeClock
 from hub.core.hooks import Hooks
 from hub.core.settings import Settings
-from hub.inbox.door import Door
+from hub.inbox.arriving.door import Door
 from hub.runtime import Runtime, open_runtime
 from hub.sandbox.app import create_sandbox_app
 from hub.sandbox.demo.basics import DemoFailed, Say, words

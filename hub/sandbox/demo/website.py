@@ -5,7 +5,7 @@ from typing import Final
 
 from hub.connectors.webchat.settings import WebchatSettings
 from hub.core import ids
-from hub.inbox.door import Door
+from hub.inbox.arriving.door import Door
 from hub.runtime import Runtime
 from hub.sandbox.acts import Doing, Story, Write
 from hub.sandbox.demo.basics import DemoFailed, Place, words

@@ -1,0 +1,1 @@
+"""Files of messages: fetched, examined, uploaded, handed out, cleared away."""
