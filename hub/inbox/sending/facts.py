@@ -77,10 +77,11 @@ SELECT w.conversation_id, w.purpose_id, w.message_id, c.last_inbound_at, i.provi
        g.asked_at, g.asked_until, g.asked_seq, g.granted_at, g.granted_seq, g.withdrawn_at, g.withdrawn_seq, g.overridden_at,
        g.overridden_until, g.overridden_seq,
        CASE p.kind WHEN 'marketing' THEN (
-           SELECT count(*) FROM conversation t
+           SELECT count(*) FROM identity known
+           JOIN conversation t ON t.organisation_id = known.organisation_id AND t.identity_id = known.id
            JOIN message m ON m.organisation_id = t.organisation_id AND m.conversation_id = t.id AND m.purpose_id = w.purpose_id
-           WHERE t.organisation_id = c.organisation_id AND t.contact_id = c.contact_id AND m.id IS DISTINCT FROM w.message_id
-             AND m.state <> 'failed' AND m.arrived_at > $7 AND m.arrived_at <= w.at
+           WHERE known.organisation_id = c.organisation_id AND known.contact_id = c.contact_id
+             AND m.id IS DISTINCT FROM w.message_id AND m.state <> 'failed' AND m.arrived_at > $7 AND m.arrived_at <= w.at
        ) ELSE 0 END AS recent, {_human_missing("$8")}, {_CHANNEL}
 FROM unnest($2::uuid[], $4::uuid[], $5::uuid[], $6::timestamptz[]) AS w(conversation_id, purpose_id, message_id, at)
 JOIN conversation c ON c.organisation_id = $1 AND c.id = w.conversation_id
