@@ -1,2 +1,2 @@
-"""The shared inbox. The road in: `door.py`, then `ingest.py`. The road out: `outbound.py`, then `claiming.py`. What agents do:
-`service.py`."""
+"""The shared inbox. The road in: `arriving/door.py`, then `arriving/ingest.py`. The road out: `sending/outbound.py`, then
+`sending/claiming.py`. What agents do: `service.py`, in the pages of `page/`."""
