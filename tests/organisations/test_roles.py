@@ -101,6 +101,8 @@ async def test_rail_shows_only_what_the_role_may_enter(hub: HubUnderTest, role: 
     wanted = {
         "/o/radwerk/inbox": "read_inbox",
         "/o/radwerk/channels": "read_channels",
+        "/o/radwerk/consent": "read_consent",
+        "/o/radwerk/campaigns": "read_campaigns",
         "/o/radwerk/deliveries": "read_operations",
         "/o/radwerk/team": "read_members",
     }

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from hub.channels import documents
 from hub.connectors.events import Location
 from hub.consent.gate import SendBlocked
 from hub.core.settings import Settings
 from hub.sandbox.google.simulator import GoogleSimulator, create
 from hub.sandbox.messengers import PhoneDraft
+from tests.files import paper
 from tests.sandbox.support import Stage
 from tests.scenarios.messengers import PNG, Talk, connect, picture, settings_for
 from tests.support import HubUnderTest
@@ -28,6 +30,7 @@ async def talk(hub: HubUnderTest, sockets: tuple[Stage, Stage]) -> AsyncIterator
     """The console saves an address only if it answers the handshake."""
     async with httpx.AsyncClient(trust_env=False) as http:
         simulator = create(http)
+        await documents.add_document(hub.runtime, hub.owner, "google", "consent", name="Zustimmung.pdf", pieces=paper())
         channel_id = await connect(hub, simulator, sockets, consent="Mail vom 23.11.")
         await simulator.courier.settled()
         assert simulator.webhook_url

@@ -177,7 +177,8 @@ async def test_a_stop_ends_what_is_sent(whole: Whole) -> None:
     await whole.write("STOPP")
     with pytest.raises(SendBlocked):
         await whole.reply("Noch etwas")
-    assert all(not line.is_theirs for line in whole.lines)
+    [receipt] = [line for line in whole.lines if line.is_theirs]
+    assert receipt.text and "Radwerk" in receipt.text
 
 
 async def test_duplicates_and_what_is_no_message_change_nothing(whole: Whole) -> None:

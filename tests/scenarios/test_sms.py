@@ -53,9 +53,10 @@ async def test_what_sms_cannot_say_is_refused_before_it_leaves(talk: Talk[SmsSim
 
 
 async def test_who_says_stop_is_written_to_no_more(talk: Talk[SmsSimulator]) -> None:
-    """The word, and the gateway's own list: what it refuses for that reason is a STOP too."""
+    """The word, and the gateway's own list, which takes no confirmation from us either: what it refuses for that reason is a STOP
+    too."""
     await talk.write("STOP")
-    assert await talk.consent() == ["opt_out"]
+    assert await talk.consent() == ["opt_out", "blocked"]
     with pytest.raises(SendBlocked):
         await talk.answer("Schade")
     other = Talk(talk.hub, talk.simulator, talk.channel_id, TAREK)
@@ -67,7 +68,7 @@ async def test_who_says_stop_is_written_to_no_more(talk: Talk[SmsSimulator]) -> 
     message = await talk.hub.reply(conversation, "Guten Tag")
     await other.settled()
     assert (await other.message(message))["state"] == "failed"
-    assert await talk.consent() == ["opt_out", "blocked"]
+    assert await talk.consent() == ["opt_out", "blocked", "blocked"]
     assert len(other.lines) == 1
 
 

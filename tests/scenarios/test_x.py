@@ -98,12 +98,12 @@ async def test_every_other_kind_and_what_a_colleague_wrote_elsewhere(talk: Talk[
 
 
 async def test_a_stop_ends_what_is_sent(talk: Talk[XSimulator]) -> None:
-    """X has no event for it; the word counts everywhere."""
+    """X has no event for it; the word counts everywhere, and that it is heard is all that is said."""
     await talk.write("STOP")
     assert await talk.consent() == ["opt_out"]
     with pytest.raises(SendBlocked):
         await talk.answer("Schade")
-    assert all(not line.is_theirs for line in talk.lines)
+    assert len([line for line in talk.lines if line.is_theirs]) <= 1  # the confirmation, as soon as X's pace lets it go
 
 
 async def test_duplicates_and_another_order_change_nothing(talk: Talk[XSimulator]) -> None:
