@@ -65,7 +65,7 @@ export class Composer {
         this.#uploads.add([...target.files]);
         this.#text.focus();
       }
-      if (target.type === "file") target.value = "";
+      if (target.name === "card_picture" || target.id === "pick") target.value = "";
     });
     this.#root.addEventListener("paste", (event) => {
       const files = [...event.clipboardData.files];
