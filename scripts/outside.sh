@@ -5,9 +5,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 bin=/usr/lib/postgresql/15/bin
-roads="tests/inbox tests/consent tests/core/test_feed.py tests/core/test_telemetry.py tests/scenarios/test_main_job.py
-    tests/scenarios/test_telegram_whole.py tests/test_tenancy.py tests/test_doctor.py tests/test_keys.py tests/test_metrics.py
-    tests/test_cli.py"
+roads="tests/inbox/test_door.py tests/inbox/test_ingest.py tests/inbox/test_outbound.py tests/inbox/test_media.py tests/inbox/test_work.py
+    tests/inbox/test_listening.py tests/inbox/test_messengers.py tests/inbox/test_erasure.py tests/consent tests/campaigns
+    tests/core/test_feed.py tests/core/test_telemetry.py tests/scenarios/test_main_job.py tests/test_tenancy.py tests/test_doctor.py
+    tests/test_keys.py tests/test_metrics.py tests/test_cli.py"
 
 if [ ! -x "$bin/postgres" ] || ! command -v redis-server >/dev/null 2>&1; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
@@ -62,6 +63,6 @@ until "$bin/pg_isready" -q -h 127.0.0.1 -p "$postgres_port" && redis-cli -p "$re
     sleep 0.1
 done
 echo "PostgreSQL $("$bin/postgres" --version | cut -d' ' -f3) on port $postgres_port, Redis $(redis-server --version | cut -d= -f2 | cut -d' ' -f1) on port $redis_port"
-[ "$#" -gt 0 ] || set -- -n 2 --dist loadgroup -m "not long and not browser" --ignore-glob="tests/inbox/test_pages*" $roads
+[ "$#" -gt 0 ] || set -- -n 2 --dist loadgroup -m "not long and not browser" $roads
 HUB_TEST_DATABASE_URL="postgresql://postgres@127.0.0.1:$postgres_port/postgres" HUB_TEST_REDIS_URL="redis://127.0.0.1:$redis_port" \
     .venv/bin/python -m pytest "$@"
