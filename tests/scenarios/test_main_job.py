@@ -1,11 +1,17 @@
 """The main job as a story: a customer's message arrives, an agent answers in the page, the answer reaches the customer; then the
 customer says stop and nothing more leaves."""
 
+import io
 import json
+import logging
 
 import httpx
+import pytest
 import respx
+import structlog
 
+from hub.core.settings import Settings
+from hub.core.telemetry import set_up_logging
 from tests.inbox.pages_support import conv, receive, rows_in, visit
 from tests.support import TOKEN, HubUnderTest, telegram_text
 
@@ -45,3 +51,41 @@ async def test_a_customer_writes_an_agent_answers_the_customer_says_stop(hub: Hu
     refused = await jonas.post(f"/conversations/{conversation}/messages", text="Schade", client_key="k2")
     assert (refused.status_code, route.call_count) == (409, 2), "the stop itself was confirmed"
     assert "Stopp gesagt" in refused.json()["text"]
+
+
+@respx.mock
+async def test_no_log_holds_a_message_or_a_secret(hub: HubUnderTest, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-266, I10: given a test phrase in a message, when all logs are searched, then not found; the same for token and secrets."""
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    structlog.reset_defaults()
+    set_up_logging(settings.model_copy(update={"log_level": "DEBUG"}))
+    handler = logging.StreamHandler(written)
+    logging.getLogger().addHandler(handler)
+    monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
+    try:
+        channel = await hub.connect()
+        jonas = await visit(hub)
+        conversation = conv(await receive(hub, channel, PHRASE))
+        answers: list[httpx.Response | Exception] = [
+            httpx.Response(400, json={"ok": False, "error_code": 400, "description": f"Bad Request: {PHRASE}"}),
+            httpx.Response(500, text=PHRASE),
+            httpx.ReadTimeout(PHRASE),
+            httpx.ConnectError(PHRASE),
+            accepted(),
+        ]
+        respx.post(SEND).mock(side_effect=answers)
+        for number in range(len(answers)):
+            await jonas.post(f"/conversations/{conversation}/messages", text=f"{PHRASE} {number}", client_key=f"k{number}")
+            await hub.settle()
+            hub.clock.advance(minutes=10)
+        await hub.deliver(channel, f"{{ {PHRASE}".encode())
+        await hub.deliver(channel, PHRASE.encode(), secret="falsch-" + PHRASE)
+        await hub.settle()
+    finally:
+        logging.getLogger().removeHandler(handler)
+        structlog.reset_defaults()
+    log = written.getvalue()
+    assert log, "a log that is empty proves nothing"
+    for secret in (PHRASE, TOKEN, channel.secret, jonas.token):
+        assert secret not in log
