@@ -19,6 +19,7 @@ class Provider:
 
     `regions` are where the messenger keeps or reads messages: country codes or `EU`, `here` for this hub alone, `world` for what
     nobody can name (R-262).
+    `forwards`: what the hub hands on to the provider that stands between (R-204); words `channel.<messenger>.forwards.<name>`.
     `human_needed`: programs may write only while a person can take over (R-188).
     `link` is the form of an address by which a customer begins to write, with `{name}` (the address without its @), `{digits}`,
     `{address}` or `{own_id}` in it; empty: there is none. `start` is the same for a link that says what they come for: as
@@ -33,6 +34,7 @@ class Provider:
     link: str = ""
     start: str = ""
     human_needed: bool = False
+    forwards: tuple[str, ...] = ()
 
     def link_to(self, own_id: str, address: str) -> str:
         """Where a customer begins to write to this account; empty where the messenger has no such link."""
@@ -69,6 +71,7 @@ def _read(entry: dict[str, Any]) -> Provider:
         entry.get("link", ""),
         entry.get("start", ""),
         entry.get("human_needed", False),
+        tuple(entry.get("forwards", ())),
     )
 
 

@@ -127,7 +127,8 @@ async def accept_terms(runtime: Runtime, access: Access, connector: str) -> None
         await unit.sql.execute(
             "UPDATE channel SET terms_due_at = NULL WHERE organisation_id = $1 AND connector = $2", unit.tenant, connector
         )
-        await audit.record(unit, access, "terms.accepted", connector, {"version": provider.version})
+        agreed = {"version": provider.version, **({"forwards": list(provider.forwards)} if provider.forwards else {})}
+        await audit.record(unit, access, "terms.accepted", connector, agreed)
         await history.note_messenger(unit, connector, "terms_accepted", provider.version, by=access)
 
 

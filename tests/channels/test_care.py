@@ -10,7 +10,7 @@ import pytest
 from httpx import AsyncClient
 from pydantic import SecretStr
 
-from hub.channels import care, history, service, templates
+from hub.channels import care, history, providers, service, templates
 from hub.connectors.contract import Account, Renewal, SetupResult, TemplateRecord
 from hub.connectors.errors import ConnectorError, CredentialsRejected, Unavailable
 from hub.connectors.events import ChannelHealth, Event
@@ -85,7 +85,7 @@ def connectors() -> Registry:
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     vars(provider).update(vars(Provider()))
-    monkeypatch.setattr(service, "provider_of", lambda _: type("P", (), {"version": "1", "documents": ()}))
+    monkeypatch.setattr(service, "provider_of", lambda _: providers.Provider("x", "x", "1", ()))
 
 
 async def connect(hub: HubUnderTest) -> UUID:

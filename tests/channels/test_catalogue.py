@@ -62,6 +62,13 @@ def test_every_connector_says_what_it_is_about(name: str) -> None:
     assert (Path(hub.connectors.__path__[0]) / name / "provider.json").is_file()
 
 
+@pytest.mark.parametrize("name", sorted(INSTALLED))
+async def test_every_messengers_form_can_be_opened(hub: HubUnderTest, name: str) -> None:
+    """Whatever it asks for has its words, each choice too."""
+    ada = await visit(hub, "Ada Admin", role="admin")
+    assert 'id="set-up-title"' in await ada.page(f"/channels?connect={name}")
+
+
 @pytest.mark.parametrize(
     ("link", "said"),
     [

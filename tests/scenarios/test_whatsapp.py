@@ -121,7 +121,7 @@ def file(kind: Any, name: str, mime: str, content: bytes) -> dict[str, Any]:
 
 
 async def test_the_terms_come_before_the_channel(settings: Settings, hub: HubUnderTest, sockets: tuple[Stage, Stage]) -> None:
-    """R-204, R-206."""
+    """R-204, R-206: refused without the acceptance; with it, what is handed on to 360dialog is shown and in the log."""
     async with httpx.AsyncClient(trust_env=False) as http:
         simulator = create(http)
         sockets[0].app = Mounted(simulator)
@@ -130,6 +130,11 @@ async def test_the_terms_come_before_the_channel(settings: Settings, hub: HubUnd
         with pytest.raises(service.TermsNotAccepted):
             await service.switch_on(hub.runtime, hub.owner, channel_id)
         assert simulator.number.at_360dialog.url == ""
+        ada = await visit(hub, "Ada Admin", role="admin")
+        assert "Telefonnummern oder Kennungen der Empfänger" in await ada.page("/channels?connect=whatsapp")
+        await service.accept_terms(hub.runtime, hub.owner, "whatsapp")
+        agreed = await hub.value("SELECT detail FROM audit_entry WHERE action = 'terms.accepted'")
+        assert agreed["forwards"] == ["recipients", "messages", "files", "templates", "address"]
 
 
 async def test_what_a_customer_writes_is_in_the_thread(whole: Whole) -> None:
