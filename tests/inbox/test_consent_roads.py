@@ -20,8 +20,9 @@ from hub.consent.purposes import Wording
 from hub.core import clock as clocks
 from hub.core import ids
 from hub.core.clock import FakeClock
+from hub.core.errors import NotFound
 from hub.inbox.arriving import ingest
-from hub.inbox.sending import outbound
+from hub.inbox.sending import notices, outbound
 from hub.inbox.sending.outbound import Program
 from tests.support import TOKEN, Connected, HubUnderTest, telegram_text
 
@@ -260,3 +261,17 @@ async def test_subscribing_is_the_active_registration_where_it_counts(hub: HubUn
     assert await tell({**subscribed, "key": "c2"}) == ["opted_in", "opted_in", "granted"]
     said = await chat.evidence("granted")
     assert (said["method"], said["source"], said["key"], said["text"]) == ("subscription", "provider", "c2", WORDS["de"].text)
+
+
+async def test_a_person_erased_meanwhile_stops_no_other_notice(hub: HubUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The conversation of one is gone between finding and writing: its notice ends, and the sweeper goes on."""
+    channel = await hub.connect()
+    await hub.deliver(channel, telegram_text(1, "STOP"))
+    await ingest.drain(hub.runtime, hub.organisation_id, channel.id, hub.worker_id)
+
+    async def gone(*_: Any, **__: Any) -> UUID:
+        raise NotFound("no such conversation")
+
+    monkeypatch.setattr(notices, "submit", gone)
+    assert (await notices.send_due(hub.runtime), await notices.send_due(hub.runtime)) == (1, 0)
+    assert tuple((await hub.rows("SELECT state, rule FROM notice"))[0]) == ("refused", "gone")

@@ -19,7 +19,7 @@ from hub.consent.gate import SendBlocked
 from hub.consent.hooks import AnswerDue, PersonErased
 from hub.core import clock, ids
 from hub.core.db import UnitOfWork
-from hub.core.errors import InvalidInput
+from hub.core.errors import InvalidInput, NotFound
 from hub.inbox.arriving.apply import consent_key
 from hub.inbox.arriving.people import Named, open_talks
 from hub.inbox.sending.outbound import Program, submit
@@ -107,6 +107,8 @@ async def _send(runtime: Runtime, organisation_id: UUID, notice_id: UUID) -> Non
     except InvalidInput as error:
         log.warning("notice_not_expressible", purpose=due.purpose)
         rule = str(error.values.get("field", "text"))
+    except NotFound:  # erased meanwhile
+        rule = "gone"
     async with runtime.database.unit_of_work(organisation_id) as unit:
         await unit.sql.execute(
             "UPDATE notice SET state = $3, rule = $4, message_id = $5 WHERE organisation_id = $1 AND id = $2",
