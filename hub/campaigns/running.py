@@ -100,7 +100,9 @@ async def _fan_out(runtime: Runtime, unit: UnitOfWork, campaign: Campaign) -> No
         }
         outcomes = await decide(runtime, unit, await load_plan(runtime, unit, campaign), batch, addressed)
         judged = [one.judged for one in outcomes if one.by_gate]
-        messages = await write_all(runtime, unit, campaign.purpose_id, judged, f"campaign-{campaign.id.hex}")
+        messages = await write_all(
+            runtime, unit, campaign.purpose_id, judged, f"campaign-{campaign.id.hex}", by=campaign.started_by
+        )
         await _keep(unit, campaign.id, [(one, messages.get(one.chosen.conversation_id)) for one in outcomes])
         campaign.reached = batch[-1].conversation_id
     if len(batch) < BATCH:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import respx
 
+from hub.connectors.events import Text
 from hub.consent.books.chain import Change
 from hub.consent.gate import SendBlocked
 from hub.core import clock, ids
@@ -16,6 +17,7 @@ from hub.core.errors import InvalidInput
 from hub.inbox.deciding import overriding, reviews
 from hub.inbox.deciding.decisions import explain
 from hub.inbox.deciding.report import report_overrides
+from hub.inbox.sending import bulk
 from hub.inbox.sending.outbound import Program, submit
 from tests.channels.support import with_mail
 from tests.consent.support import define_purpose, grant, record
@@ -70,6 +72,19 @@ async def test_an_invitation_to_a_rival_waits_for_a_second_person(hub: HubUnderT
     )
     assert [row["name"] for row in names] == ["Olga Inhaber", "Rita Roth"]
     assert "Nichts wartet auf Prüfung" in await rita.page("/consent/reviews")
+
+
+async def test_who_started_a_newsletter_cannot_let_its_messages_go(hub: HubUnderTest) -> None:
+    """R-238: it has no author, and still needs a second person."""
+    talk = await conversation(hub, "viber")
+    purpose_id = await hub.value("SELECT id FROM purpose")
+    async with hub.runtime.database.unit_of_work(hub.organisation_id) as unit:
+        judged = await bulk.decide_all(hub.runtime, unit, purpose_id, [bulk.Meant(talk, Text(text=RIVAL))])
+        written = await bulk.write_all(hub.runtime, unit, purpose_id, judged, "letter", by=hub.owner.member_id)
+    with pytest.raises(reviews.NeedsSecondPerson):
+        await reviews.release(hub.runtime, hub.owner, written[talk])
+    await (await visit(hub, "Rita Roth")).post(f"/consent/reviews/{ids.show('msg', written[talk])}/release")
+    assert await state_of(hub, written[talk]) == ("queued", "")
 
 
 async def test_what_nobody_lets_go_ends_with_its_reason_and_a_rivals_name_alone_is_no_advertising(hub: HubUnderTest) -> None:

@@ -104,17 +104,20 @@ async def _lock(unit: UnitOfWork, access: Access, message_id: UUID, *, also_auth
     row = await unit.sql.fetchrow(
         """
         SELECT conversation_id, seq, state, author_id, purpose_id, arrived_at, content ->> 'category' AS category,
-               content ->> 'purpose' AS purpose
+               content ->> 'purpose' AS purpose,
+               EXISTS (SELECT FROM gate_decision d WHERE d.organisation_id = $1 AND d.message_id = $2 AND d.verdict = 'hold'
+                       AND d.member_id = $3) AS is_own
         FROM message WHERE organisation_id = $1 AND id = $2 AND direction = 'out'
         """,
         unit.tenant,
         message_id,
+        access.member_id,
     )
     if row is None:
         raise NotFound("no such message")
     if row["state"] != "held":
         raise Conflict("this message does not wait for anybody any more")
-    if row["author_id"] == access.member_id and not also_author:
+    if row["is_own"] and not also_author:  # wrote it, or started what wrote it
         raise NeedsSecondPerson("somebody else has to look at it")
     return row
 

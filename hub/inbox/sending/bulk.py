@@ -77,10 +77,11 @@ def _parts(recipient: Recipient, content: OutboundContent | None) -> Sequence[Ou
 
 
 async def write_all(
-    runtime: Runtime, unit: UnitOfWork, purpose_id: UUID, judged: Sequence[Judged], client_key: str
+    runtime: Runtime, unit: UnitOfWork, purpose_id: UUID, judged: Sequence[Judged], client_key: str, *, by: UUID | None
 ) -> Mapping[UUID, UUID]:
-    """Write what is not refused and keep every decision; the new messages by conversation. The caller leaves out what it will not
-    have written. The same `client_key` goes to a conversation once: a second time is an error of the caller."""
+    """Write what is not refused and keep every decision, with the member `by` who started it; the new messages by conversation. The
+    caller leaves out what it will not have written. The same `client_key` goes to a conversation once: a second time is an error of
+    the caller."""
     going = [one for one in judged if one.decision.verdict != "refuse"]
     written = {one.meant.conversation_id: ids.new_id() for one in going}
     await unit.sql.execute(
@@ -90,7 +91,7 @@ async def write_all(
     )
     await _insert(unit, purpose_id, going, written, client_key)
     kept: list[tuple[Decision, UUID | None, UUID | None, UUID | None]] = [
-        (one.decision, one.meant.conversation_id, written.get(one.meant.conversation_id), None) for one in judged
+        (one.decision, one.meant.conversation_id, written.get(one.meant.conversation_id), by) for one in judged
     ]
     await keep_decisions(unit, "submit", kept, purpose_id)
     tenant = unit.tenant
